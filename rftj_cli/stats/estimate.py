@@ -1,0 +1,29 @@
+"""The one shape in which every estimated number leaves the statistics: `Estimate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its uncertainty.
+
+    value:  the point estimate, or None where it cannot be computed (then `note` says why)
+    low, high: the two-sided 95% interval (unless `method` names another level), or None
+    n:      how many items it rests on
+    method: how the interval was made, with its seed where chance was involved
+    note:   the reason for a missing value or interval, or a caution; None if there is nothing to say
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+    note: str | None = None
+
+    @staticmethod
+    def missing(n: int, reason: str, method: str = "") -> Estimate:
+        """An estimate that could not be computed, and why."""
+        return Estimate(None, None, None, n, method, reason)
