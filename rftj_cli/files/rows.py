@@ -1,0 +1,169 @@
+"""Rows of a JSON Lines, CSV or Parquet file, streamed: one mapping at a time with its line number, never all at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.text import existing, not_utf8
+
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file of rows. `columns` renames: wanted name -> name in the file (`--map`)."""
+
+    path: Path
+    what: str = "samples file"
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(line number, row). Raises `InputError` for the first row that cannot be read."""
+        existing(self.path, self.what)
+        suffix = self.path.suffix.lower()
+        if suffix not in ENDINGS:
+            raise InputError("unknown kind of file", file=self.path, expected="one of " + ", ".join(ENDINGS))
+        rows = _jsonl if suffix in (".jsonl", ".ndjson", ".json") else _parquet if suffix == ".parquet" else _csv
+        empty = True
+        for number, row in rows(self.path):
+            empty = False
+            try:
+                yield number, self._renamed(row)
+            except InputError as error:
+                raise error.located(file=self.path, row=number) from None
+        if empty:
+            raise InputError(f"the {self.what} has no rows", file=self.path)
+
+    def _renamed(self, row: dict[str, Any]) -> dict[str, Any]:
+        if not self.columns:
+            return row
+        for wanted, found in self.columns.items():
+            if found not in row:
+                raise InputError(f"--map: no column `{found}`", key=found, hint=nearest(found, row))
+            if wanted in row and wanted != found:
+                raise InputError(f"--map: there is a column `{wanted}` already", key=wanted)
+        names = {found: wanted for wanted, found in self.columns.items()}
+        return {names.get(key, key): value for key, value in row.items()}
+
+
+def read_map(pairs: list[str]) -> dict[str, str]:
+    """`--map response=answer,label=score` as {wanted: column}."""
+    columns: dict[str, str] = {}
+    for pair in (part for text in pairs for part in text.split(",") if part):
+        wanted, equals, found = pair.partition("=")
+        if not (equals and wanted and found):
+            raise InputError("bad --map", found=pair, expected="name=column, for example response=answer")
+        columns[wanted.strip()] = found.strip()
+    return columns
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    decode = msgspec.json.Decoder().decode
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+                if line.lstrip()[:1] == b"[":
+                    raise InputError(
+                        "this is one JSON array", file=path, row=1, expected="JSON Lines: one object a line"
+                    )
+            if not line.strip():
+                continue
+            try:
+                row = decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise _broken(path, number, line, error) from None
+            if not isinstance(row, dict):
+                raise InputError("not a JSON object", file=path, row=number, found=row, expected="one object a line")
+            yield number, row
+
+
+def _broken(path: Path, number: int, line: bytes, error: Exception) -> InputError:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        return not_utf8(path, number, line[fault.start : fault.start + 1])
+    nan = next((word for word in (b"NaN", b"Infinity") if word in line), None)
+    if nan is not None and _python_reads(line):
+        return InputError(f"{nan.decode()} is not JSON", file=path, row=number, hint="leave the key out, or write null")
+    return InputError(f"broken JSON: {error}", file=path, row=number, found=line.strip().decode()[:60])
+
+
+def _python_reads(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open("rb") as raw:
+        lines = _Lines(raw, path)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(header, path)
+            for values in reader:
+                if not values:
+                    continue
+                if len(values) != len(header):
+                    raise InputError(
+                        "wrong number of columns", file=path, row=lines.number, found=len(values), expected=str(len(header))
+                    )
+                yield lines.number, {k: v for k, v in zip(header, values, strict=True) if v != ""}
+        except csv.Error as error:
+            raise InputError(f"broken CSV: {error}", file=path, row=lines.number) from None
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    for index, name in enumerate(header):
+        if not name:
+            raise InputError(f"column {index + 1} has no name", file=path, row=1)
+        if name in header[:index]:
+            raise InputError("the same column twice", file=path, row=1, found=name)
+
+
+class _Lines:
+    """Decoded lines of a file, counted, so that a byte that is not UTF-8 is located."""
+
+    def __init__(self, raw: io.BufferedReader, path: Path) -> None:
+        self._raw, self._path, self.number = raw, path, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(self._raw, 1):
+            self.number = number
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                yield line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise not_utf8(self._path, number, line[error.start : error.start + 1]) from None
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"not a Parquet file: {error}", file=path) from None
+    number = 0
+    with file:
+        for batch in file.iter_batches(batch_size=1024):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row

@@ -1,0 +1,79 @@
+"""Rubric files: YAML to `Rubric`, with the files it refers to, and `--set` overrides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rftj_cli.errors import InputError
+from rftj_cli.files.text import read_text
+from rftj_cli.files.yamls import Document, Loader
+from rftj_cli.kernel.compile import compile_rubric
+from rftj_cli.kernel.rubric import Rubric
+
+
+def load_rubric(path: Path, overrides: tuple[str, ...] = ()) -> Rubric:
+    """The rubric in a YAML file, with `key.path=value` overrides applied. Raises `InputError` with file, line and key."""
+    document = Document(path, "rubric")
+    data = document.data
+    try:
+        for override in overrides:
+            _override(data, override)
+        _inline_prompt(data, path)
+        _inline_schemas(data, path)
+        return compile_rubric(data)
+    except InputError as error:
+        raise document.locate(error) from None
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise InputError("bad --set", found=override, expected="key.path=value, for example judge.temperature=0")
+    try:
+        value = yaml.load(text, Loader=Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"bad --set: {error}", found=override) from None
+    *parents, last = key.split(".")
+    place: Any = data
+    for parent in parents:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        raise InputError("bad --set: not a key of a mapping", key=key, found=override)
+    place[last] = value
+
+
+def _inline_prompt(data: dict[str, Any], path: Path) -> None:
+    """Replace `prompt: {file: x.md}`, and `{file: ...}` for `system` or `user`, by the text of the file."""
+    prompt = data.get("prompt")
+    if not isinstance(prompt, dict):
+        return
+    if "file" in prompt:
+        if "user" in prompt:
+            raise InputError("`file` is the user message; give one of the two", key="prompt.file")
+        prompt["user"] = {"file": prompt.pop("file")}
+    for name in ("system", "user"):
+        value = prompt.get(name)
+        if isinstance(value, dict) and set(value) == {"file"}:
+            prompt[name] = read_text(_beside(path, value["file"], f"prompt.{name}"), "prompt file")
+
+
+def _inline_schemas(data: dict[str, Any], path: Path) -> None:
+    checks = data.get("checks")
+    for index, check in enumerate(checks if isinstance(checks, list) else []):
+        if isinstance(check, dict) and isinstance(check.get("schema"), str):
+            key = f"checks[{index}].schema"
+            file = _beside(path, check["schema"], key)
+            try:
+                check["schema"] = json.loads(read_text(file, "JSON schema"))
+            except ValueError as error:
+                raise InputError(f"the JSON schema is not valid JSON: {error}", file=file) from None
+
+
+def _beside(path: Path, name: object, key: str) -> Path:
+    if not isinstance(name, str):
+        raise InputError("wrong type", key=key, found=name, expected="a file name")
+    return path.parent / name

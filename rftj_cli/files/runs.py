@@ -1,0 +1,159 @@
+"""Run folders: where they are, their manifest (`run.json`), and the lock that keeps two writers apart.
+
+    runs/NAME-<8 of the judge fingerprint>/   readable by its owner alone
+        run.json       what was judged with what: rubric, fingerprints, settings, counts, cost, times
+        store.sqlite   every sample, reply and outcome
+        lock           held while a run is being written
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgspec
+
+from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.store import Store
+from rftj_cli.files.text import write_whole
+from rftj_cli.kernel.compile import compile_rubric
+from rftj_cli.kernel.rubric import Rubric
+
+SCHEMA = "rftj.run/1"
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a run is. Times are ISO 8601 in UTC, `cost` US dollars (None: the model's price is unknown)."""
+
+    name: str
+    rubric: dict[str, Any]
+    rubric_path: str
+    judge_fingerprint: str
+    reward_fingerprint: str
+    samples_path: str
+    columns: dict[str, str]
+    model: str
+    source: str
+    rftj_version: str
+    started: str
+    updated: str
+    status: Literal["running", "complete", "partial"]
+    counts: dict[str, int]
+    cost: float | None
+    input_tokens: int
+    output_tokens: int
+    calls: int
+    seconds: float
+    history: tuple[dict[str, Any], ...] = ()
+    schema: str = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An existing run folder, opened for reading."""
+
+    folder: Path
+    manifest: Manifest
+    rubric: Rubric
+
+    def store(self) -> Store:
+        """Its store, read-only."""
+        return Store(self.folder / "store.sqlite", write=False)
+
+
+def default_folder(rubric: Rubric, runs: Path = RUNS) -> Path:
+    """Where a rubric's run goes unless the user says otherwise."""
+    return runs / f"{rubric.name}-{rubric.judge_fingerprint[:8]}"
+
+
+def open_run(name: str) -> Run:
+    """The run at a path, or the newest one for `@last`. Raises `InputError` where there is none."""
+    folder = last_run() if name == "@last" else Path(name)
+    if folder.is_file() and folder.name == "run.json":
+        folder = folder.parent
+    if not folder.is_dir():
+        hint = nearest(str(folder), [str(one) for one in _all_runs()])
+        raise InputError("no such run", file=folder, hint=hint or "`rftj score` makes one")
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError("this folder is not a run: it has no run.json", file=folder)
+    return Run(folder, manifest, compile_rubric(manifest.rubric))
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a run folder, None where there is none."""
+    path = folder / "run.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not a run manifest: {error}", file=path) from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace `run.json` in one step."""
+    write_whole(folder / "run.json", json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False) + "\n")
+
+
+def _all_runs() -> list[Path]:
+    try:
+        return sorted(one for one in RUNS.iterdir() if (one / "run.json").exists())
+    except OSError:
+        return []
+
+
+def last_run() -> Path:
+    """The run that was written last, by its manifest."""
+    found = _all_runs()
+    if not found:
+        raise InputError("there is no run yet", file=RUNS, hint="`rftj score RUBRIC SAMPLES` makes one")
+    return max(found, key=lambda folder: (folder / "run.json").stat().st_mtime)
+
+
+def siblings(folder: Path, model: str) -> list[Path]:
+    """Other runs beside this one that were judged by the same model: their replies can be reused."""
+    found = []
+    for other in sorted(folder.parent.glob("*/run.json")) if folder.parent.is_dir() else []:
+        if other.parent.resolve() != folder.resolve():
+            try:
+                manifest = read_manifest(other.parent)
+            except InputError:
+                continue  # a damaged neighbour is its own problem
+            if manifest is not None and manifest.model == model:
+                found.append(other.parent)
+    return found
+
+
+class Lock:
+    """The writer's lock on a run folder: a second `rftj score` on the same run is refused, not mixed in."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+
+    def __enter__(self) -> Self:
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise InputError("another rftj is writing this run", file=self._path.parent, hint="wait for it") from None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._file)
+
+
+def make_private(folder: Path) -> None:
+    """Create a run folder that only its owner can read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+

@@ -1,0 +1,67 @@
+"""Samples and labels from files, streamed and checked row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rftj_cli.errors import InputError
+from rftj_cli.files.rows import Table
+from rftj_cli.kernel.rubric import Kind
+from rftj_cli.kernel.sample import Label, Sample, read_label, read_sample
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFile:
+    """A file of samples for one kind of rubric. Iterating gives (line number, sample) and refuses duplicate ids."""
+
+    path: Path
+    kind: Kind
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[int, Sample]]:
+        seen: dict[int, int] = {}  # hash of the id -> row: 100 bytes a sample, so a million fit in 100 MB
+        for row, data in Table(self.path, "samples file", self.columns):
+            try:
+                sample = read_sample(data, self.kind)
+                first = seen.setdefault(hash(sample.id), row)
+                if first != row:
+                    raise InputError(f"the same id as in row {first}", key="id", found=sample.id)
+            except InputError as error:
+                raise error.located(file=self.path, row=row) from None
+            yield row, sample
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A label and where it stands, so that a later fault can name its row."""
+
+    label: Label
+    file: str
+    row: int
+
+
+def read_labels(path: Path, *, wide: bool = False, columns: Mapping[str, str] | None = None) -> list[Placed]:
+    """All labels of a file; with `wide`, every column but id, item and rater is a criterion."""
+    placed: list[Placed] = []
+    for row, data in Table(path, "labels file", columns or {}):
+        try:
+            labels = _wide(data) if wide else [read_label(data)]
+        except InputError as error:
+            if not wide and error.problem == "unknown key":
+                error.hint = error.hint or "one column a criterion? then add --wide"
+            raise error.located(file=path, row=row) from None
+        placed += [Placed(label, str(path), row) for label in labels]
+    return placed
+
+
+def _wide(data: dict[str, object]) -> list[Label]:
+    shared = {key: value for key, value in data.items() if key in ("id", "item", "rater", "source")}
+    named = {key: value for key, value in data.items() if key not in shared and value is not None and value != ""}
+    return [read_label({**shared, "criterion": key, "value": value}) for key, value in named.items()]
+
+
+def inline_labels(samples: SampleFile) -> list[Placed]:
+    """The labels that stand in the samples themselves."""
+    return [Placed(label, str(samples.path), row) for row, sample in samples for label in sample.labels]

@@ -1,0 +1,208 @@
+"""The run store: one SQLite file that holds every sample, reply and outcome of a run and survives `kill -9`.
+
+Write-ahead log with full synchronisation; one connection writes, in batches; whatever a commit has acknowledged is on
+disk. Readers open it read-only at any time, also while a run is going on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rftj_cli.errors import InputError
+from rftj_cli.kernel.checks import CheckResult
+from rftj_cli.kernel.outcome import CallError, Failure, Outcome, Reply, Reward, Stage, Verdict
+from rftj_cli.kernel.sample import Sample
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS samples (
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL,
+  grp TEXT NOT NULL, cluster TEXT NOT NULL, split TEXT NOT NULL, fields BLOB NOT NULL, criteria BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS replies (
+  seq INTEGER PRIMARY KEY, key TEXT NOT NULL, sample TEXT NOT NULL, item TEXT, ord TEXT NOT NULL, vote INTEGER NOT NULL,
+  criteria TEXT NOT NULL, reply BLOB, stage TEXT, reason TEXT, cost REAL, reused INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS replies_key ON replies (key);
+CREATE INDEX IF NOT EXISTS replies_sample ON replies (sample);
+CREATE TABLE IF NOT EXISTS outcomes (
+  sample TEXT PRIMARY KEY, kind TEXT NOT NULL, stage TEXT, body BLOB NOT NULL, reward BLOB NOT NULL,
+  checks BLOB NOT NULL) WITHOUT ROWID;
+"""
+_encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """A sample with the group, cluster and split that the run settled for it."""
+
+    sample: Sample
+    fingerprint: str
+    group: str
+    cluster: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRow:
+    """One answered (or failed) call. `cost` is in US dollars, None where the price is unknown."""
+
+    key: str
+    sample: str
+    item: str | None
+    order: str
+    vote: int
+    criteria: str
+    reply: Reply | CallError
+    cost: float | None
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """What became of one sample."""
+
+    sample: str
+    outcome: Outcome
+    reward: Reward
+    checks: tuple[CheckResult, ...]
+
+
+Row = SampleRow | ReplyRow | OutcomeRow
+
+
+class Store:
+    """One open run store. A store opened for reading never changes the file."""
+
+    def __init__(self, path: Path, *, write: bool) -> None:
+        self.path = path
+        try:
+            if write:
+                self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(SCHEMA)
+            else:
+                if not path.exists():
+                    raise InputError("this run has no store", file=path)
+                self._db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, check_same_thread=False)
+                self._db.execute("SELECT 1 FROM samples LIMIT 1")
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"not a run store: {error}", file=path) from None
+
+    def close(self) -> None:
+        self._db.close()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write a batch; when this returns, it is on disk."""
+        db = self._db
+        db.execute("BEGIN")
+        try:
+            for row in rows:
+                if isinstance(row, ReplyRow):
+                    db.execute("INSERT INTO replies VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)", _reply_values(row))
+                elif isinstance(row, SampleRow):
+                    db.execute("INSERT OR IGNORE INTO samples VALUES (NULL,?,?,?,?,?,?,?)", _sample_values(row))
+                else:
+                    db.execute("INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?)", _outcome_values(row))
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    def fingerprint(self, id: str) -> str | None:
+        """The fingerprint under which a sample is known, if it is."""
+        row = self._db.execute("SELECT fingerprint FROM samples WHERE id = ?", (id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def fields(self, id: str) -> dict[str, object]:
+        """The fields of a known sample."""
+        row = self._db.execute("SELECT fields FROM samples WHERE id = ?", (id,)).fetchone()
+        fields: dict[str, object] = msgspec.json.decode(row[0])
+        return fields
+
+    def settled(self, id: str) -> tuple[str, Stage | None] | None:
+        """(`verdict` or `failure`, stage) of a sample that has an outcome."""
+        row: tuple[str, Stage | None] | None
+        row = self._db.execute("SELECT kind, stage FROM outcomes WHERE sample = ?", (id,)).fetchone()
+        return row
+
+    def reply(self, key: str) -> Reply | None:
+        """A stored reply to exactly this request."""
+        row = self._db.execute("SELECT reply FROM replies WHERE key = ? AND reply IS NOT NULL LIMIT 1", (key,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=Reply)
+
+    def count(self, what: str) -> int:
+        """How many rows `samples`, `replies` or `outcomes` holds."""
+        return int(self._db.execute(f"SELECT COUNT(*) FROM {what}").fetchone()[0])
+
+    def stages(self) -> dict[str, int]:
+        """How many samples ended as `verdict`, and how many failed at each stage."""
+        rows = self._db.execute("SELECT COALESCE(stage, kind), COUNT(*) FROM outcomes GROUP BY 1 ORDER BY 1")
+        return {str(stage): int(count) for stage, count in rows}
+
+    def spent(self) -> tuple[float, int, int, int]:
+        """(US dollars, input tokens, output tokens, calls) of the replies that this run itself paid for."""
+        cost, calls = self._db.execute(
+            "SELECT COALESCE(SUM(cost), 0), COUNT(*) FROM replies WHERE NOT reused"
+        ).fetchone()
+        tokens = self._db.execute(
+            "SELECT COALESCE(SUM(reply ->> 'input_tokens'), 0), COALESCE(SUM(reply ->> 'output_tokens'), 0)"
+            " FROM replies WHERE NOT reused AND reply IS NOT NULL"
+        ).fetchone()
+        return float(cost), int(tokens[0]), int(tokens[1]), int(calls)
+
+    def outcomes(self) -> Iterator[tuple[SampleRow, OutcomeRow]]:
+        """Every judged sample with its outcome, in the order of the samples."""
+        query = (
+            "SELECT s.id, s.fingerprint, s.grp, s.cluster, s.split, s.fields, s.criteria, o.kind, o.body, o.reward,"
+            " o.checks FROM samples s JOIN outcomes o ON o.sample = s.id ORDER BY s.seq"
+        )
+        for id, fingerprint, group, cluster, split, fields, criteria, kind, body, reward, checks in self._db.execute(query):
+            sample = Sample(id, msgspec.json.decode(fields), group, cluster, split, (), tuple(msgspec.json.decode(criteria)))
+            outcome: Outcome
+            if kind == "verdict":
+                outcome = msgspec.json.decode(body, type=Verdict)
+            else:
+                outcome = msgspec.json.decode(body, type=Failure)
+            yield (
+                SampleRow(sample, fingerprint, group, cluster, split),
+                OutcomeRow(
+                    id,
+                    outcome,
+                    msgspec.json.decode(reward, type=Reward),
+                    msgspec.json.decode(checks, type=tuple[CheckResult, ...]),
+                ),
+            )
+
+    def ids(self) -> Iterable[str]:
+        """The ids of all known samples."""
+        return (str(row[0]) for row in self._db.execute("SELECT id FROM samples ORDER BY seq"))
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _sample_values(row: SampleRow) -> tuple[Any, ...]:
+    sample = row.sample
+    fields, criteria = _encode(dict(sample.fields)), _encode(list(sample.criteria))
+    return sample.id, row.fingerprint, row.group, row.cluster, row.split, fields, criteria
+
+
+def _reply_values(row: ReplyRow) -> tuple[Any, ...]:
+    if isinstance(row.reply, CallError):
+        body, stage, reason = None, row.reply.stage, row.reply.reason
+    else:
+        body, stage, reason = _encode(row.reply).decode(), None, None
+    return row.key, row.sample, row.item, row.order, row.vote, row.criteria, body, stage, reason, row.cost, row.reused
+
+
+def _outcome_values(row: OutcomeRow) -> tuple[Any, ...]:
+    failed = isinstance(row.outcome, Failure)
+    stage = row.outcome.stage if isinstance(row.outcome, Failure) else None
+    kind = "failure" if failed else "verdict"
+    return row.sample, kind, stage, _encode(row.outcome), _encode(row.reward), _encode(list(row.checks))

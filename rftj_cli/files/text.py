@@ -1,0 +1,68 @@
+"""Opening a user's text file: missing, empty, badly encoded or too large files become errors that name themselves."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from rftj_cli.errors import InputError, nearest
+
+
+def existing(path: Path, what: str) -> Path:
+    """`path`, if it is a readable file; else an error with the nearest name beside it."""
+    if path.is_dir():
+        raise InputError(f"this is a folder, not a {what}", file=path)
+    if not path.exists():
+        beside = [str(path.with_name(one.name)) for one in _siblings(path)]
+        raise InputError(f"no such {what}", file=path, hint=nearest(str(path), beside))
+    if path.stat().st_size == 0:
+        raise InputError(f"the {what} is empty", file=path)
+    return path
+
+
+def _siblings(path: Path) -> list[Path]:
+    try:
+        return list(path.parent.iterdir())
+    except OSError:
+        return []
+
+
+def read_text(path: Path, what: str) -> str:
+    """The UTF-8 text of a small file; a byte order mark is dropped."""
+    try:
+        data = existing(path, what).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the {what}: {error.strerror}", file=path) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = data[: error.start].count(b"\n") + 1
+        raise not_utf8(path, row, data[error.start : error.start + 1]) from None
+
+
+def not_utf8(path: Path, row: int, byte: bytes) -> InputError:
+    """The error for a byte that is not UTF-8."""
+    return InputError(
+        "the file is not UTF-8",
+        file=path,
+        row=row,
+        found=byte,
+        expected="UTF-8 text",
+        hint="convert it, for example: iconv -f LATIN1 -t UTF-8 FILE",
+    )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step, so that no reader and no crash ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

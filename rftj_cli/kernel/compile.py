@@ -1,0 +1,262 @@
+"""From plain data (a parsed YAML file, or the rubric.json of a bundle) to a `Rubric`; every fault names its key.
+
+Whoever opens files has already replaced `file:` references by their text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from rftj_cli.errors import InputError, nearest
+from rftj_cli.kernel.checks import compile_check
+from rftj_cli.kernel.fields import Fields
+from rftj_cli.kernel.rubric import (
+    Check,
+    Criterion,
+    Items,
+    JudgeSettings,
+    Kind,
+    Parse,
+    Prompt,
+    RewardSettings,
+    Rubric,
+)
+from rftj_cli.kernel.scales import PREFERENCE, read_scale
+from rftj_cli.kernel.template import template_faults
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+
+
+def compile_rubric(data: object) -> Rubric:
+    """The rubric that `data` describes. Raises `InputError` with the key path of the first fault."""
+    root = Fields(data)
+    kind = cast(Kind, root.choice("kind", ("rubric", "preference"), "rubric"))
+    name = root.text("name")
+    if re.search(r"[^\w.-]", name):
+        raise InputError("a name is used in paths", key="name", found=name, expected="letters, digits, . _ -")
+    items = _items(root, kind)
+    criteria = _preference_criterion(root) if kind == "preference" else _criteria(root, items)
+    checks = tuple(compile_check(Fields(row, f"checks[{i}]")) for i, row in enumerate(root.rows("checks", [])))
+    judge = _judge(root)
+    rubric = Rubric(
+        name=name,
+        kind=kind,
+        description=root.raw("description", ""),
+        criteria=criteria,
+        checks=checks,
+        items=items,
+        prompt=_prompt(root),
+        judge=judge,
+        parse=_parse(root, criteria, judge),
+        reward=_reward(root),
+        orders=_orders(root, kind),
+        source=cast(Mapping[str, object], data),
+    )
+    root.done()
+    _whole(rubric)
+    return rubric
+
+
+def read_criteria(rows: list[Any], at: str, items: bool = False) -> tuple[Criterion, ...]:
+    """A list of criteria, from a rubric or from the `criteria` of one sample."""
+    return tuple(_criterion(Fields(row, f"{at}[{i}]"), items) for i, row in enumerate(rows))
+
+
+def _criteria(root: Fields, items: Items | None) -> tuple[Criterion, ...]:
+    rows = root.rows("criteria", [])
+    return read_criteria(rows, "criteria", items is not None)
+
+
+def _criterion(fields: Fields, items: bool) -> Criterion:
+    id = _identifier(fields)
+    scale = read_scale(fields)
+    criterion = Criterion(
+        id=id,
+        question=fields.text("question"),
+        scale=scale,
+        weight=fields.number("weight", 1.0),
+        essential=fields.flag("essential", False),
+        on=fields.choice("on", ("response", "item"), "response"),
+    )
+    fields.done()
+    if criterion.on == "item" and not items:
+        raise InputError("`on: item` needs an `items` section that says where the items stand", key=fields.path("on"))
+    return criterion
+
+
+def _identifier(fields: Fields) -> str:
+    id = fields.text("id")
+    if not IDENTIFIER.match(id):
+        raise InputError("bad id", key=fields.path("id"), found=id, expected="letters, digits, _ or -, no digit first")
+    return str(id)
+
+
+def _preference_criterion(root: Fields) -> tuple[Criterion, ...]:
+    rows = root.rows("criteria", [{"id": "preference", "question": "Which response is better?"}])
+    if len(rows) != 1:
+        raise InputError(
+            "a preference rubric has one criterion", key="criteria", found=len(rows), expected="`preference`, or none"
+        )
+    fields = Fields(rows[0], "criteria[0]")
+    if fields.text("id") != "preference":
+        raise InputError(
+            "a preference rubric's criterion has a fixed id",
+            key="criteria[0].id",
+            found=fields.raw("id"),
+            expected="preference",
+        )
+    question = fields.text("question", "Which response is better?")
+    fields.done()
+    return (Criterion("preference", question, PREFERENCE),)
+
+
+def _items(root: Fields, kind: Kind) -> Items | None:
+    if not root.has("items"):
+        root.raw("items", None)
+        return None
+    if kind == "preference":
+        raise InputError("a preference rubric compares whole responses", key="items", expected="no items")
+    fields = Fields(root.raw("items"), "items")
+    path = fields.text("path")
+    if not re.match(r"\$(\.[\w-]+)*\Z", path):
+        raise InputError("bad path", key="items.path", found=path, expected="$ or $.key.key")
+    items = Items(
+        path=path,
+        id=fields.text("id", None),
+        max=fields.integer("max", 20, low=1),
+        empty=fields.choice("empty", ("fail", "pass", "error"), "error"),
+        combine=fields.choice("combine", ("mean", "minimum"), "mean"),
+    )
+    fields.done()
+    return items
+
+
+def _prompt(root: Fields) -> Prompt:
+    fields = Fields(root.raw("prompt"), "prompt")
+    prompt = Prompt(
+        system=fields.text("system", ""),
+        user=fields.text("user"),
+        answer_format=fields.choice("answer_format", ("auto", "none"), "auto"),
+    )
+    fields.done()
+    for key, text in (("prompt.system", prompt.system), ("prompt.user", prompt.user)):
+        fault = template_faults(text)
+        if fault:
+            raise InputError(f"the template does not compile: {fault[1]}", key=key, hint=f"line {fault[0]} of the text")
+    return prompt
+
+
+def _judge(root: Fields) -> JudgeSettings:
+    fields = Fields(root.raw("judge"), "judge")
+    temperature = fields.raw("temperature", 0.0)
+    if temperature != "default":
+        temperature = fields.number("temperature", 0.0, low=0, high=2)
+    judge = JudgeSettings(
+        model=fields.text("model"),
+        temperature=None if temperature == "default" else temperature,
+        max_tokens=fields.integer("max_tokens", 1024, low=1),
+        seed=fields.integer("seed", None, low=0) if fields.has("seed") else fields.raw("seed", None),
+        votes=fields.integer("votes", 1, low=1, high=1000),
+        vote=fields.choice("vote", ("majority", "mean"), "majority"),
+        votes_tie=fields.choice("votes_tie", ("failure", "worst", "best", "tie"), "failure"),
+        calls=fields.choice("calls", ("together", "per_criterion"), "together"),
+        reason=fields.choice("reason", ("before", "after", "none"), "before"),
+        allow_regions=tuple(str(region) for region in fields.rows("allow_regions", [])),
+    )
+    fields.done()
+    return judge
+
+
+def _parse(root: Fields, criteria: tuple[Criterion, ...], judge: JudgeSettings) -> Parse | None:
+    if not root.has("parse"):
+        root.raw("parse", None)
+        return None
+    fields = Fields(root.raw("parse"), "parse")
+    regex = fields.text("regex")
+    try:
+        re.compile(regex)
+    except re.error as error:
+        raise InputError(f"not a regular expression: {error}", key="parse.regex", found=regex) from None
+    if len(criteria) != 1 and judge.calls == "together":
+        raise InputError(
+            "a regex reads one verdict a reply, and this rubric asks for several",
+            key="parse",
+            expected="one criterion, or `judge.calls: per_criterion`",
+        )
+    words = {} if not fields.has("map") else Fields(fields.raw("map"), "parse.map").raw_items()
+    fields.raw("map", None)
+    for word, level in words.items():
+        for criterion in criteria:
+            if criterion.scale.find(level) is None:
+                raise InputError(
+                    "the map names a level that the scale does not have",
+                    key=f"parse.map.{word}",
+                    found=level,
+                    expected="one of " + ", ".join(criterion.scale.names),
+                    hint=nearest(str(level), criterion.scale.names),
+                )
+    take = fields.choice("take", ("first", "last"), None)
+    fields.done()
+    return Parse(regex, {str(word).casefold(): str(level) for word, level in words.items()}, take)
+
+
+def _reward(root: Fields) -> RewardSettings:
+    fields = Fields(root.raw("reward", {}), "reward")
+    bounds = fields.rows("range", [0, 1])
+    if len(bounds) != 2 or not all(isinstance(b, (int, float)) and not isinstance(b, bool) for b in bounds):
+        raise InputError("a range is two numbers", key="reward.range", found=bounds, expected="[low, high]")
+    low, high = float(bounds[0]), float(bounds[1])
+    if not (low < high and abs(low) < 1e9 and abs(high) < 1e9):
+        raise InputError("the range is empty or not finite", key="reward.range", found=bounds, expected="low < high")
+    failure = Fields(fields.raw("on_failure", {}), "reward.on_failure")
+    reward = RewardSettings(
+        low=low,
+        high=high,
+        combine=fields.choice("combine", ("weighted_mean", "all_pass", "minimum"), "weighted_mean"),
+        on_service_failure=_on_failure(failure, "service", low, high),
+        on_content_failure=_on_failure(failure, "content", low, high),
+    )
+    failure.done()
+    fields.done()
+    return reward
+
+
+def _on_failure(fields: Fields, name: str, low: float, high: float) -> float | None:
+    if fields.raw(name, "error") == "error":
+        return None
+    return float(fields.number(name, low=low, high=high))
+
+
+def _orders(root: Fields, kind: Kind) -> Any:
+    if kind == "rubric" and root.has("orders"):
+        raise InputError("only a preference rubric has orders", key="orders", hint="did you mean `kind: preference`?")
+    return root.choice("orders", ("both", "given"), "both")
+
+
+def _whole(rubric: Rubric) -> None:
+    """Faults that no single key shows."""
+    if rubric.kind == "preference" and rubric.checks:
+        raise InputError("checks test one response; a preference rubric has two", key="checks", expected="no checks")
+    if not rubric.criteria and not rubric.checks:
+        raise InputError("a rubric needs at least one criterion or check", key="criteria")
+    _unique(rubric.criteria, "criteria")
+    _unique((*rubric.criteria, *rubric.checks), "checks", len(rubric.criteria))
+    weights = [c.weight for c in rubric.criteria] + [check.weight for check in rubric.checks]
+    if not any(weights) and not any(check.essential for check in rubric.checks):
+        raise InputError("all weights are 0, so the reward is undefined", key="criteria", expected="a weight not 0")
+    if rubric.judge.votes_tie == "tie" and rubric.kind != "preference":
+        raise InputError(
+            "only a preference scale has a tie", key="judge.votes_tie", found="tie", expected="failure, worst or best"
+        )
+    if rubric.items is not None and not any(criterion.on == "item" for criterion in rubric.criteria):
+        raise InputError("`items` is given, but no criterion says `on: item`", key="items")
+
+
+def _unique(parts: tuple[Criterion | Check, ...], key: str, offset: int = 0) -> None:
+    seen: set[str] = set()
+    for index, part in enumerate(parts):
+        if part.id in seen:
+            raise InputError("duplicate id", key=f"{key}[{index - offset}].id", found=part.id)
+        seen.add(part.id)

@@ -1,0 +1,164 @@
+"""What goes to a judge, what comes back, and what is made of it.
+
+    Request --> Reply --> Ballot (one reply read) --> Rating (votes and orders combined) --> Verdict | Failure
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal, Protocol
+
+from rftj_cli.kernel.canonical import digest
+
+Stage = Literal["throttled", "timeout", "call", "filtered", "refused", "truncated", "unparsed", "skipped"]
+SERVICE_STAGES: frozenset[Stage] = frozenset({"throttled", "timeout", "call"})
+Stop = Literal["end", "max_tokens", "filtered", "refused"]
+Order = Literal["given", "swapped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that determines one reply. Two equal requests may share a reply.
+
+    `answers` maps each criterion asked to its level names, so that a backend can constrain or weigh the answer.
+    `sample` is given only to judges that read the sample instead of a prompt (`lexical`, `length`).
+    """
+
+    model: str
+    system: str
+    user: str
+    temperature: float | None
+    max_tokens: int
+    seed: int | None
+    answers: Mapping[str, tuple[str, ...]]
+    reason: Literal["before", "after", "none"]
+    json: bool
+    vote: int = 0
+    sample: Mapping[str, object] | None = None
+
+    @property
+    def key(self) -> str:
+        """The hash by which recorded replies are found."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The judge's raw text, kept verbatim, with its usage.
+
+    Tokens are counts as the service reports them (0 where it reports none), `seconds` is the call's duration,
+    `reasoning` is text of a separate reasoning block. `probabilities` holds, per criterion, the probability of each
+    level from the token log-probabilities, where the backend offers them.
+    """
+
+    text: str
+    stop: Stop = "end"
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    reasoning: str = ""
+    probabilities: Mapping[str, Mapping[str, float]] | None = None
+    attempts: int = 1
+
+
+class CallError(Exception):
+    """A call that brought no usable reply.
+
+    `retry` says whether trying again can help, `retry_after` the wait in seconds that the service asked for, `fatal`
+    that every further call must fail the same way (credentials, unknown model), with `advice` what to do about it.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        reason: str,
+        *,
+        retry: bool = False,
+        retry_after: float | None = None,
+        fatal: bool = False,
+        advice: str = "",
+    ) -> None:
+        super().__init__(f"{stage}: {reason}")
+        self.stage, self.reason, self.retry, self.retry_after = stage, reason, retry, retry_after
+        self.fatal, self.advice = fatal, advice
+
+
+class Judge(Protocol):
+    """The one seam between rftj and a model: a request in, a reply out, or a `CallError`. Called from many threads."""
+
+    def __call__(self, request: Request) -> Reply: ...
+
+
+JudgeFactory = Callable[..., Judge]
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One criterion as one reply answers it, un-swapped: `level` names a level, or is None with the failure's stage."""
+
+    criterion: str
+    item: str | None
+    order: Order
+    vote: int
+    level: str | None
+    reason: str = ""
+    stage: Stage | None = None
+    probabilities: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One criterion of one sample (or item), after votes and orders.
+
+    `value` is the level's value, or the mean of the votes (then `level` is the nearest level). `unanimous` is the
+    share of ballots that agree with it.
+    """
+
+    criterion: str
+    item: str | None
+    level: str
+    value: float
+    reason: str = ""
+    unanimous: float = 1.0
+    probabilities: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A level for every criterion. `repaired` says that the JSON had to be dug out of prose or a code fence."""
+
+    ratings: tuple[Rating, ...]
+    ballots: tuple[Ballot, ...]
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be judged: at which stage, and why. Never a number."""
+
+    stage: Stage
+    reason: str
+    ballots: tuple[Ballot, ...] = ()
+
+
+Outcome = Verdict | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One summand of a reward: u in [0, 1] (None: not judged), its weight, and whether it gates."""
+
+    id: str
+    u: float | None
+    weight: float
+    essential: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """One number in the rubric's range, or None with the reason, and its parts."""
+
+    value: float | None
+    parts: tuple[Part, ...] = ()
+    note: str = ""

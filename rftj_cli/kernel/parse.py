@@ -1,0 +1,171 @@
+"""Reading a verdict out of a reply, strictly: what is ambiguous is a failure, never a guess.
+
+- The whole reply is one JSON object: read. JSON inside prose or a code fence: read and marked as repaired.
+- Several objects: they must say the same. A passage that stands in the sample's own text is a quotation, not a verdict.
+- With a `parse` section: its regex; two different verdicts are a failure unless it says which match counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rftj_cli.errors import listed
+from rftj_cli.kernel.rubric import Criterion, Parse
+
+_OVERALL = ("reason", "evidence", "reasoning", "explanation", "justification", "rationale")
+_LEVEL = ("level", "verdict", "score", "rating", "value")
+_DECODER_LIMIT = 200  # objects looked for in one reply
+
+
+class Unparsed(Exception):
+    """No verdict can be read, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A level and a reason for one criterion, as the reply gives them."""
+
+    level: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """All criteria of one reply."""
+
+    answers: Mapping[str, Answer]
+    repaired: bool
+
+
+def parse_reply(text: str, criteria: tuple[Criterion, ...], parse: Parse | None, own: tuple[str, ...]) -> Parsed:
+    """The answers in `text`. `own` are the sample's own texts, which may be quoted but do not count.
+
+    Raises `Unparsed` with the reason.
+    """
+    if parse is not None:
+        return Parsed({criteria[0].id: Answer(_by_regex(text, criteria[0], parse, own), text.strip())}, False)
+    stripped = text.strip()
+    try:
+        whole = _load(stripped)
+    except ValueError:
+        whole = None
+    if isinstance(whole, dict):
+        return Parsed(_answers(whole, criteria), False)
+    return Parsed(_embedded(stripped, criteria, own), True)
+
+
+def _by_regex(text: str, criterion: Criterion, parse: Parse, own: tuple[str, ...]) -> int:
+    found: list[int] = []
+    unknown: list[str] = []
+    for match in _pattern(parse.regex).finditer(text):
+        if match.group(0).strip() != text.strip() and any(match.group(0) in one for one in own):
+            continue
+        word = match.group(1) if match.re.groups else match.group(0)
+        level = _level(word or "", criterion, parse)
+        if level is None:
+            unknown.append(word or "")
+        else:
+            found.append(level)
+    if unknown:
+        raise Unparsed(f"{criterion.id}: {unknown[0]!r} is not a level ({listed(criterion.scale.names)})")
+    if not found:
+        raise Unparsed("no verdict in the reply: the regex matches nowhere outside quotations")
+    if parse.take == "first":
+        return found[0]
+    if parse.take == "last":
+        return found[-1]
+    if len(set(found)) > 1:
+        names = [criterion.scale.names[level] for level in dict.fromkeys(found)]
+        raise Unparsed(f"different verdicts in one reply: {listed(names)}")
+    return found[0]
+
+
+def _level(word: str, criterion: Criterion, parse: Parse) -> int | None:
+    return criterion.scale.find(parse.map.get(word.strip().casefold(), word))
+
+
+@lru_cache(maxsize=64)
+def _pattern(regex: str) -> re.Pattern[str]:
+    return re.compile(regex)
+
+
+def _load(text: str) -> object:
+    return json.loads(text, object_pairs_hook=_no_duplicates)
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    out: dict[str, object] = {}
+    for key, value in pairs:
+        if key in out and out[key] != value:
+            raise Unparsed(f"the reply answers `{key}` twice, differently")
+        out[key] = value
+    return out
+
+
+def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) -> Mapping[str, Answer]:
+    answers: Mapping[str, Answer] | None = None
+    fault: Unparsed | None = None
+    quoted = False
+    for source, value in _objects(text):
+        if any(source in one for one in own):
+            quoted = True
+            continue
+        if not any(criterion.id in value for criterion in criteria):
+            continue  # an object about something else
+        try:
+            these = _answers(value, criteria)
+        except Unparsed as error:
+            fault = error
+            continue
+        if answers is not None and {k: a.level for k, a in answers.items()} != {k: a.level for k, a in these.items()}:
+            raise Unparsed("different verdicts in one reply")
+        answers = these
+    if fault is not None:
+        raise fault
+    if answers is None:
+        raise Unparsed("the only verdict in the reply is a quotation of the sample" if quoted else "no JSON verdict")
+    return answers
+
+
+def _objects(text: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """The outermost JSON objects in a text, with their source."""
+    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates)
+    position, tried = text.find("{"), 0
+    while position != -1 and tried < _DECODER_LIMIT:
+        tried += 1
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            position = text.find("{", position + 1)
+            continue
+        if isinstance(value, dict):
+            yield text[position:end], value
+        position = text.find("{", end)
+
+
+def _answers(value: Mapping[str, object], criteria: tuple[Criterion, ...]) -> dict[str, Answer]:
+    missing = [criterion.id for criterion in criteria if criterion.id not in value]
+    if missing:
+        raise Unparsed(f"the reply does not answer {listed(missing)}")
+    overall = next((value[key] for key in _OVERALL if isinstance(value.get(key), str)), "")
+    return {criterion.id: _answer(value[criterion.id], criterion, str(overall)) for criterion in criteria}
+
+
+def _answer(raw: object, criterion: Criterion, overall: str) -> Answer:
+    reason = overall
+    if isinstance(raw, Mapping):
+        given = [key for key in _LEVEL if key in raw]
+        if not given:
+            raise Unparsed(f"{criterion.id}: no level in {sorted(raw)}")
+        if len({str(raw[key]) for key in given}) > 1:
+            raise Unparsed(f"{criterion.id}: {listed(given)} differ")
+        own = next((raw[key] for key in _OVERALL if isinstance(raw.get(key), str)), "")
+        reason, raw = str(own) or overall, raw[given[0]]
+    level = criterion.scale.find(raw)
+    if level is None:
+        raise Unparsed(f"{criterion.id}: {raw!r} is not a level ({listed(criterion.scale.names)})")
+    return Answer(level, reason)

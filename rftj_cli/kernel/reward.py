@@ -1,0 +1,67 @@
+"""From an outcome and the checks to one number in the rubric's range.
+
+Each criterion and check gives u in [0, 1]; with w its weight, reward = low + (high - low) * sum(w u) / sum(w). Where
+weights are negative (pitfalls) the sum is scaled between its attainable minimum and maximum. A failed essential gives
+`low` whatever else holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rftj_cli.kernel.checks import CheckResult
+from rftj_cli.kernel.outcome import SERVICE_STAGES, Failure, Outcome, Part, Reward, Verdict
+from rftj_cli.kernel.rubric import Criterion, Rubric
+
+
+def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -> Reward:
+    """The reward of one sample. `checks` are the results of the rubric's checks, in its order."""
+    tested = tuple(
+        Part(check.id, float(result.passed), check.weight, check.essential)
+        for check, result in zip(rubric.checks, checks, strict=True)
+    )
+    for part in tested:
+        if part.essential and part.u == 0:
+            return Reward(rubric.reward.low, tested, f"essential check {part.id} failed")
+    if isinstance(outcome, Failure):
+        return _of_failure(rubric, outcome, tested)
+    parts = tuple(_part(rubric, criterion, outcome) for criterion in rubric.criteria) + tested
+    for part in parts:
+        if part.essential and part.u == 0:
+            return Reward(rubric.reward.low, parts, f"essential criterion {part.id} failed")
+    return Reward(rubric.reward.low + (rubric.reward.high - rubric.reward.low) * _combine(rubric, parts), parts)
+
+
+def _of_failure(rubric: Rubric, failure: Failure, tested: tuple[Part, ...]) -> Reward:
+    service = failure.stage in SERVICE_STAGES
+    value = rubric.reward.on_service_failure if service else rubric.reward.on_content_failure
+    kind = "service" if service else "content"
+    return Reward(value, tested, f"{failure.stage}: on_failure.{kind} = {'error' if value is None else f'{value:g}'}")
+
+
+def _part(rubric: Rubric, criterion: Criterion, verdict: Verdict) -> Part:
+    """u of one criterion; over items, their mean or minimum; without items, as `items.empty` says."""
+    shares = [criterion.scale.share(rating.value) for rating in verdict.ratings if rating.criterion == criterion.id]
+    if not shares and rubric.items is not None:
+        u = 1.0 if rubric.items.empty == "pass" else 0.0
+    elif rubric.items is not None and rubric.items.combine == "minimum":
+        u = min(shares)
+    else:
+        u = math.fsum(shares) / len(shares)
+    return Part(criterion.id, u, criterion.weight, criterion.essential)
+
+
+def _combine(rubric: Rubric, parts: Sequence[Part]) -> float:
+    weighed = [(part.u or 0.0, part.weight) for part in parts if part.weight != 0]
+    good = [u if weight > 0 else 1 - u for u, weight in weighed]
+    if rubric.reward.combine == "minimum":
+        return min(good, default=1.0)
+    if rubric.reward.combine == "all_pass":
+        return float(all(u == 1 for u in good))
+    if not weighed:
+        return 1.0  # only gates, and all of them hold
+    total = math.fsum(weight * u for u, weight in weighed)
+    lowest = math.fsum(weight for _, weight in weighed if weight < 0)
+    highest = math.fsum(weight for _, weight in weighed if weight > 0)
+    return (total - lowest) / (highest - lowest)

@@ -1,0 +1,216 @@
+"""What a rubric is: its criteria and scales, checks, prompt, judge settings and reward, and its two fingerprints.
+
+The *judge* fingerprint covers all that determines a verdict, the *reward* fingerprint all that turns verdicts into a
+reward. Neither covers where replies come from: replaying recorded replies changes nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from rftj_cli.kernel.canonical import digest
+
+Kind = Literal["rubric", "preference"]
+FORMAT = 1  # raised when the kernel's reading of a rubric changes, so that old fingerprints do not vouch for new code
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One step of a scale: its name, what it means, and its numeric value."""
+
+    name: str
+    value: float
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The levels a criterion can take, worst first (preference: A, tie, B, with A the highest value)."""
+
+    kind: Literal["pass_fail", "levels", "numeric", "preference"]
+    levels: tuple[Level, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(level.name for level in self.levels)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(level.value for level in self.levels)
+
+    def find(self, word: object) -> int | None:
+        """The index of the level that `word` names exactly, case aside; None where it names none.
+
+        On a numeric scale a number names the level of the same value. Booleans name nothing.
+        """
+        if isinstance(word, bool) or not isinstance(word, (str, int, float)):
+            return None
+        text = str(word).strip().casefold()
+        for index, level in enumerate(self.levels):
+            if level.name.casefold() == text:
+                return index
+        if self.kind == "numeric" or not isinstance(word, str):
+            try:
+                number = float(text)
+            except ValueError:
+                return None
+            return next((index for index, level in enumerate(self.levels) if level.value == number), None)
+        return None
+
+    def share(self, value: float) -> float:
+        """u = (value - min) / (max - min): 0 at the worst level, 1 at the best."""
+        low, high = min(self.values), max(self.values)
+        return (value - low) / (high - low)
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One question the judge answers. A negative weight marks a pitfall."""
+
+    id: str
+    question: str
+    scale: Scale
+    weight: float = 1.0
+    essential: bool = False
+    on: Literal["response", "item"] = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One deterministic rule; `settings` are its own keys, validated when the rubric is compiled."""
+
+    id: str
+    type: str
+    settings: Mapping[str, object]
+    weight: float = 0.0
+    essential: bool = False
+    on: Literal["response"] = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The templates, and whether the instruction how to answer is added where `{{ answer_format }}` is not used."""
+
+    system: str
+    user: str
+    answer_format: Literal["auto", "none"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """Which model judges, and how. None leaves a setting to the service's default."""
+
+    model: str
+    temperature: float | None = 0.0
+    max_tokens: int = 1024
+    seed: int | None = None
+    votes: int = 1
+    vote: Literal["majority", "mean"] = "majority"
+    votes_tie: Literal["failure", "worst", "best", "tie"] = "failure"
+    calls: Literal["together", "per_criterion"] = "together"
+    reason: Literal["before", "after", "none"] = "before"
+    allow_regions: tuple[str, ...] = ()
+
+    @property
+    def backend(self) -> str:
+        return self.model.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Parse:
+    """A parser for replies that are not JSON.
+
+    Group 1 of `regex` (or the whole match) is looked up in `map`, or names a level itself. `take` says which match
+    counts where there are several; without it two different verdicts are a failure.
+    """
+
+    regex: str
+    map: Mapping[str, str] = field(default_factory=dict)
+    take: Literal["first", "last"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The parts of a response that are judged one by one: where they stand and how they combine."""
+
+    path: str
+    id: str | None = None
+    max: int = 20
+    empty: Literal["fail", "pass", "error"] = "error"
+    combine: Literal["mean", "minimum"] = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSettings:
+    """How ratings and checks become one number. A None in `on_failure` means that a failure has no reward."""
+
+    low: float = 0.0
+    high: float = 1.0
+    combine: Literal["weighted_mean", "all_pass", "minimum"] = "weighted_mean"
+    on_service_failure: float | None = None
+    on_content_failure: float | None = None
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """One judge, complete: everything that determines its verdicts and rewards."""
+
+    name: str
+    kind: Kind
+    criteria: tuple[Criterion, ...]
+    prompt: Prompt
+    judge: JudgeSettings
+    checks: tuple[Check, ...] = ()
+    reward: RewardSettings = RewardSettings()
+    parse: Parse | None = None
+    items: Items | None = None
+    orders: Literal["both", "given"] = "both"
+    description: str = ""
+    source: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)  # what it was compiled from
+
+    def criterion(self, id: str) -> Criterion | None:
+        """The criterion of that id, if the rubric has it."""
+        return next((criterion for criterion in self.criteria if criterion.id == id), None)
+
+    @cached_property
+    def judge_content(self) -> dict[str, object]:
+        """All that determines a verdict, as plain data."""
+        criteria = [
+            {"id": c.id, "question": c.question, "on": c.on, "scale": [asdict(level) for level in c.scale.levels]}
+            for c in self.criteria
+        ]
+        items = None if self.items is None else {"path": self.items.path, "id": self.items.id, "max": self.items.max}
+        judge = asdict(self.judge)
+        del judge["allow_regions"]  # limits where a call may go, not what it says
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "criteria": criteria,
+            "prompt": asdict(self.prompt),
+            "judge": judge,
+            "parse": None if self.parse is None else asdict(self.parse),
+            "items": items,
+            "orders": self.orders if self.kind == "preference" else None,
+        }
+
+    @cached_property
+    def reward_content(self) -> dict[str, object]:
+        """All that turns verdicts into a reward, as plain data."""
+        return {
+            "format": FORMAT,
+            "criteria": [{"id": c.id, "weight": c.weight, "essential": c.essential} for c in self.criteria],
+            "checks": [asdict(check) for check in self.checks],
+            "reward": asdict(self.reward),
+            "items": None if self.items is None else {"empty": self.items.empty, "combine": self.items.combine},
+        }
+
+    @cached_property
+    def judge_fingerprint(self) -> str:
+        return digest(self.judge_content)
+
+    @cached_property
+    def reward_fingerprint(self) -> str:
+        return digest(self.reward_content)

@@ -1,0 +1,296 @@
+"""`score`: a rubric and a file of samples to a run folder, continued wherever it stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rftj_cli import __version__
+from rftj_cli.errors import CannotTell, InputError, Interrupted, listed
+from rftj_cli.files.prices import Price
+from rftj_cli.files.runs import (
+    Lock,
+    Manifest,
+    Run,
+    default_folder,
+    make_private,
+    open_run,
+    read_manifest,
+    siblings,
+    write_manifest,
+)
+from rftj_cli.files.samples import SampleFile
+from rftj_cli.files.store import SampleRow, Store
+from rftj_cli.kernel.asks import names_used
+from rftj_cli.kernel.compile import compile_rubric
+from rftj_cli.kernel.evaluate import Task, prepare
+from rftj_cli.kernel.outcome import Judge
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.running.account import Progress, Silent, Tally
+from rftj_cli.running.budget import Budget
+from rftj_cli.running.engine import Engine
+from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
+from rftj_cli.running.recordings import Recordings, Stores
+
+MakeJudge = Callable[[threading.Event], Judge]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run: none of it changes a verdict.
+
+    `replay` are recordings that must answer everything; `make_judge` is called only where a live call is needed;
+    `source` names the live judge in the manifest. `max_cost` is US dollars for this command.
+    """
+
+    make_judge: MakeJudge
+    source: str
+    folder: Path | None = None
+    replay: Recordings | None = None
+    fresh: bool = False
+    workers: int = 16
+    price: Price | None = None
+    max_cost: float | None = None
+    progress: Callable[[Forecast, Path], Progress] = field(default=lambda forecast, folder: Silent())
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one `score` command did: the run as it is now, and this command's own totals."""
+
+    run: Run
+    forecast: Forecast
+    tally: Tally
+
+
+def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings) -> Scored:
+    """Judge what the run folder does not hold yet.
+
+    Raises `InputError` before anything is written or called, `CannotTell` where the judge or the budget ends the run,
+    `Interrupted` on Ctrl-C; whatever was judged is kept in all cases.
+    """
+    if settings.max_cost is not None and settings.price is None:
+        raise InputError("--max-cost needs the price of the model, and it is unknown", hint="give it with --prices FILE")
+    folder = settings.folder or default_folder(rubric)
+    _refuse_changes(rubric, folder)
+    existing = Store(folder / "store.sqlite", write=False) if (folder / "store.sqlite").exists() else None
+    recordings = _recordings(rubric, folder, existing, settings)
+    forecast = preflight(
+        rubric,
+        samples,
+        store=existing,
+        recordings=recordings,
+        must_replay=settings.replay is not None,
+        price=settings.price,
+    )
+    stop = threading.Event()
+    judge = settings.make_judge(stop) if forecast.calls else None
+    if existing is not None:
+        existing.close()
+    make_private(folder)
+    with Lock(folder):
+        return _judge(rubric, rubric_path, samples, settings, folder, forecast, judge, stop)
+
+
+def _judge(
+    rubric: Rubric,
+    rubric_path: Path,
+    samples: SampleFile,
+    settings: Settings,
+    folder: Path,
+    forecast: Forecast,
+    judge: Judge | None,
+    stop: threading.Event,
+) -> Scored:
+    store = Store(folder / "store.sqlite", write=True)
+    reader = Store(folder / "store.sqlite", write=False)
+    tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder))
+    budget = Budget(settings.price, settings.max_cost)
+    manifest = _manifest(rubric, rubric_path, samples, settings, folder, store)
+    write_manifest(folder, manifest)
+    engine = Engine(
+        judge,
+        store,
+        workers=settings.workers,
+        recordings=_recordings(rubric, folder, reader, settings),
+        price=settings.price,
+        budget=budget,
+        tally=tally,
+        stop=stop,
+    )
+    began = time.monotonic()
+    interrupted = threading.Event()
+    try:
+        with _stops_on_signals(stop, interrupted):
+            engine.run(_tasks(rubric, samples, reader))
+    finally:
+        tally.progress.close(tally.snapshot())
+        manifest = _updated(manifest, store, forecast, tally, time.monotonic() - began)
+        write_manifest(folder, manifest)
+        reader.close()
+        store.close()
+    if interrupted.is_set():
+        raise Interrupted(f"stopped; {manifest.counts['judged']} of {forecast.samples} samples are kept in {folder}")
+    if budget.exhausted:
+        raise CannotTell(
+            f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {forecast.samples} samples are "
+            f"judged and kept in {folder}\n  the same command with a higher ceiling goes on"
+        )
+    return Scored(open_run(str(folder)), forecast, tally)
+
+
+def _tasks(rubric: Rubric, samples: SampleFile, store: Store) -> Iterator[tuple[SampleRow, Task]]:
+    names = names_used(rubric)
+    for _, sample in samples:
+        if not is_settled(store, sample.id):
+            group, cluster, split = place(sample, names)
+            yield SampleRow(sample, sample.fingerprint(names), group, cluster, split), prepare(rubric, sample)
+
+
+def _recordings(rubric: Rubric, folder: Path, own: Store | None, settings: Settings) -> list[Recordings]:
+    """Where replies may be found, nearest first: this run, then what is replayed, then runs beside this one."""
+    found: list[Recordings] = [] if own is None else [Stores((own,), "this run")]
+    if settings.replay is not None:
+        return [*found, settings.replay]
+    if not settings.fresh:
+        others = [
+            Store(one / "store.sqlite", write=False)
+            for one in siblings(folder, rubric.judge.model)
+            if (one / "store.sqlite").exists() and _live_source(one) == settings.source
+        ]
+        found += [Stores(others, "runs of this project")] if others else []
+    return found
+
+
+def _live_source(folder: Path) -> str | None:
+    manifest = read_manifest(folder)
+    return None if manifest is None else manifest.source
+
+
+def _refuse_changes(rubric: Rubric, folder: Path) -> None:
+    """A run is judged by one rubric; say what differs where another one is given."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError("this folder is not a run, and not empty", file=folder)
+        return
+    old = compile_rubric(manifest.rubric)
+    changed = differences(old.judge_content, rubric.judge_content) + differences(
+        old.reward_content, rubric.reward_content
+    )
+    if changed:
+        raise InputError(
+            f"this run was made with another rubric; changed: {listed(list(dict.fromkeys(changed)))}",
+            file=folder,
+            hint="score into a new folder (--run DIR); replies to unchanged requests are reused without a call",
+        )
+
+
+def differences(old: Any, new: Any, at: str = "") -> list[str]:
+    """The key paths at which two plain values differ, in words: `judge.temperature: 0 -> 1`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted({*old, *new})
+        return [d for key in keys for d in differences(old.get(key), new.get(key), f"{at}.{key}" if at else key)]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = zip(old, new, strict=True)
+        return [d for i, (a, b) in enumerate(pairs) for d in differences(a, b, f"{at}[{i}]")]
+    if old == new:
+        return []
+    short = all(len(str(value)) <= 40 for value in (old, new))
+    return [f"{at}: {old!r} -> {new!r}" if short else at]
+
+
+def _manifest(
+    rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings, folder: Path, store: Store
+) -> Manifest:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    known = read_manifest(folder)
+    source = settings.source if settings.replay is None else settings.replay.name
+    return Manifest(
+        name=folder.name,
+        rubric=dict(rubric.source),
+        rubric_path=str(rubric_path),
+        judge_fingerprint=rubric.judge_fingerprint,
+        reward_fingerprint=rubric.reward_fingerprint,
+        samples_path=str(samples.path),
+        columns=dict(samples.columns),
+        model=rubric.judge.model,
+        source=source,
+        rftj_version=__version__,
+        started=now if known is None else known.started,
+        updated=now,
+        status="running",
+        counts={"samples": store.count("samples"), "judged": store.count("outcomes")},
+        cost=0.0 if known is None else known.cost,
+        input_tokens=0 if known is None else known.input_tokens,
+        output_tokens=0 if known is None else known.output_tokens,
+        calls=0 if known is None else known.calls,
+        seconds=0.0 if known is None else known.seconds,
+        history=() if known is None else known.history,
+    )
+
+
+def _updated(manifest: Manifest, store: Store, forecast: Forecast, tally: Tally, seconds: float) -> Manifest:
+    """The manifest after this command, counted from the store itself."""
+    stages = store.stages()
+    cost, input_tokens, output_tokens, calls = store.spent()
+    judged = sum(stages.values())
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    this = {
+        "at": now,
+        "source": manifest.source,
+        "judged": tally.done,
+        "calls": tally.calls,
+        "reused": tally.reused,
+        "retries": tally.retries,
+        "cost": tally.cost if tally.priced else None,
+        "seconds": round(seconds, 3),
+        "latency_p50": tally.latency(0.5),
+        "latency_p95": tally.latency(0.95),
+    }
+    return replace(
+        manifest,
+        updated=now,
+        status="complete" if judged >= forecast.samples else "partial",
+        counts={
+            "samples": max(forecast.samples, store.count("samples")),
+            "judged": judged,
+            "failed": judged - stages.get("verdict", 0),
+            **{f"stage_{name}": n for name, n in stages.items()},
+        },
+        cost=cost if tally.priced and manifest.cost is not None else None,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        calls=calls,
+        seconds=round(manifest.seconds + seconds, 3),
+        history=(*manifest.history, this),
+    )
+
+
+class _stops_on_signals:
+    """Ctrl-C or SIGTERM once: stop cleanly. Twice: leave at once (what is committed is kept)."""
+
+    def __init__(self, stop: threading.Event, interrupted: threading.Event) -> None:
+        self._stop, self._interrupted = stop, interrupted
+
+    def __enter__(self) -> None:
+        self._old: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._old[number] = signal.signal(number, self._hear)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: object) -> None:
+        if self._interrupted.is_set():
+            raise KeyboardInterrupt
+        self._interrupted.set()
+        self._stop.set()
