@@ -1,0 +1,192 @@
+"""How well could any judge agree? As well as a human rater agrees with the others, on the same items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from rftj_cli.stats.agreement import Kind
+from rftj_cli.stats.arrays import Bools, Floats, Ints
+from rftj_cli.stats.binomial import proportion, share_from_se
+from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, item_se, share_influence
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.intervals import kappa_interval
+from rftj_cli.stats.reliability import mean_estimate, pull_of_items, rating_counts
+from rftj_cli.stats.table import WeightKind, cross_table, weights
+
+
+@dataclass(frozen=True, slots=True)
+class RaterCeiling:
+    """One rater and the judge, each against the other raters' majority on the same items.
+
+    items: those that count; undecided: those dropped because the others have no majority
+    """
+
+    rater: int
+    items: int
+    undecided: int
+    human_agreement: Estimate
+    human_kappa: Estimate
+    judge_agreement: Estimate
+    judge_kappa: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """Means over the raters, and the rows they come from.
+
+    kappa_gap, agreement_gap: mean(judge) - mean(human) on the same items, for a test of non-inferiority
+    """
+
+    human_agreement: Estimate
+    human_kappa: Estimate
+    judge_agreement: Estimate
+    judge_kappa: Estimate
+    agreement_gap: Estimate
+    kappa_gap: Estimate
+    raters: tuple[RaterCeiling, ...]
+    undecided: int
+
+
+@dataclass(slots=True, eq=False)
+class _Means:
+    """Values and pulls of the raters' statistics, gathered for the means."""
+
+    values: list[tuple[float, float]]
+    pulls: list[tuple[Floats, Floats]]
+
+    def side(self, which: int) -> tuple[list[float], list[Floats]]:
+        return [pair[which] for pair in self.values], [pair[which] for pair in self.pulls]
+
+
+def leave_one_out_ceiling(
+    matrix: Ints,
+    judge: Ints,
+    k: int,
+    *,
+    kind: Kind = "nominal",
+    values: Sequence[float] | None = None,
+    clusters: Ints | None = None,
+    seed: int = 0,
+) -> Ceiling:
+    """Each rater against the strict majority of the others (ordinal: their median), and the judge against the same.
+
+    matrix: (items, raters) level codes, -1 for missing; judge: (items,) codes, -1 for missing; clusters: (items,)
+    codes 0..G-1. Items on which the others are undecided are dropped and counted. kappa is quadratic for ordinal
+    levels, else nominal. Raters without a defined kappa are left out of both mean kappas.
+    """
+    counts = rating_counts(matrix, k)
+    central = _median if kind == "ordinal" else _majority
+    w = weights(k, "quadratic" if kind == "ordinal" else "nominal", values)
+    rows, shares, kappas = [], _Means([], []), _Means([], [])
+    for rater in range(matrix.shape[1]):
+        own = matrix[:, rater]
+        others = counts - (own[:, None] == np.arange(k))
+        seen = (own >= 0) & (judge >= 0) & (others.sum(1) > 0)
+        target = central(others)
+        use = seen & (target >= 0)
+        sides = [_Side(target[use], codes[use], use, w, clusters) for codes in (own, judge)]
+        found = [(side.agreement(), side.kappa(kind, values, seed)) for side in sides]
+        (human_share, human_kappa), (judge_share, judge_kappa) = found
+        undecided = int((seen & (target < 0)).sum())
+        rows.append(RaterCeiling(rater, int(use.sum()), undecided, human_share, human_kappa, judge_share, judge_kappa))
+        _gather(shares, human_share, judge_share, sides, _Side.pull_of_share)
+        _gather(kappas, human_kappa, judge_kappa, sides, _Side.pull_of_kappa)
+    return Ceiling(
+        human_agreement=_mean_share(*shares.side(0), clusters),
+        human_kappa=mean_estimate(*kappas.side(0), clusters),
+        judge_agreement=_mean_share(*shares.side(1), clusters),
+        judge_kappa=mean_estimate(*kappas.side(1), clusters),
+        agreement_gap=_gap(shares, clusters),
+        kappa_gap=_gap(kappas, clusters),
+        raters=tuple(rows),
+        undecided=sum(row.undecided for row in rows),
+    )
+
+
+class _Side:
+    """A rater or the judge against a target, on the items `use`."""
+
+    def __init__(self, target: Ints, codes: Ints, use: Bools, w: Floats, clusters: Ints | None) -> None:
+        k = w.shape[0]
+        self.target, self.codes, self.use, self.w = target, codes, use, w
+        self.table = cross_table(target, codes, k)
+        self.clusters = None if clusters is None else clustered(Clusters.of(clusters[use], target, codes, k))
+
+    def agreement(self) -> Estimate:
+        n, eye, hits = self.target.size, np.eye(self.w.shape[0]), float(np.trace(self.table))
+        if self.clusters is None:
+            return proportion(hits, n, note=None if n else "no item has a decided majority of the others")
+        psi = share_influence(self.table, eye, np.ones_like(eye, dtype=bool))
+        return proportion(hits, n, deff=design_effect(psi, self.clusters), note=self.clusters.caution)
+
+    def kappa(self, kind: Kind, values: Sequence[float] | None, seed: int) -> Estimate:
+        weighting: WeightKind = "quadratic" if kind == "ordinal" else "nominal"
+        return kappa_interval(self.table, weighting, values, clusters=self.clusters, seed=seed)
+
+    def pull_of_share(self) -> Floats:
+        out = np.zeros(self.use.size)
+        right = (self.target == self.codes).astype(np.float64)
+        out[self.use] = (right - right.mean()) / right.size
+        return out
+
+    def pull_of_kappa(self) -> Floats:
+        return pull_of_items(self.use, self.target, self.codes, self.table, self.w)
+
+
+def _gather(
+    means: _Means, human: Estimate, judge: Estimate, sides: list[_Side], pull: Callable[[_Side], Floats]
+) -> None:
+    if human.value is not None and judge.value is not None:
+        means.values.append((human.value, judge.value))
+        means.pulls.append((pull(sides[0]), pull(sides[1])))
+
+
+def _mean_share(values: list[float], pulls: list[Floats], clusters: Ints | None) -> Estimate:
+    """Mean of shares of overlapping items: Wilson on the effective n, so that 1.0 keeps a width."""
+    if not values:
+        return Estimate.missing(0, "no item has a decided majority of the others")
+    value, together, involved = float(np.mean(values)), np.asarray(np.mean(pulls, axis=0)), _involved(pulls)
+    se, units = item_se(together, clusters)
+    if units < 2:
+        return Estimate(value, None, None, involved, "none", "only 1 independent unit: no interval")
+    low, high = share_from_se(value, se, units, float(involved or units))
+    method = f"Wilson 95% on the effective n, t({units - 1}), mean of {len(values)}"
+    return Estimate(value, low, high, involved or units, method, None if clusters is None else few(units))
+
+
+def _gap(means: _Means, clusters: Ints | None) -> Estimate:
+    """mean(judge - human) with a paired t interval."""
+    if not means.values:
+        return Estimate.missing(0, "no rater has both numbers")
+    value = float(np.mean([judge - human for human, judge in means.values]))
+    pull = np.asarray(np.mean([judge - human for human, judge in means.pulls], axis=0))
+    n = _involved([one for pair in means.pulls for one in pair])
+    se, units = item_se(pull, clusters)
+    method = f"paired influence 95%, t({units - 1})"
+    if not se > 1e-12:
+        return Estimate(value, None, None, n, method, "the difference does not vary over the items: no interval")
+    half = float(stdtrit(units - 1, 0.975)) * se
+    return Estimate(value, value - half, value + half, n, method, None if clusters is None else few(units))
+
+
+def _involved(pulls: list[Floats]) -> int:
+    """How many items pull on anything."""
+    return int(np.any([pull != 0 for pull in pulls], axis=0).sum())
+
+
+def _majority(counts: Ints | Floats) -> Ints:
+    """The level that more than half gave, (items,); -1 where there is none."""
+    top = counts.argmax(1)
+    return np.where(counts.max(1) * 2 > counts.sum(1), top, -1).astype(np.int64)
+
+
+def _median(counts: Ints | Floats) -> Ints:
+    """The middle level, (items,); -1 where two different levels share the middle, or nothing was given."""
+    upto, n = np.cumsum(counts, axis=1), counts.sum(1)
+    lower = (upto >= np.ceil(n / 2)[:, None]).argmax(1)
+    upper = (upto >= (np.floor(n / 2) + 1)[:, None]).argmax(1)
+    return np.where((lower == upper) & (n > 0), lower, -1).astype(np.int64)

@@ -1,0 +1,253 @@
+"""Which interval for which table (simulated: statistics.md 1c).
+
+    levels in use   clusters   interval
+    2               no         Dirichlet(1/2 a cell) posterior quantiles
+    2               yes        the same on the table divided by the design effect
+    3..12           no         BCa on multinomial resamples of the table
+    3..12           yes        cluster influence sums, t(G-1), on a scale without bounds
+    13..            either     delete-a-group jackknife (of whole clusters), t, on a scale without bounds
+    3.. with fewer than 3 items off the diagonal, or no variation: no interval, said in the note
+
+A functional maps a stack of count tables (..., k, k) to its values (...), nan where undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import atanh, exp, log, tanh
+from typing import Literal
+
+import numpy as np
+from scipy.special import expit, logit, ndtr, ndtri, stdtrit
+
+from rftj_cli.stats.arrays import Floats
+from rftj_cli.stats.binomial import clopper_pearson
+from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.table import WeightKind, influence, kappa, weights
+
+Functional = Callable[[Floats], Floats]
+Scale = Literal["fisher", "logit", "log", "identity"]
+
+POSTERIOR_DRAWS = 20_000
+RESAMPLES = 10_000
+MOST_LEVELS = 12  # above it a stack of resamples costs more than it tells
+PARTS = 200
+ONE_CLASS = "all labels and verdicts are one class"
+NO_SPREAD = "the statistic does not vary over the items: no interval"
+
+
+def kappa_interval(
+    table: Floats,
+    kind: WeightKind,
+    values: Sequence[float] | None = None,
+    *,
+    clusters: Clusters | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """(Weighted) kappa of a k x k count table with its interval; missing where all is one class."""
+    w = weights(table.shape[0], kind, values)
+    return functional_interval(
+        table, lambda t: kappa(t, w), clusters=clusters, seed=seed, psi=lambda t: influence(t, w), undefined=ONE_CLASS
+    )
+
+
+def functional_interval(
+    table: Floats,
+    f: Functional,
+    *,
+    clusters: Clusters | None = None,
+    seed: int = 0,
+    psi: Callable[[Floats], Floats] | None = None,
+    scale: Scale = "fisher",
+    draws: Floats | None = None,
+    undefined: str = NO_SPREAD,
+) -> Estimate:
+    """A functional of a k x k count table with the interval that the head of this module names.
+
+    psi: its influence values (k, k), a function of the table; the jackknife's where None
+    scale: on which t intervals are symmetric: fisher for [-1, 1], logit for [0, 1], log for > 0, or identity
+    draws: the stack of `draw_tables`, to share one among several functionals
+    undefined: the reason to give where the functional is nan
+    """
+    n = round(float(table.sum()))
+    if n == 0:
+        return Estimate.missing(0, "no items")
+    value = float(f(table))
+    if not np.isfinite(value):
+        return Estimate.missing(n, undefined)
+    groups = clustered(clusters)
+    pull = psi or (lambda t: jackknife_influence(f, t))
+    if _cells(table) is not None:
+        deff = 1.0 if groups is None else design_effect(pull(table), groups)
+        return _posterior(table, f, value, groups, deff, seed, draws)
+    if n - float(np.trace(table)) < 3:
+        return _too_few(table, value, groups)
+    if table.shape[0] > MOST_LEVELS:
+        return _grouped_jackknife(table, f, value, groups, scale, seed)
+    if groups is not None:
+        return _cluster_t(value, n, pull(table), groups, scale)
+    return _bca(table, f, value, draw_tables(table, seed) if draws is None else draws, seed)
+
+
+def draw_tables(table: Floats, seed: int, deff: float = 1.0) -> Floats:
+    """The stack (B, k, k) on which intervals rest: posterior shares for two levels, else multinomial resamples.
+
+    A multinomial resample of the table is a bootstrap sample of its items. Only cells in use are drawn: mass on
+    cells that cannot occur ruins the interval for three levels and more.
+    """
+    rng, k = np.random.default_rng(seed), table.shape[0]
+    cells = _cells(table)
+    if cells is not None:
+        drawn = rng.standard_gamma(table.ravel()[cells] / deff + 0.5, size=(POSTERIOR_DRAWS, cells.size))
+    else:
+        cells = np.flatnonzero(table)
+        counts = table.ravel()[cells]
+        n = round(float(counts.sum()))
+        drawn = rng.multinomial(n, counts / counts.sum(), size=RESAMPLES).astype(np.float64)
+    stack = np.zeros((drawn.shape[0], k * k))
+    stack[:, cells] = drawn
+    return stack.reshape(-1, k, k)
+
+
+def jackknife_influence(f: Functional, table: Floats) -> Floats:
+    """Influence values (k, k) of any functional: (n-1)(f - f without one item of the cell), centred; 0 in empty cells.
+
+    There are at most k^2 distinct leave-outs, whatever n is.
+    """
+    out = np.zeros(table.size)
+    cells = np.flatnonzero(table >= 1)
+    counts = table.ravel()[cells]
+    left = _without_one(f, table)
+    n = float(table.sum())
+    out[cells] = (n - 1) * (np.average(left, weights=counts) - left)
+    return out.reshape(table.shape)
+
+
+def symmetric_interval(
+    value: float, se: float, units: int, scale: Scale, n: int, method: str, note: str | None
+) -> Estimate:
+    """value -+ t(units - 1) se on `scale`, carried back; no interval where se is 0 or unknown."""
+    bounded = (scale == "fisher" and abs(value) >= 1) or (scale == "logit" and not 0 < value < 1)
+    if not se > 1e-12 or bounded or (scale == "log" and value <= 0):
+        return Estimate(value, None, None, n, method, NO_SPREAD)
+    half = float(stdtrit(units - 1, 0.975)) * se
+    if scale == "fisher":
+        centre, half = atanh(value), half / (1 - value * value)
+        low, high = tanh(centre - half), tanh(centre + half)
+    elif scale == "logit":
+        centre, half = float(logit(value)), half / (value * (1 - value))
+        low, high = float(expit(centre - half)), float(expit(centre + half))
+    elif scale == "log":
+        low, high = exp(log(value) - half / value), exp(log(value) + half / value)
+    else:
+        low, high = value - half, value + half
+    return Estimate(value, low, high, n, method, note)
+
+
+SCALES: dict[Scale, str] = {"fisher": "Fisher z", "logit": "logit scale", "log": "log scale", "identity": "plain scale"}
+
+
+def _cells(table: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
+    """The four cells of a table with two levels in use; None where there are more (or k > 2 and only one)."""
+    k = table.shape[0]
+    used = np.arange(2) if k == 2 else np.flatnonzero(table.sum(0) + table.sum(1))
+    if used.size != 2:
+        return None
+    return np.asarray((used[:, None] * k + used[None, :]).ravel(), dtype=np.intp)
+
+
+def _posterior(
+    table: Floats,
+    f: Functional,
+    value: float,
+    groups: Clusters | None,
+    deff: float,
+    seed: int,
+    draws: Floats | None,
+) -> Estimate:
+    if draws is None or deff != 1.0:
+        draws = draw_tables(table, seed, deff)
+    found = f(draws)
+    low, high = np.quantile(found[np.isfinite(found)], [0.025, 0.975])
+    method = f"Dirichlet(1/2) posterior 95%, {POSTERIOR_DRAWS} draws, seed {seed}"
+    if groups is not None:
+        method += f", on n/deff, deff {deff:.2f}"
+    # The posterior of a perfect table ends just short of 1; an interval that leaves out its own value only puzzles.
+    low, high = min(float(low), value), max(float(high), value)
+    return Estimate(value, low, high, round(float(table.sum())), method, groups.caution if groups else None)
+
+
+def _bca(table: Floats, f: Functional, value: float, draws: Floats, seed: int) -> Estimate:
+    """Bias-corrected and accelerated bootstrap (Efron 1987); z0 counts half of the ties, kappa being lattice-valued."""
+    n = round(float(table.sum()))
+    method = f"BCa bootstrap of the table 95%, {RESAMPLES} resamples, seed {seed}"
+    found = f(draws)
+    found = found[np.isfinite(found)]
+    counts = table[table >= 1]
+    gap = jackknife_influence(f, table)[table >= 1]
+    spread = float((counts * gap**2).sum())
+    if spread <= 1e-18 * n or found.size < RESAMPLES // 2 or float(np.ptp(found)) < 1e-12:
+        return Estimate(value, None, None, n, method, NO_SPREAD)
+    below = float((found < value - 1e-12).mean() + 0.5 * (np.abs(found - value) <= 1e-12).mean())
+    z0 = ndtri(np.clip(below, 0.5 / found.size, 1 - 0.5 / found.size))
+    acceleration = float((counts * gap**3).sum()) / (6 * spread**1.5)
+    reach = z0 + ndtri(np.array([0.025, 0.975]))
+    low, high = np.quantile(found, ndtr(z0 + reach / (1 - acceleration * reach)))
+    lost = 1 - found.size / RESAMPLES
+    note = f"{lost:.0%} of the resamples were undefined and left out" if lost > 0.05 else None
+    return Estimate(value, min(float(low), value), max(float(high), value), n, method, note)
+
+
+def _cluster_t(value: float, n: int, psi: Floats, groups: Clusters, scale: Scale) -> Estimate:
+    method = f"cluster influence 95%, t({groups.count - 1}), {SCALES[scale]}"
+    if groups.count < 2:
+        return Estimate(value, None, None, n, "cluster influence 95%", "only 1 cluster: no interval")
+    return symmetric_interval(value, cluster_se(psi, groups), groups.count, scale, n, method, groups.caution)
+
+
+def _grouped_jackknife(
+    table: Floats, f: Functional, value: float, groups: Clusters | None, scale: Scale, seed: int
+) -> Estimate:
+    """Delete-a-group jackknife over a random split of the items, or of the clusters (Quenouille 1956).
+
+    O(parts k^2) whatever n is: for tables too wide for a stack of resamples or for k^2 leave-outs.
+    """
+    n = round(float(table.sum()))
+    units = n if groups is None else groups.count
+    count = min(PARTS, units)
+    if count < 2:
+        return Estimate(value, None, None, n, "delete-a-group jackknife 95%", "only 1 cluster: no interval")
+    member = np.random.default_rng(seed).permutation(units) % count
+    if groups is None:
+        cells = np.repeat(np.arange(table.size), np.rint(table).astype(np.int64).ravel())
+    else:
+        cells, member = groups.cell, member[groups.cluster]
+    parts = np.bincount(member * table.size + cells, minlength=count * table.size).reshape(count, *table.shape)
+    left = np.concatenate([f(table - some) for some in np.array_split(parts, max(1, parts.size // 1_000_000))])
+    se = float(np.sqrt((count - 1) / count * ((left - left.mean()) ** 2).sum()))
+    what = "groups" if groups is None else "groups of clusters"
+    method = f"delete-a-group jackknife 95%, {count} {what}, t({count - 1}), {SCALES[scale]}, seed {seed}"
+    return symmetric_interval(value, se, count, scale, n, method, groups.caution if groups else None)
+
+
+def _too_few(table: Floats, value: float, groups: Clusters | None) -> Estimate:
+    n = float(table.sum())
+    deff = 1.0 if groups is None else groups.mean_size
+    bound = clopper_pearson(float(np.trace(table)) / deff, n / deff)[0]
+    note = f"n too small for an interval; lower bound of exact agreement (Clopper-Pearson) is {bound:.3f}"
+    return Estimate(value, None, None, round(n), "none: fewer than 3 items off the diagonal", note)
+
+
+def _without_one(f: Functional, table: Floats) -> Floats:
+    """f of the table without one item, for each cell that has one; the full value where that is undefined."""
+    cells = np.flatnonzero(table >= 1)
+    step = max(1, 2_000_000 // table.size)
+    found = []
+    for start in range(0, cells.size, step):
+        some = cells[start : start + step]
+        stack = np.repeat(table.reshape(1, -1), some.size, axis=0)
+        stack[np.arange(some.size), some] -= 1
+        found.append(f(stack.reshape(-1, *table.shape)))
+    left = np.concatenate(found)
+    return np.where(np.isfinite(left), left, float(f(table)))

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from rftj_cli.stats.groups import pair_accuracy
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "contract-review"
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (DATA / name).read_text().splitlines()]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not beside this checkout")
+def test_contract_review() -> None:
+    """The 1-10 ratings of the contract comments rank 177 of 214 pairs right and tie 22: .879."""
+    marks = {"pass": 1.0, "fail": 0.0, "vague": 0.0, "usable": 0.5, "ready": 1.0}
+    weight = {"grounding": 2, "consistency": 2, "actionability": 1}
+    truth: dict[str, float] = {}
+    for row in rows("labels.jsonl"):
+        truth[row["id"]] = truth.get(row["id"], 0.0) + weight[row["criterion"]] * marks[row["value"]]
+    group = {row["id"]: row["group"] for row in rows("samples.jsonl")}
+    score = {}
+    for row in rows("replies/rating-1-10.jsonl"):
+        if found := re.search(r"\[\[(\d+)\]\]", row["text"]):
+            score[row["id"]] = float(found[1])
+    ids = sorted(score)
+    result = pair_accuracy([group[i] for i in ids], [truth[i] for i in ids], [score[i] for i in ids])
+    assert (result.right, result.tied, result.pairs) == (177, 22, 214)
+    assert result.estimate.value == pytest.approx(0.879, abs=5e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), max_size=40))
+def test_counts_equal_those_of_all_pairs(data: list[tuple[int, int, int]]) -> None:
+    """Right and tied pairs are those that a look at every pair of a group finds."""
+    pairs = [(a, b) for i, a in enumerate(data) for b in data[:i] if a[0] == b[0] and a[1] != b[1]]
+    right = sum((a[1] - b[1]) * (a[2] - b[2]) > 0 for a, b in pairs)
+    found = pair_accuracy(*(np.array([row[i] for row in data]) for i in range(3)))
+    assert (found.pairs, found.right, found.tied) == (len(pairs), right, sum(a[2] == b[2] for a, b in pairs))
+
+
+def test_one_group_is_the_auc() -> None:
+    """Inside one group with labels 0 and 1 the pair accuracy is the area under the ROC curve; two give an interval."""
+    rng = np.random.default_rng(0)
+    truth, score = rng.integers(0, 2, 50), rng.integers(0, 8, 50)
+    found = pair_accuracy(np.zeros(50), truth, score)
+    assert found.estimate.value == pytest.approx(roc_auc_score(truth, score))
+    assert (found.estimate.low, found.estimate.note) == (None, "only 1 group with pairs: no interval")
+
+
+def test_two_readings() -> None:
+    """Pooled pairs weigh by pairs, the other reading by groups."""
+    group = [0, 0, 0, 0, 1, 1]
+    found = pair_accuracy(group, [0, 1, 2, 3, 0, 1], [0, 1, 2, 3, 1, 0])
+    assert found.estimate.value == pytest.approx(6 / 7)
+    assert found.by_group.value == pytest.approx(1 / 2)
+    assert (found.estimate.n, found.by_group.n, found.groups) == (7, 2, 2)
+
+
+def test_perfect_order_keeps_a_width() -> None:
+    """Twenty groups in perfect order do not prove that every pair will be."""
+    group = np.repeat(np.arange(20), 3)
+    found = pair_accuracy(group, np.tile([0, 1, 2], 20), np.tile([5, 6, 9], 20)).estimate
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low is not None and 0.8 < found.low < 0.85
+
+
+def test_ties_are_half_right() -> None:
+    """A judge that says the same of every response knows nothing: one half, all tied."""
+    group = np.repeat(np.arange(20), 3)
+    found = pair_accuracy(group, np.tile([0, 1, 2], 20), np.ones(60))
+    assert (found.estimate.value, found.tie_rate.value) == (0.5, 1.0)
+
+
+def test_knowing_the_prompt_is_not_enough() -> None:
+    """A score that depends on the group alone has no pair right."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(50), 4)
+    found = pair_accuracy(group, (rng.random(200) < group / 50).astype(float), group)
+    assert found.estimate.value == 0.5
+
+
+def test_no_pairs_is_missing() -> None:
+    """Groups whose labels are all alike hold no pair."""
+    found = pair_accuracy([0, 0, 1], [1, 1, 0], [1, 2, 3])
+    assert found.estimate.note == "no group holds two items that the labels tell apart"
+    assert found.pairs == 0 and pair_accuracy([], [], []).estimate.value is None
+
+
+def test_clusters_of_groups() -> None:
+    """Groups that repeat each other in clusters widen the interval; a group in two clusters is a fault."""
+    rng = np.random.default_rng(3)
+    truth, score = np.tile(rng.integers(0, 3, 80), 3), np.tile(rng.integers(0, 9, 80), 3)
+    group = np.arange(240) // 4
+    plain, wide = pair_accuracy(group, truth, score), pair_accuracy(group, truth, score, clusters=group % 20)
+    assert plain.estimate.value == wide.estimate.value
+    assert wide.estimate.high - wide.estimate.low > 1.4 * (plain.estimate.high - plain.estimate.low)  # type: ignore[operator]
+    with pytest.raises(ValueError, match="two clusters"):
+        pair_accuracy([0, 0], [0, 1], [0, 1], clusters=[0, 1])
+
+
+def test_many_rows_in_no_time() -> None:
+    """Two hundred thousand rows, and one group of ten thousand among them, take well under two seconds."""
+    rng = np.random.default_rng(0)
+    group = np.concatenate([np.zeros(10_000, dtype=int), 1 + np.arange(190_000) // 8])
+    start = time.perf_counter()
+    found = pair_accuracy(group, rng.integers(0, 3, 200_000), rng.random(200_000))
+    assert time.perf_counter() - start < 2
+    assert found.estimate.value == pytest.approx(0.5, abs=0.01)
