@@ -1,6 +1,6 @@
 """What is asked of the judge about one sample: every combination of vote, order, item and (if wanted) criterion.
 
-    Sample --items, orders, votes, calls--> Ask (what it is for) + Request (what is sent)
+Sample --items, orders, votes, calls--> Ask (what it is for) + Request (what is sent)
 """
 
 from __future__ import annotations
@@ -192,5 +192,3 @@ def answer_format(criteria: tuple[Criterion, ...], reason: str) -> str:
             shape[criterion.id] = pair if reason == "before" else dict(reversed(pair.items()))
     text = json.dumps(shape, ensure_ascii=False, indent=1 if reason != "none" else None)
     return "Answer with one JSON object and nothing else. Use exactly one of the listed levels for each:\n" + text
-
-

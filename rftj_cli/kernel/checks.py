@@ -35,7 +35,18 @@ def compile_check(fields: Fields) -> Check:
     weight = fields.number("weight", 0.0 if essential else 1.0)
     settings = _TYPES[type][0](fields)
     fields.done()
+    no_essential_pitfall(fields, weight, essential)
     return Check(id, type, settings, weight, essential)
+
+
+def no_essential_pitfall(fields: Fields, weight: float, essential: bool) -> None:
+    """Refuse what can be read two ways: is a pitfall failed where its answer is no, or where it is yes?"""
+    if essential and weight < 0:
+        raise InputError(
+            "a pitfall (negative weight) cannot be essential",
+            key=fields.path("essential"),
+            expected="a weight of at least 0, with the question put the other way round",
+        )
 
 
 def run_check(check: Check, response: str, reference: object) -> CheckResult:
@@ -97,10 +108,14 @@ def _language(fields: Fields) -> Settings:
 
 def _is_json(settings: Settings, response: str, reference: object) -> str | None:
     try:
-        json.loads(response)
+        json.loads(response, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {error}"
     return None
+
+
+def _not_json(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _fits_schema(settings: Settings, response: str, reference: object) -> str | None:
@@ -167,11 +182,17 @@ def _in_language(settings: Settings, response: str, reference: object) -> str | 
     return None if found == settings["language"] else f"language {found}, expected {settings['language']}"
 
 
+def _no_remote(uri: str) -> object:
+    raise ValueError(f"a $ref may not leave the schema: {uri}")
+
+
 @lru_cache(maxsize=32)
 def _validator(schema: str) -> Callable[[object], object]:
     import fastjsonschema
 
-    validator: Callable[[object], object] = fastjsonschema.compile(json.loads(schema))
+    validator: Callable[[object], object] = fastjsonschema.compile(
+        json.loads(schema), handlers=dict.fromkeys(("http", "https", "ftp", "file"), _no_remote)
+    )
     return validator
 
 

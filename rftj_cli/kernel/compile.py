@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rftj_cli.errors import InputError, nearest
-from rftj_cli.kernel.checks import compile_check
-from rftj_cli.kernel.fields import Fields
+from rftj_cli.kernel.checks import compile_check, no_essential_pitfall
+from rftj_cli.kernel.fields import LARGEST, Fields
 from rftj_cli.kernel.rubric import (
     Check,
     Criterion,
@@ -43,7 +43,7 @@ def compile_rubric(data: object) -> Rubric:
     rubric = Rubric(
         name=name,
         kind=kind,
-        description=root.raw("description", ""),
+        description=root.text("description", ""),
         criteria=criteria,
         checks=checks,
         items=items,
@@ -81,6 +81,7 @@ def _criterion(fields: Fields, items: bool) -> Criterion:
         on=fields.choice("on", ("response", "item"), "response"),
     )
     fields.done()
+    no_essential_pitfall(fields, criterion.weight, criterion.essential)
     if criterion.on == "item" and not items:
         raise InputError("`on: item` needs an `items` section that says where the items stand", key=fields.path("on"))
     return criterion
@@ -207,9 +208,9 @@ def _reward(root: Fields) -> RewardSettings:
     bounds = fields.rows("range", [0, 1])
     if len(bounds) != 2 or not all(isinstance(b, (int, float)) and not isinstance(b, bool) for b in bounds):
         raise InputError("a range is two numbers", key="reward.range", found=bounds, expected="[low, high]")
-    low, high = float(bounds[0]), float(bounds[1])
-    if not (low < high and abs(low) < 1e9 and abs(high) < 1e9):
+    if not (bounds[0] < bounds[1] and abs(bounds[0]) <= LARGEST and abs(bounds[1]) <= LARGEST):
         raise InputError("the range is empty or not finite", key="reward.range", found=bounds, expected="low < high")
+    low, high = float(bounds[0]), float(bounds[1])
     failure = Fields(fields.raw("on_failure", {}), "reward.on_failure")
     reward = RewardSettings(
         low=low,
@@ -249,6 +250,13 @@ def _whole(rubric: Rubric) -> None:
     if rubric.judge.votes_tie == "tie" and rubric.kind != "preference":
         raise InputError(
             "only a preference scale has a tie", key="judge.votes_tie", found="tie", expected="failure, worst or best"
+        )
+    if rubric.judge.votes_tie in ("worst", "best") and rubric.kind == "preference":
+        raise InputError(
+            "a preference has no worst level",
+            key="judge.votes_tie",
+            found=rubric.judge.votes_tie,
+            expected="failure or tie",
         )
     if rubric.items is not None and not any(criterion.on == "item" for criterion in rubric.criteria):
         raise InputError("`items` is given, but no criterion says `on: item`", key="items")

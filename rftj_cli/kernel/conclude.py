@@ -5,13 +5,24 @@ Pure: the same replies give the same outcome, so stored replies can be concluded
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from rftj_cli.kernel.asks import SWAPPED, Ask
-from rftj_cli.kernel.outcome import Ballot, CallError, Failure, Outcome, Rating, Reply, Stage, Verdict
+from rftj_cli.kernel.outcome import (
+    SERVICE_STAGES,
+    Ballot,
+    CallError,
+    Failure,
+    Outcome,
+    Rating,
+    Reply,
+    Stage,
+    Verdict,
+)
 from rftj_cli.kernel.parse import Unparsed, parse_reply
 from rftj_cli.kernel.rubric import Criterion, Rubric, Scale
 from rftj_cli.kernel.sample import Sample
@@ -25,7 +36,7 @@ _STOPPED: dict[str, tuple[Stage, str]] = {
 
 def conclude(rubric: Rubric, sample: Sample, answered: Sequence[tuple[Ask, Reply | CallError]]) -> Outcome:
     """The verdict that the replies give, or the failure that stands in its way. One entry of `answered` an ask."""
-    own = tuple(value for value in _texts(sample.fields))
+    own = tuple(_texts(dict(sample.fields)))
     ballots: list[Ballot] = []
     repaired = False
     for ask, reply in answered:
@@ -43,13 +54,18 @@ def conclude(rubric: Rubric, sample: Sample, answered: Sequence[tuple[Ask, Reply
 
 
 def _texts(value: object) -> list[str]:
+    """Every text of the sample, and its data as the prompt shows them: as JSON."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
+        return [text for item in value.values() for text in (*_as_json(item), *_texts(item))]
     if isinstance(value, (list, tuple)):
         return [text for item in value for text in _texts(item)]
     return []
+
+
+def _as_json(value: object) -> list[str]:
+    return [json.dumps(value, ensure_ascii=False, default=str)] if isinstance(value, (dict, list, tuple)) else []
 
 
 def _read(rubric: Rubric, ask: Ask, reply: Reply | CallError, own: tuple[str, ...]) -> tuple[list[Ballot], bool]:
@@ -86,10 +102,13 @@ def _rate(rubric: Rubric, criterion: Criterion, item: str | None, ballots: list[
     by_order = {ballot.order for ballot in ballots} - {ballot.order for ballot in cast}
     # A verdict needs more than half of its votes, and in a comparison both orders: one order alone carries its bias.
     if by_order or len(cast) * 2 <= len(ballots):
-        first = lost[0]
+        # A loss that trying again may mend is named first, so that it is tried again.
+        first = next((ballot for ballot in lost if ballot.stage in SERVICE_STAGES), lost[0])
         more = f" ({len(lost)} of {len(ballots)} replies failed)" if len(ballots) > 1 else ""
         return Failure(first.stage or "unparsed", first.reason + more)
     if criterion.scale.kind == "preference":
+        if rubric.judge.votes_tie == "failure" and any(_even(cast, order) for order in ("given", "swapped")):
+            return Failure("unparsed", f"{criterion.id}: tie of votes, {_counted(cast)}")
         level, value = _prefer(cast, criterion.scale)
     elif rubric.judge.vote == "mean":
         level, value = _mean(cast, criterion.scale)
@@ -101,6 +120,12 @@ def _rate(rubric: Rubric, criterion: Criterion, item: str | None, ballots: list[
     same = [ballot for ballot in cast if ballot.level == level]
     reason = (same or cast)[0].reason
     return Rating(criterion.id, item, level, value, reason, len(same) / len(ballots), _odds(cast))
+
+
+def _even(cast: list[Ballot], order: str) -> bool:
+    """Whether the votes in one order are split evenly between A and B. (One vote each way over two orders is a tie.)"""
+    counts = Counter(ballot.level for ballot in cast if ballot.order == order)
+    return counts["A"] == counts["B"] > counts["tie"]
 
 
 def _prefer(cast: list[Ballot], scale: Scale) -> tuple[str, float]:

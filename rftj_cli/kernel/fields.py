@@ -9,6 +9,7 @@ from typing import Any, Final
 from rftj_cli.errors import InputError, listed, nearest
 
 REQUIRED: Final[Any] = object()
+LARGEST: Final = 1e9  # of any number in a rubric: sums and differences of such numbers stay exact enough
 
 
 class Fields:
@@ -64,11 +65,11 @@ class Fields:
         return self._typed(name, default, bool, "true or false")
 
     def number(self, name: str, default: Any = REQUIRED, *, low: float = -math.inf, high: float = math.inf) -> Any:
-        """A finite number in [low, high]."""
+        """A number in [low, high], and at most a billion either way."""
         value = self._typed(name, default, (int, float), "a number")
         if value is default and default is not REQUIRED:
             return value
-        if not math.isfinite(value) or not low <= value <= high:
+        if not low <= value <= high or abs(value) > LARGEST or value != value:
             raise InputError("number out of range", key=self.path(name), found=value, expected=_between(low, high))
         return float(value)
 
@@ -118,6 +119,7 @@ class Fields:
 
 
 def _between(low: float, high: float) -> str:
-    if math.isinf(high):
-        return f"a finite number of at least {low:g}" if not math.isinf(low) else "a finite number"
-    return f"a number from {low:g} to {high:g}"
+    low, high = max(low, -LARGEST), min(high, LARGEST)
+    return (
+        f"a number of at least {low:g}" if high == LARGEST and low > -LARGEST else f"a number from {low:g} to {high:g}"
+    )

@@ -1,6 +1,6 @@
 """What goes to a judge, what comes back, and what is made of it.
 
-    Request --> Reply --> Ballot (one reply read) --> Rating (votes and orders combined) --> Verdict | Failure
+Request --> Reply --> Ballot (one reply read) --> Rating (votes and orders combined) --> Verdict | Failure
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from rftj_cli.kernel.rubric import Criterion, Parse
 
 _OVERALL = ("reason", "evidence", "reasoning", "explanation", "justification", "rationale")
 _LEVEL = ("level", "verdict", "score", "rating", "value")
-_DECODER_LIMIT = 200  # objects looked for in one reply
+_DECODER_LIMIT = 500  # objects looked for in one reply: each may take a pass over the rest of it
 
 
 class Unparsed(Exception):
@@ -51,7 +51,7 @@ def parse_reply(text: str, criteria: tuple[Criterion, ...], parse: Parse | None,
     stripped = text.strip()
     try:
         whole = _load(stripped)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = None
     if isinstance(whole, dict):
         return Parsed(_answers(whole, criteria), False)
@@ -111,7 +111,7 @@ def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) 
     fault: Unparsed | None = None
     quoted = False
     for source, value in _objects(text):
-        if any(source in one for one in own):
+        if _quoted(source, own):
             quoted = True
             continue
         if not any(criterion.id in value for criterion in criteria):
@@ -131,12 +131,20 @@ def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) 
     return answers
 
 
+def _quoted(source: str, own: tuple[str, ...]) -> bool:
+    """Whether a passage stands in the sample's own text, white space aside: judges reformat what they quote."""
+    passage = "".join(source.split())
+    return any(passage in "".join(one.split()) for one in own)
+
+
 def _objects(text: str) -> Iterator[tuple[str, dict[str, object]]]:
     """The outermost JSON objects in a text, with their source."""
     decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates)
     position, tried = text.find("{"), 0
-    while position != -1 and tried < _DECODER_LIMIT:
+    while position != -1:
         tried += 1
+        if tried > _DECODER_LIMIT:
+            raise Unparsed(f"more than {_DECODER_LIMIT} opening braces: too many to find the verdict among")
         try:
             value, end = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):

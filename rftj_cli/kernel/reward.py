@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import SERVICE_STAGES, Failure, Outcome, Part, Reward, Verdict
-from rftj_cli.kernel.rubric import Criterion, Rubric
+from rftj_cli.kernel.rubric import Criterion, RewardSettings, Rubric
 
 
 def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -> Reward:
@@ -30,7 +30,12 @@ def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -
     for part in parts:
         if part.essential and part.u == 0:
             return Reward(rubric.reward.low, parts, f"essential criterion {part.id} failed")
-    return Reward(rubric.reward.low + (rubric.reward.high - rubric.reward.low) * _combine(rubric, parts), parts)
+    return Reward(_in_range(rubric.reward, _combine(rubric, parts)), parts)
+
+
+def _in_range(reward: RewardSettings, share: float) -> float:
+    """low + (high - low) * share; rounding never takes it out of the range, and the best is `high` itself."""
+    return reward.high if share == 1 else min(reward.high, reward.low + (reward.high - reward.low) * share)
 
 
 def _of_failure(rubric: Rubric, failure: Failure, tested: tuple[Part, ...]) -> Reward:
@@ -41,12 +46,15 @@ def _of_failure(rubric: Rubric, failure: Failure, tested: tuple[Part, ...]) -> R
 
 
 def _part(rubric: Rubric, criterion: Criterion, verdict: Verdict) -> Part:
-    """u of one criterion; over items, their mean or minimum; without items, as `items.empty` says."""
+    """u of one criterion; over items, their mean or worst; without items, as `items.empty` says.
+
+    A pitfall's best u is 0: `empty: pass` then gives 0, and the worst of the items is their highest.
+    """
     shares = [criterion.scale.share(rating.value) for rating in verdict.ratings if rating.criterion == criterion.id]
     if not shares and rubric.items is not None:
-        u = 1.0 if rubric.items.empty == "pass" else 0.0
+        u = float((rubric.items.empty == "pass") == (criterion.weight >= 0))
     elif rubric.items is not None and rubric.items.combine == "minimum":
-        u = min(shares)
+        u = min(shares) if criterion.weight >= 0 else max(shares)
     else:
         u = math.fsum(shares) / len(shares)
     return Part(criterion.id, u, criterion.weight, criterion.essential)

@@ -6,7 +6,7 @@ reward. Neither covers where replies come from: replaying recorded replies chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -44,7 +44,8 @@ class Scale:
     def find(self, word: object) -> int | None:
         """The index of the level that `word` names exactly, case aside; None where it names none.
 
-        On a numeric scale a number names the level of the same value. Booleans name nothing.
+        A number names the level whose name is that number, else (where no level is named by a number, and in no
+        comparison) the level of that value; text does so only on a numeric scale. Booleans name nothing.
         """
         if isinstance(word, bool) or not isinstance(word, (str, int, float)):
             return None
@@ -52,18 +53,24 @@ class Scale:
         for index, level in enumerate(self.levels):
             if level.name.casefold() == text:
                 return index
-        if self.kind == "numeric" or not isinstance(word, str):
-            try:
-                number = float(text)
-            except ValueError:
-                return None
-            return next((index for index, level in enumerate(self.levels) if level.value == number), None)
-        return None
+        number = _number(word) if self.kind == "numeric" or not isinstance(word, str) else None
+        if number is None or self.kind == "preference":
+            return None
+        named = [_number(level.name) for level in self.levels]
+        known: Sequence[float | None] = self.values if all(name is None for name in named) else named
+        return known.index(number) if number in known else None
 
     def share(self, value: float) -> float:
         """u = (value - min) / (max - min): 0 at the worst level, 1 at the best."""
         low, high = min(self.values), max(self.values)
         return (value - low) / (high - low)
+
+
+def _number(word: object) -> float | None:
+    try:
+        return float(str(word))
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Sample:
         """The task that this sample answers: as named, else a hash of all that is seen except the responses."""
         if self.group is not None:
             return self.group
-        task = {key: value for key, value in self.seen(names).items() if not key.startswith("response")}
+        task = {key: value for key, value in self.seen(names).items() if key not in ("response", "response_a", "response_b")}
         task.pop("messages", None)  # `prompt` holds them without the answer
         return "g-" + digest([task, list(self.criteria)])[:12]
 
@@ -189,16 +189,18 @@ def _inline_labels(id: str, row: Mapping[str, Any]) -> tuple[Label, ...]:
         if isinstance(raw, dict):
             labels += [Label(id, label_value(v, f"{key}.{c}"), str(c)) for c, v in raw.items() if v is not None]
         elif isinstance(raw, list):
-            labels += [read_label({"id": id, **_row(one, f"{key}[{i}]")}, f"{key}[{i}]") for i, one in enumerate(raw)]
+            labels += [read_label(_row(one, id, f"{key}[{i}]"), f"{key}[{i}]") for i, one in enumerate(raw)]
         elif raw is not None:
             labels.append(Label(id, label_value(raw, key)))
     return tuple(labels)
 
 
-def _row(value: object, at: str) -> dict[str, Any]:
+def _row(value: object, id: str, at: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError("wrong type", key=at, found=value, expected="{rater, criterion, value}")
-    return value
+    if str(value.get("id", id)) != id:
+        raise InputError("a label in a sample is that sample's own", key=f"{at}.id", found=value["id"], expected=id)
+    return {**value, "id": id}
 
 
 def read_label(row: Mapping[str, Any], at: str = "") -> Label:
@@ -208,7 +210,10 @@ def read_label(row: Mapping[str, Any], at: str = "") -> Label:
     for key in row:
         if key not in known:
             raise InputError(
-                "unknown key", key=prefix + str(key), expected="one of " + ", ".join(known), hint=nearest(str(key), known)
+                "unknown key",
+                key=prefix + str(key),
+                expected="one of " + ", ".join(known),
+                hint=nearest(str(key), known),
             )
     for key in ("id", "value"):
         if row.get(key) is None or str(row[key]).strip() == "":

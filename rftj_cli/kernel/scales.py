@@ -71,9 +71,9 @@ def _numeric(fields: Fields) -> Scale:
     if step == 0 or high <= low:
         raise InputError("an empty scale", key=fields.at, found={"min": low, "max": high, "step": step})
     count = (high - low) / step
+    if count > MAX_LEVELS - 0.5:
+        raise InputError(f"more than {MAX_LEVELS} levels", key=fields.at, found={"min": low, "max": high, "step": step})
     if not math.isclose(count, round(count), abs_tol=1e-9):
         raise InputError("the steps do not reach max", key=fields.at, found={"min": low, "max": high, "step": step})
-    if round(count) + 1 > MAX_LEVELS:
-        raise InputError(f"more than {MAX_LEVELS} levels", key=fields.at, found=round(count) + 1)
     values = [round(low + index * step, 10) for index in range(round(count) + 1)]
-    return Scale("numeric", tuple(Level(f"{value:g}", value) for value in values))
+    return Scale("numeric", tuple(Level(f"{value:.12g}", value) for value in values))

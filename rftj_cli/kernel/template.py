@@ -37,6 +37,18 @@ class _Missing(ChainableUndefined):
         self._note()
         return False
 
+    def __eq__(self, other: object) -> bool:
+        self._note()
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        self._note()
+        return True
+
+    def __hash__(self) -> int:
+        self._note()
+        return 0
+
     def __iter__(self) -> Any:
         self._note()
         return iter(())
