@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ class Table:
         if suffix not in ENDINGS:
             raise InputError("unknown kind of file", file=self.path, expected="one of " + ", ".join(ENDINGS))
         rows = _jsonl if suffix in (".jsonl", ".ndjson", ".json") else _parquet if suffix == ".parquet" else _csv
+        try:
+            yield from self._rows(rows)
+        except OSError as error:
+            raise InputError(f"cannot read the {self.what}: {error.strerror}", file=self.path) from None
+
+    def _rows(self, rows: Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+        self._find_columns(rows)
         empty = True
         for number, row in rows(self.path):
             empty = False
@@ -44,13 +52,22 @@ class Table:
         if empty:
             raise InputError(f"the {self.what} has no rows", file=self.path)
 
+    def _find_columns(self, rows: Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]) -> None:
+        """Refuse a `--map` column that no row has; a row may lack it. Mostly the first row settles it."""
+        missing, seen = set(self.columns.values()), dict[str, None]()
+        for _, row in rows(self.path) if missing else ():
+            missing -= row.keys()
+            seen.update(dict.fromkeys(row))
+            if not missing:
+                return
+        for found in sorted(missing):
+            raise InputError(f"--map: no column `{found}`", file=self.path, key=found, hint=nearest(found, seen))
+
     def _renamed(self, row: dict[str, Any]) -> dict[str, Any]:
         if not self.columns:
             return row
         for wanted, found in self.columns.items():
-            if found not in row:
-                raise InputError(f"--map: no column `{found}`", key=found, hint=nearest(found, row))
-            if wanted in row and wanted != found:
+            if wanted in row and wanted != found and wanted not in self.columns.values():
                 raise InputError(f"--map: there is a column `{wanted}` already", key=wanted)
         names = {found: wanted for wanted, found in self.columns.items()}
         return {names.get(key, key): value for key, value in row.items()}
@@ -121,7 +138,11 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     continue
                 if len(values) != len(header):
                     raise InputError(
-                        "wrong number of columns", file=path, row=lines.number, found=len(values), expected=str(len(header))
+                        "wrong number of columns",
+                        file=path,
+                        row=lines.number,
+                        found=len(values),
+                        expected=str(len(header)),
                     )
                 yield lines.number, {k: v for k, v in zip(header, values, strict=True) if v != ""}
         except csv.Error as error:
@@ -166,4 +187,17 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for batch in file.iter_batches(batch_size=1024):
             for row in batch.to_pylist():
                 number += 1
-                yield number, row
+                yield number, {key: _value(item, key, path, number) for key, item in row.items()}
+
+
+def _value(value: object, key: str, path: Path, row: int) -> object:
+    """A cell as JSON would hold it: NaN, as data frames write what is missing, is null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            return None
+        raise InputError("not a finite number", file=path, row=row, key=key, found=value)
+    if isinstance(value, dict):
+        return {name: _value(item, f"{key}.{name}", path, row) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, key, path, row) for item in value]
+    return value

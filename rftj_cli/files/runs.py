@@ -1,9 +1,9 @@
 """Run folders: where they are, their manifest (`run.json`), and the lock that keeps two writers apart.
 
-    runs/NAME-<8 of the judge fingerprint>/   readable by its owner alone
-        run.json       what was judged with what: rubric, fingerprints, settings, counts, cost, times
-        store.sqlite   every sample, reply and outcome
-        lock           held while a run is being written
+runs/NAME-<8 of the judge fingerprint>/   readable by its owner alone
+    run.json       what was judged with what: rubric, fingerprints, settings, counts, cost, times
+    store.sqlite   every sample, reply and outcome
+    lock           held while a run is being written
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     path = folder / "run.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not a run manifest: {error}", file=path) from None
@@ -116,6 +116,13 @@ def last_run() -> Path:
     if not found:
         raise InputError("there is no run yet", file=RUNS, hint="`rftj score RUBRIC SAMPLES` makes one")
     return max(found, key=lambda folder: (folder / "run.json").stat().st_mtime)
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether a place without a manifest holds something else than what a run leaves that was killed as it began."""
+    if not folder.is_dir():
+        return folder.exists()
+    return any(one.name != "lock" and not one.name.startswith(".run.json-") for one in folder.iterdir())
 
 
 def siblings(folder: Path, model: str) -> list[Path]:
@@ -147,13 +154,16 @@ class Lock:
             raise InputError("another rftj is writing this run", file=self._path.parent, hint="wait for it") from None
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._file)
 
 
 def make_private(folder: Path) -> None:
     """Create a run folder that only its owner can read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-
-
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise InputError(f"cannot make the run folder: {error.strerror}", file=folder) from None

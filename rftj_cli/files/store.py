@@ -6,8 +6,10 @@ disk. Readers open it read-only at any time, also while a run is going on.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,6 @@ CREATE TABLE IF NOT EXISTS outcomes (
   sample TEXT PRIMARY KEY, kind TEXT NOT NULL, stage TEXT, body BLOB NOT NULL, reward BLOB NOT NULL,
   checks BLOB NOT NULL) WITHOUT ROWID;
 """
-_encode = msgspec.json.encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Store:
                 self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
-                self._db.executescript(SCHEMA)
+                self._db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
             else:
                 if not path.exists():
                     raise InputError("this run has no store", file=path)
@@ -92,6 +93,19 @@ class Store:
                 self._db.execute("SELECT 1 FROM samples LIMIT 1")
         except sqlite3.DatabaseError as error:
             raise InputError(f"not a run store: {error}", file=path) from None
+
+    @classmethod
+    def existing(cls, path: Path) -> Store | None:
+        """The store at `path` for reading; None where there is none, or its writer was killed before it had any table."""
+        if not path.exists():
+            return None
+        with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as db:
+            try:
+                if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+                    return None
+            except sqlite3.DatabaseError:
+                pass  # not a database: opening it says so
+        return cls(path, write=False)
 
     def close(self) -> None:
         self._db.close()
@@ -132,7 +146,9 @@ class Store:
 
     def reply(self, key: str) -> Reply | None:
         """A stored reply to exactly this request."""
-        row = self._db.execute("SELECT reply FROM replies WHERE key = ? AND reply IS NOT NULL LIMIT 1", (key,)).fetchone()
+        row = self._db.execute(
+            "SELECT reply FROM replies WHERE key = ? AND reply IS NOT NULL LIMIT 1", (key,)
+        ).fetchone()
         return None if row is None else msgspec.json.decode(row[0], type=Reply)
 
     def count(self, what: str) -> int:
@@ -144,16 +160,19 @@ class Store:
         rows = self._db.execute("SELECT COALESCE(stage, kind), COUNT(*) FROM outcomes GROUP BY 1 ORDER BY 1")
         return {str(stage): int(count) for stage, count in rows}
 
-    def spent(self) -> tuple[float, int, int, int]:
-        """(US dollars, input tokens, output tokens, calls) of the replies that this run itself paid for."""
-        cost, calls = self._db.execute(
-            "SELECT COALESCE(SUM(cost), 0), COUNT(*) FROM replies WHERE NOT reused"
+    def spent(self) -> tuple[float | None, int, int, int]:
+        """(US dollars, input tokens, output tokens, calls) of the replies that this run itself paid for.
+
+        The cost is None where the price of any of them was unknown.
+        """
+        cost, priced, calls = self._db.execute(
+            "SELECT COALESCE(SUM(cost), 0), COUNT(cost), COUNT(*) FROM replies WHERE NOT reused"
         ).fetchone()
         tokens = self._db.execute(
             "SELECT COALESCE(SUM(reply ->> 'input_tokens'), 0), COALESCE(SUM(reply ->> 'output_tokens'), 0)"
             " FROM replies WHERE NOT reused AND reply IS NOT NULL"
         ).fetchone()
-        return float(cost), int(tokens[0]), int(tokens[1]), int(calls)
+        return float(cost) if priced == calls else None, int(tokens[0]), int(tokens[1]), int(calls)
 
     def outcomes(self) -> Iterator[tuple[SampleRow, OutcomeRow]]:
         """Every judged sample with its outcome, in the order of the samples."""
@@ -161,8 +180,12 @@ class Store:
             "SELECT s.id, s.fingerprint, s.grp, s.cluster, s.split, s.fields, s.criteria, o.kind, o.body, o.reward,"
             " o.checks FROM samples s JOIN outcomes o ON o.sample = s.id ORDER BY s.seq"
         )
-        for id, fingerprint, group, cluster, split, fields, criteria, kind, body, reward, checks in self._db.execute(query):
-            sample = Sample(id, msgspec.json.decode(fields), group, cluster, split, (), tuple(msgspec.json.decode(criteria)))
+        for id, fingerprint, group, cluster, split, fields, criteria, kind, body, reward, checks in self._db.execute(
+            query
+        ):
+            sample = Sample(
+                id, msgspec.json.decode(fields), group, cluster, split, (), tuple(msgspec.json.decode(criteria))
+            )
             outcome: Outcome
             if kind == "verdict":
                 outcome = msgspec.json.decode(body, type=Verdict)
@@ -181,6 +204,15 @@ class Store:
     def ids(self) -> Iterable[str]:
         """The ids of all known samples."""
         return (str(row[0]) for row in self._db.execute("SELECT id FROM samples ORDER BY seq"))
+
+
+def _encode(value: object) -> bytes:
+    """JSON. Half a surrogate pair, as a reply cut inside an emoji may hold, is no Unicode and becomes U+FFFD."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _quoted(path: Path) -> str:

@@ -23,7 +23,9 @@ Loader.yaml_implicit_resolvers = {
     first: [(tag, regex) for tag, regex in resolvers if tag != "tag:yaml.org,2002:bool"]
     for first, resolvers in _Base.yaml_implicit_resolvers.items()
 }
-Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF"))
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+)
 
 
 class Document:
@@ -37,14 +39,16 @@ class Document:
         except yaml.MarkedYAMLError as error:
             row = None if error.problem_mark is None else error.problem_mark.line + 1
             raise InputError(f"not valid YAML: {error.problem}", file=path, row=row) from None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise InputError(f"not valid YAML: {error}", file=path) from None
         if node is None:
             raise InputError(f"the {what} is empty", file=path)
         self.lines: dict[str, int] = {}
-        self._walk(node, "")
         try:
+            self._walk(node, "")
             self.data: Any = yaml.load(text, Loader=Loader)
+        except RecursionError:
+            raise InputError("nested too deeply, or an alias inside itself", file=path) from None
         except (yaml.YAMLError, ValueError) as error:
             raise InputError(f"not valid YAML: {error}", file=path) from None
         if not isinstance(self.data, Mapping):
@@ -54,7 +58,7 @@ class Document:
         """The error with this file and the line of its key (or of the nearest enclosing key)."""
         key = error.key or ""
         while key and key not in self.lines:
-            key = re.sub(r"(\.[^.\[]*|\[\d+\])\Z|\A[^.\[]+\Z", "", key)
+            key = re.sub(r"(\.[^.\[]*|\[[^.\[]*|\A[^.\[]+)\Z", "", key)
         return error.located(file=self.path, row=self.lines.get(key))
 
     def _walk(self, node: yaml.Node, at: str) -> None:

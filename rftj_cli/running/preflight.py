@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rftj_cli.errors import InputError
+from rftj_cli.errors import InputError, Shown
 from rftj_cli.files.prices import Price
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
@@ -100,15 +100,14 @@ def preflight(
             task = prepare(rubric, sample)
             _same(store, sample, names)
         except InputError as error:
-            hint = error.hint
             raise InputError(
                 f"sample {sample.id}: {error.problem}",
                 file=error.file or samples.path,
                 row=row,
                 key=error.key,
-                found=None,
+                found=None if error.found is None else Shown(error.found),
                 expected=error.expected,
-                hint=hint if error.found is None else f"found: {error.found}" + (f"; {hint}" if hint else ""),
+                hint=error.hint,
             ) from None
         count.samples += 1
         count.place(*place(sample, names))
@@ -158,7 +157,7 @@ def _same(store: Store | None, sample: Sample, names: frozenset[str]) -> None:
     known = None if store is None else store.fingerprint(sample.id)
     if store is None or known is None or known == sample.fingerprint(names):
         return
-    old, new = store.fields(sample.id), sample.seen(names)
+    old, new = replace(sample, fields=store.fields(sample.id)).seen(names), sample.seen(names)
     changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     raise InputError(
         "this run judged other content under the same id",

@@ -93,7 +93,7 @@ class ImportedFile:
         reply = self._replies.get(place)
         if reply is None:
             return None
-        name = "|".join(place)
+        name = "|".join(key)  # by the call, not by the row: one row may answer the calls for several criteria
         request = ask.request.key
         if self._bound.get(name, request) != request:
             raise InputError(
@@ -124,7 +124,7 @@ class ImportedFile:
 
 def replayed(path: Path) -> Recordings:
     """The recordings behind `--replay`: a run folder, or a file keyed by request."""
-    if path.is_dir():
+    if path.is_dir() or str(path) == "@last":
         return Stores((open_run(str(path)).store(),), f"replay of {path}")
     return KeyedFile(path)
 
@@ -150,8 +150,19 @@ def _reply(data: dict[str, Any], path: Path, row: int) -> Reply | CallError:
     if text is not None and not isinstance(text, str):
         raise InputError("wrong type", file=path, row=row, key="text", found=text, expected="text, or null")
     if stop not in _STOPS:
-        raise InputError("unknown stop", file=path, row=row, key="stop", found=stop, expected="one of " + ", ".join(_STOPS))
+        raise InputError(
+            "unknown stop", file=path, row=row, key="stop", found=stop, expected="one of " + ", ".join(_STOPS)
+        )
     if stop == "end" and not (text or "").strip():
         return CallError("call", "the recorded reply is empty")
     tokens = {name: data[name] for name in ("input_tokens", "output_tokens") if isinstance(data.get(name), int)}
     return Reply(text or "", stop=stop, **tokens)
+
+
+def chosen(replay: Path | None, imported: Path | None) -> Recordings | None:
+    """What the user wants replayed, if anything."""
+    if replay is not None and imported is not None:
+        raise InputError("--replay and --import-replies exclude each other")
+    if imported is not None:
+        return ImportedFile(imported)
+    return None if replay is None else replayed(replay)

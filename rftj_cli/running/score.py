@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -19,6 +20,7 @@ from rftj_cli.files.runs import (
     Manifest,
     Run,
     default_folder,
+    is_foreign,
     make_private,
     open_run,
     read_manifest,
@@ -68,6 +70,16 @@ class Scored:
     forecast: Forecast
     tally: Tally
 
+    def refuse_failures(self, limit: float) -> None:
+        """Raise `CannotTell` where more than this share of the judged samples failed."""
+        counts = self.run.manifest.counts
+        judged, failed = counts["judged"], counts["failed"]
+        if judged and failed / judged > limit:
+            raise CannotTell(
+                f"{failed} of {judged} samples failed ({failed / judged:.1%}), more than --max-failures {limit:g}\n"
+                f"  everything is kept in {self.run.folder}"
+            )
+
 
 def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings) -> Scored:
     """Judge what the run folder does not hold yet.
@@ -75,11 +87,15 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
     Raises `InputError` before anything is written or called, `CannotTell` where the judge or the budget ends the run,
     `Interrupted` on Ctrl-C; whatever was judged is kept in all cases.
     """
+    if settings.max_cost is not None and math.isnan(settings.max_cost):
+        raise InputError("not a number", key="--max-cost", found=settings.max_cost, expected="US dollars")
     if settings.max_cost is not None and settings.price is None:
-        raise InputError("--max-cost needs the price of the model, and it is unknown", hint="give it with --prices FILE")
+        raise InputError(
+            "--max-cost needs the price of the model, and it is unknown", hint="give it with --prices FILE"
+        )
     folder = settings.folder or default_folder(rubric)
     _refuse_changes(rubric, folder)
-    existing = Store(folder / "store.sqlite", write=False) if (folder / "store.sqlite").exists() else None
+    existing = Store.existing(folder / "store.sqlite")
     recordings = _recordings(rubric, folder, existing, settings)
     forecast = preflight(
         rubric,
@@ -95,6 +111,7 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
         existing.close()
     make_private(folder)
     with Lock(folder):
+        _refuse_changes(rubric, folder)  # again, since another command may have made the run meanwhile
         return _judge(rubric, rubric_path, samples, settings, folder, forecast, judge, stop)
 
 
@@ -108,6 +125,8 @@ def _judge(
     judge: Judge | None,
     stop: threading.Event,
 ) -> Scored:
+    if read_manifest(folder) is None:  # first of all: a folder with a store is a run, whenever its writer is killed
+        write_manifest(folder, _manifest(rubric, rubric_path, samples, settings, folder, None))
     store = Store(folder / "store.sqlite", write=True)
     reader = Store(folder / "store.sqlite", write=False)
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder))
@@ -160,9 +179,10 @@ def _recordings(rubric: Rubric, folder: Path, own: Store | None, settings: Setti
         return [*found, settings.replay]
     if not settings.fresh:
         others = [
-            Store(one / "store.sqlite", write=False)
+            store
             for one in siblings(folder, rubric.judge.model)
-            if (one / "store.sqlite").exists() and _live_source(one) == settings.source
+            if _live_source(one) == settings.source
+            and (store := Store.existing(one / "store.sqlite")) is not None
         ]
         found += [Stores(others, "runs of this project")] if others else []
     return found
@@ -177,7 +197,7 @@ def _refuse_changes(rubric: Rubric, folder: Path) -> None:
     """A run is judged by one rubric; say what differs where another one is given."""
     manifest = read_manifest(folder)
     if manifest is None:
-        if folder.exists() and any(folder.iterdir()):
+        if is_foreign(folder):
             raise InputError("this folder is not a run, and not empty", file=folder)
         return
     old = compile_rubric(manifest.rubric)
@@ -206,8 +226,11 @@ def differences(old: Any, new: Any, at: str = "") -> list[str]:
     return [f"{at}: {old!r} -> {new!r}" if short else at]
 
 
+_COUNTED = {"samples": "samples", "judged": "outcomes"}
+
+
 def _manifest(
-    rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings, folder: Path, store: Store
+    rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings, folder: Path, store: Store | None
 ) -> Manifest:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     known = read_manifest(folder)
@@ -226,7 +249,7 @@ def _manifest(
         started=now if known is None else known.started,
         updated=now,
         status="running",
-        counts={"samples": store.count("samples"), "judged": store.count("outcomes")},
+        counts={what: 0 if store is None else store.count(table) for what, table in _COUNTED.items()},
         cost=0.0 if known is None else known.cost,
         input_tokens=0 if known is None else known.input_tokens,
         output_tokens=0 if known is None else known.output_tokens,
@@ -264,7 +287,7 @@ def _updated(manifest: Manifest, store: Store, forecast: Forecast, tally: Tally,
             "failed": judged - stages.get("verdict", 0),
             **{f"stage_{name}": n for name, n in stages.items()},
         },
-        cost=cost if tally.priced and manifest.cost is not None else None,
+        cost=cost,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         calls=calls,

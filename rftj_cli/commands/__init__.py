@@ -1,0 +1,42 @@
+"""One file a command: load, one call into the core, render, exit code. Options that several commands share stand here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RubricArgument = Annotated[Path, typer.Argument(help="The rubric, a YAML file.", show_default=False)]
+SamplesArgument = Annotated[Path, typer.Argument(help="Samples: .jsonl, .csv or .parquet.", show_default=False)]
+RunArgument = Annotated[str, typer.Argument(help="A run folder, or @last.", metavar="RUN")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no advice on stderr.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a rubric key for this run: judge.temperature=0.", metavar="KEY=VALUE"),
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="Other column names: response=answer,label=human_score.", metavar="NAME=COLUMN"),
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything that involves chance.")]
+PricesOption = Annotated[
+    Path | None, typer.Option(help="A YAML file with your own prices.", envvar="RFTJ_PRICES", metavar="FILE")
+]
+LabelsOption = Annotated[
+    str | None, typer.Option(help="Labels in a file of their own (default: those in the samples).", metavar="FILE")
+]
+WideOption = Annotated[bool, typer.Option("--wide", help="The labels file has one column a criterion.")]
+TruthOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Which label is the truth: adjudicated, majority, or a rater. Default: adjudicated, else majority.",
+        metavar="RULE",
+    ),
+]
+TruthRubricOption = Annotated[
+    Path | None,
+    typer.Option(help="The rubric whose criteria the labels answer, where the judge's are others.", metavar="FILE"),
+]
+SplitOption = Annotated[str | None, typer.Option(help="Use only train, dev, test or anchor.", metavar="SPLIT")]

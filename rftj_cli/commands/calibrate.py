@@ -1,0 +1,80 @@
+"""`rftj calibrate`: how well the judge agrees with the labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rftj_cli.commands import (
+    JsonOption,
+    LabelsOption,
+    MapOption,
+    QuietOption,
+    SeedOption,
+    SplitOption,
+    TruthOption,
+    TruthRubricOption,
+    WideOption,
+)
+
+
+def calibrate(
+    run: Annotated[str | None, typer.Argument(help="A run folder, or @last.", metavar="[RUN]")] = None,
+    labels: LabelsOption = None,
+    wide: WideOption = False,
+    map_: MapOption = None,
+    truth: TruthOption = None,
+    truth_rubric: TruthRubricOption = None,
+    split: SplitOption = None,
+    by: Annotated[list[str] | None, typer.Option(help="Slice by this field of the samples.", metavar="FIELD")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Instead of a run: a table of verdicts made elsewhere.", metavar="FILE")
+    ] = None,
+    judge: Annotated[str | None, typer.Option(help="With --table: the judge's column.", metavar="COL")] = None,
+    human: Annotated[str | None, typer.Option(help="With --table: the label's column.", metavar="COL")] = None,
+    levels: Annotated[str | None, typer.Option(help="With --table: the levels, worst first.", metavar="A,B,C")] = None,
+    positive: Annotated[str | None, typer.Option(help="With --table: the better of two levels.")] = None,
+    group: Annotated[str | None, typer.Option(help="With --table: the column of the group.", metavar="COL")] = None,
+    no_verdict: Annotated[
+        str | None, typer.Option(help="With --table: judge values that are failures.", metavar="A,B")
+    ] = None,
+    seed: SeedOption = 0,
+    full: Annotated[bool, typer.Option("--full", help="Everything, not only the first screen.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    show_text: Annotated[bool, typer.Option("--show-text/--no-text", help="Show text of samples and reasons.")] = True,
+    rows: Annotated[
+        Path | None, typer.Option(help="Write the joined rows to a .csv, .jsonl or .parquet file.", metavar="FILE")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Measure how well the judge agrees with the labels, with intervals.
+
+    The first screen answers whether the judge can be trusted; --full prints the rest. RUN is a run folder or @last;
+    with --table, verdicts made elsewhere are measured in the same way.
+    """
+    from rftj_cli.measure.sources import Source, TableColumns, measure
+    from rftj_cli.report import calibration_report
+
+    columns = TableColumns(
+        judge=judge, human=human, levels=levels, positive=positive, group=group, no_verdict=no_verdict
+    )
+    source = Source(
+        run=run,
+        table=table,
+        columns=columns,
+        labels=labels,
+        wide=wide,
+        map=tuple(map_ or ()),
+        truth=truth,
+        truth_rubric=truth_rubric,
+        split=split,
+        by=tuple(by or ()),
+        seed=seed,
+        rows=rows,
+    )
+    report = measure(source)
+    calibration_report.show(report, json=json, markdown=markdown, full=full, text=show_text, quiet=quiet)
+    return 0

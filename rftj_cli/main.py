@@ -1,0 +1,104 @@
+"""The command line: registers the commands, and is the one place where an error becomes an exit code.
+
+0 yes   1 the answer is no   2 wrong input   3 cannot tell   70 a bug in rftj   130 interrupted
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+from rftj_cli import __version__
+from rftj_cli.commands import calibrate, check, demo, gate, local, score
+from rftj_cli.errors import InputError, RftjError
+
+# Whatever click calls itself (typer vendors it from 0.26 on): the root of its usage errors.
+_ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+app = typer.Typer(
+    help="Develop and calibrate LLM judges that become reward functions.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local_app = typer.Typer(help="The small model that runs on this machine.", rich_markup_mode=None, no_args_is_help=True)
+app.command("demo")(demo.demo)
+app.command("check")(check.check)
+app.command("score")(score.score)
+app.command("calibrate")(calibrate.calibrate)
+app.command("gate")(gate.gate)
+local_app.command("install")(local.install)
+app.add_typer(local_app, name="local")
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"rftj {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    sys.exit(run(given))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code. Errors are printed as a sentence, or as JSON under `--json`."""
+    as_json = "--json" in arguments
+    try:
+        code = app(args=arguments, prog_name="rftj", standalone_mode=False)
+        sys.stdout.flush()
+    except RftjError as error:
+        return _tell(error, error.exit_code, as_json)
+    except _ClickException as error:
+        return _tell(error, 2, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return _tell(RftjError("interrupted; what was judged is kept"), 130, as_json)
+    except BrokenPipeError:
+        # The reader of our output has gone (`rftj ... | head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        traceback.print_exc()
+        typer.echo(f"rftj {__version__}: this is a bug in rftj; please report it with the lines above.", err=True)
+        return _tell(error, 70, as_json) if as_json else 70
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: Exception, code: int, as_json: bool) -> int:
+    shown = getattr(error, "format_message", lambda: str(error))()
+    if as_json:
+        located = {}
+        if isinstance(error, InputError):
+            located = {
+                name: getattr(error, name) for name in ("problem", "file", "row", "key", "found", "expected", "hint")
+            }
+        document = {
+            "schema": "rftj.error/1",
+            "exit_code": code,
+            "kind": type(error).__name__,
+            "message": shown,
+            **located,
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        if not shown:  # no_args_is_help: the help was printed already
+            return code
+        label = "stopped" if code == 130 else "error" if code in (2, 70) else "cannot tell"
+        typer.echo(f"{label}: {shown}", err=True)
+    return code

@@ -1,0 +1,85 @@
+"""What rules that need no judge would score on the same samples: rows beside the judge in every report.
+
+A baseline's score (share of wording found in the source, length) becomes a level by cut points that give the levels
+their share in the labels. Cut points and direction are taken from other folds than the one they are applied to, by
+cluster, so that a baseline is not flattered by its own data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rftj_cli.measure.values import Baseline
+from rftj_cli.stats.agreement import Kind
+from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.clusters import Clusters
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.intervals import kappa_interval
+from rftj_cli.stats.shares import share
+
+FOLDS = 5
+WHAT = {
+    "majority": "always the most frequent label",
+    "length": "longer or shorter, cut points cross-fitted",
+    "lexical": "share of its wording found in the source, cut points cross-fitted",
+}
+
+
+def baselines(
+    kind: Kind,
+    k: int,
+    values: Sequence[float] | None,
+    truth: Ints,
+    scores: Mapping[str, Floats],
+    cluster: Ints | None,
+    seed: int,
+) -> tuple[Baseline, ...]:
+    """Agreement and kappa of each baseline on units with truth (n,); `scores` (n,) by baseline."""
+    most = int(np.bincount(truth, minlength=k).argmax())
+    verdicts: dict[str, Ints] = {"majority": np.full_like(truth, most)}
+    for name, score in scores.items():
+        if kind == "preference":
+            verdicts[name] = np.where(score > 0, 0, np.where(score < 0, 2, 1)).astype(np.int64)
+        elif kind != "nominal" and truth.size >= 2 * FOLDS:
+            verdicts[name] = _cross_fitted(score, truth, k, cluster)
+    return tuple(
+        Baseline(name, WHAT[name], _estimates(kind, k, values, truth, verdict, cluster, seed))
+        for name, verdict in verdicts.items()
+    )
+
+
+def _estimates(
+    kind: Kind, k: int, values: Sequence[float] | None, truth: Ints, verdict: Ints, cluster: Ints | None, seed: int
+) -> dict[str, Estimate]:
+    table = np.bincount(truth * k + verdict, minlength=k * k).reshape(k, k).astype(np.float64)
+    clusters = None if cluster is None else Clusters.of(cluster, truth, verdict, k)
+    weight = "quadratic" if kind == "ordinal" else "nominal"
+    name = "kappa_quadratic" if kind == "ordinal" else "kappa"
+    found = {
+        "agreement": share(truth == verdict, clusters=cluster),
+        name: kappa_interval(table, weight, values, clusters=clusters, seed=seed),  # type: ignore[arg-type]
+    }
+    if kind == "preference":
+        decided = truth != 1
+        credit = np.where(verdict == 1, 0.5, (verdict == truth).astype(np.float64))[decided]
+        found["pair_accuracy"] = share(credit, clusters=None if cluster is None else cluster[decided])
+    return found
+
+
+def _cross_fitted(score: Floats, truth: Ints, k: int, cluster: Ints | None) -> Ints:
+    verdict = np.zeros_like(truth)
+    units = np.arange(truth.size) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    fold = units % FOLDS
+    for one in range(FOLDS):
+        train, held = fold != one, fold == one
+        if not held.any() or not train.any():
+            continue
+        rises = np.cov(score[train], truth[train])[0, 1] >= 0 if train.sum() > 1 else True
+        signed = score if rises else -score
+        # The level shares of the training labels, as quantiles of the training scores.
+        below = np.cumsum(np.bincount(truth[train], minlength=k))[:-1] / train.sum()
+        cuts = np.quantile(signed[train], below)
+        verdict[held] = np.searchsorted(cuts, signed[held], side="right")
+    return verdict

@@ -1,0 +1,186 @@
+"""What a calibration means, in plain sentences: the finding of each criterion, and warnings about what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rftj_cli.measure.values import Calibration, Criterion
+from rftj_cli.stats.estimate import Estimate
+
+FEW_LABELS = 50
+FEW_OF_A_CLASS = 10
+FEW_CLUSTERS = 15
+
+
+def add(report: Calibration) -> Calibration:
+    """The same calibration with its sentences, warnings and next step."""
+    criteria = {id: replace(one, sentence=sentence(one)) for id, one in report.criteria.items()}
+    report = replace(report, criteria=criteria)
+    said = [f"{id}: {one.sentence}" for id, one in criteria.items() if one.sentence]
+    return replace(report, findings=said, warnings=list(_warnings(report)), next=list(_next(report)))
+
+
+def sentence(one: Criterion) -> str:
+    """The finding in counts, worst direction first, with the bound that the data allow."""
+    if one.scale in ("pass_fail", "levels") and len(one.levels) == 2:
+        return _binary(one)
+    if one.scale == "preference":
+        return _preference(one)
+    n = sum(map(sum, one.table))
+    right = sum(one.table[i][i] for i in range(len(one.levels)))
+    if n == 0:
+        return f"no {one.unit} has both a verdict and a label"
+    text = f"gives {_of(right, n)} {one.unit}s the level of the labels ({_share(right / n)}{_low(one, 'agreement')})"
+    if one.scale == "nominal":
+        return text
+    high = sum(count for h, row in enumerate(one.table) for j, count in enumerate(row) if j > h)
+    return f"{text}; {high} too high, {n - right - high} too low"
+
+
+def _binary(one: Criterion) -> str:
+    (ff, fp), (pf, pp) = one.table
+    fail, passed = one.levels
+    parts = []
+    for missed, total, estimate, verb, truth in (
+        (fp, ff + fp, "tnr", passed, fail),
+        (pf, pf + pp, "tpr", fail, passed),
+    ):
+        if total:
+            bound = one.estimates[estimate].low
+            most = "" if bound is None else f", at most {_share(1 - bound)}"
+            doing = {"pass": "passes", "fail": "fails"}.get(verb, f"says {verb} to")
+            parts.append(
+                f"{doing} {_of(missed, total)} {one.unit}s that the labels {_verb(truth)} ({_share(missed / total)}{most})"
+            )
+    return "; ".join(parts) or f"no {one.unit} has both a verdict and a label"
+
+
+def _verb(level: str) -> str:
+    return level if level in ("pass", "fail") else f"call {level}"
+
+
+def _preference(one: Criterion) -> str:
+    decided = sum(one.table[0]) + sum(one.table[2])
+    estimate = one.estimates["pair_accuracy"]
+    if not decided or estimate.value is None:
+        return "no decided pair has a verdict"
+    right = one.table[0][0] + one.table[2][2]
+    ties = one.table[0][1] + one.table[2][1]
+    text = f"picks the better response in {_of(right, decided)} decided pairs, {ties} ties count half"
+    return f"{text} ({_share(estimate.value)}{_low(one, 'pair_accuracy')})"
+
+
+def _warnings(report: Calibration) -> Iterator[str]:
+    yield from _about_labels(report)
+    for id, one in report.criteria.items():
+        for text in _about(one):
+            yield f"{id}: {text}"
+    if not report.criteria and report.reward is None:
+        yield "nothing could be compared: no sample has both a verdict and a truth"
+    if report.reward is not None:
+        yield from _about_reward(report)
+
+
+def _about_labels(report: Calibration) -> Iterator[str]:
+    sources: dict[str, int] = {}
+    for one in report.criteria.values():
+        for source, count in one.sources.items():
+            sources[source] = sources.get(source, 0) + count
+    made = sources.get("model", 0)
+    if made:
+        total = sum(sources.values())
+        share = "the labels" if made == total else f"{made} of {total} labels"
+        yield f"{share} were made by a model: this is agreement with a model, not with people"
+    counts = report.counts
+    if counts.clusters < min(FEW_CLUSTERS, counts.samples):
+        yield f"only {counts.clusters} independent clusters: intervals may be too narrow below {FEW_CLUSTERS}"
+
+
+def _about(one: Criterion) -> Iterator[str]:
+    n = sum(map(sum, one.table))
+    rows = [sum(row) for row in one.table]
+    if 0 < n < FEW_LABELS:
+        yield f"only {n} labelled {one.unit}s with a verdict: read the bounds, not the values"
+    used = [level for level, count in zip(one.levels, rows, strict=True) if count]
+    if n and len(used) == 1:
+        yield f"every label is {used[0]}: how the judge treats anything else is unknown, and kappa is undefined"
+    elif n and len(one.levels) == 2 and min(rows) < FEW_OF_A_CLASS:
+        level = one.levels[rows.index(min(rows))]
+        yield f"only {min(rows)} labels are {level}: the rate on them is hardly known"
+    columns = [sum(row[j] for row in one.table) for j in range(len(one.levels))]
+    if n and sum(count > 0 for count in columns) == 1 and len(used) > 1:
+        yield f"the judge gives every {one.unit} the same verdict: it measures nothing"
+    yield from _paradox(one)
+    yield from _failures(one, n)
+    if one.undecided:
+        yield f"{one.undecided} {one.unit}s are left out: their raters differ and nothing decides"
+    orders = one.estimates.get("order_agreement")
+    if orders is not None and orders.value is not None and orders.value < 0.9:
+        yield f"the winner changes with the order in {_share(1 - orders.value)} of the pairs"
+    yield from _beside_baselines(one)
+
+
+def _paradox(one: Criterion) -> Iterator[str]:
+    kappa, ac1 = one.estimates.get("kappa"), one.estimates.get("ac1")
+    index = one.estimates.get("prevalence_index")
+    skewed = index is not None and index.value is not None and index.value > 0.6
+    apart = kappa and ac1 and kappa.value is not None and ac1.value is not None and abs(kappa.value - ac1.value) > 0.2
+    if skewed or apart:
+        yield "one level is so frequent that kappa says little: read the rate on each class"
+
+
+def _failures(one: Criterion, n: int) -> Iterator[str]:
+    if not one.failed:
+        return
+    stages = ", ".join(f"{count} {stage}" for stage, count in sorted(one.stages.items()))
+    name = "reply_accuracy" if "reply_accuracy" in one.estimates else "agreement"
+    without, wrong = one.estimates[name], one.estimates.get(f"{name}_failures_wrong")
+    both = ""
+    if without.value is not None and wrong is not None and wrong.value is not None:
+        words = name.replace("_", " ")
+        both = f": {words} is {without.value:.3f} without them, {wrong.value:.3f} if they count as wrong"
+        tie = one.estimates.get("agreement_failures_tie")
+        if tie is not None and tie.value is not None:
+            both += f" (exact agreement {tie.value:.3f} if they count as ties)"
+    yield f"{one.failed} of {n + one.failed} labelled {one.unit}s have no verdict ({stages}){both}"
+
+
+def _beside_baselines(one: Criterion) -> Iterator[str]:
+    name = "kappa_quadratic" if "kappa_quadratic" in one.estimates else "kappa"
+    own = one.estimates[name].value
+    for baseline in one.baselines:
+        other = baseline.estimates.get(name)
+        if own is None or other is None or other.value is None or baseline.name == "majority":
+            continue
+        if other.value >= own:
+            yield f"a rule without a judge ({baseline.name}) agrees as well: {name} {other.value:.2f} against {own:.2f}"
+
+
+def _about_reward(report: Calibration) -> Iterator[str]:
+    assert report.reward is not None
+    if report.reward.pairs == 0:
+        yield "reward: no group holds two samples that the labels tell apart, so its ranking cannot be measured"
+
+
+def _next(report: Calibration) -> Iterator[str]:
+    folder = report.run.get("folder")
+    service = sum(report.run.get("stages", {}).get(stage, 0) for stage in ("throttled", "timeout", "call"))
+    if folder and service:
+        command = f"rftj score {report.run['rubric_path']} {report.run['samples_path']} --run {folder}"
+        yield f"{command}   # tries the {service} samples again that the service failed"
+    if folder:
+        yield f"rftj gate {folder} --rules RULES.yaml   # decides on these bounds, no calls, $0"
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}" if 0 < value < 0.01 or 0.99 < value < 1 else f"{value:.0%}"
+
+
+def _low(one: Criterion, name: str) -> str:
+    estimate: Estimate | None = one.estimates.get(name)
+    return "" if estimate is None or estimate.low is None else f", at least {_share(estimate.low)}"

@@ -1,0 +1,219 @@
+"""Outcomes of a run joined with the truth: one `Unit` for each sample, item and criterion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rftj_cli.errors import InputError
+from rftj_cli.files.runs import Run
+from rftj_cli.files.samples import Placed, SampleFile, inline_labels, read_labels
+from rftj_cli.judges.lexical import length_score, lexical_score
+from rftj_cli.kernel.asks import names_used, rubric_for
+from rftj_cli.kernel.checks import run_check
+from rftj_cli.kernel.outcome import Ballot, Failure, Rating, Verdict
+from rftj_cli.kernel.reward import reward_of
+from rftj_cli.kernel.rubric import Criterion, Rubric, Scale
+from rftj_cli.kernel.sample import Sample
+from rftj_cli.measure.truth import Known, Truth, Truths, settle
+
+
+@dataclass(slots=True)
+class Unit:
+    """One thing that was judged and labelled (or one of the two). `level` None: no verdict, for the reason in `stage`."""
+
+    sample: str
+    item: str | None
+    group: str
+    cluster: str
+    level: int | None
+    stage: str | None
+    reason: str
+    truth: Truth | None
+    ballots: tuple[Ballot, ...]
+    slices: Mapping[str, str]
+    lexical: float
+    length: float
+    unanimous: float
+
+
+@dataclass(slots=True)
+class RewardRow:
+    """One sample's reward by the judge and by the labels; None where there is none."""
+
+    sample: str
+    group: str
+    cluster: str
+    judge: float | None
+    truth: float | None
+    lexical: float
+    length: float
+
+
+@dataclass(slots=True)
+class Joined:
+    """Everything a calibration is computed from."""
+
+    units: dict[str, list[Unit]] = field(default_factory=dict)
+    scales: dict[str, Scale] = field(default_factory=dict)
+    essentials: set[str] = field(default_factory=set)
+    rewards: list[RewardRow] = field(default_factory=list)
+    samples: int = 0
+    judged: int = 0
+    stages: dict[str, int] = field(default_factory=dict)
+    groups: set[str] = field(default_factory=set)
+    clusters: set[str] = field(default_factory=set)
+    splits: dict[str, int] = field(default_factory=dict)
+    repaired: int = 0
+
+
+def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str]) -> list[Placed]:
+    """The labels to use: a file's, else those in the samples as they are now."""
+    from pathlib import Path
+
+    if file is not None:
+        return read_labels(Path(file), wide=wide, columns=columns)
+    path = Path(run.manifest.samples_path)
+    if not path.exists():
+        raise InputError(
+            "the samples of this run are not where they were, so their labels cannot be read", file=path,
+            hint="give labels with --labels FILE",
+        )  # fmt: skip
+    placed = inline_labels(SampleFile(path, run.rubric.kind, run.manifest.columns))
+    if not placed:
+        raise InputError("there are no labels: the samples carry none", file=path, hint="give them with --labels FILE")
+    return placed
+
+
+def truths_of(run: Run, placed: list[Placed], *, rule: str | None, truth_rubric: Rubric | None) -> Truths:
+    """The truth of every labelled unit of this run."""
+    from pathlib import Path
+
+    store = run.store()
+    samples = {
+        row.sample.id: Known(rubric_for(truth_rubric or run.rubric, row.sample), row.fingerprint)
+        for row, _ in store.outcomes()
+    }
+    store.close()
+    later: frozenset[str] = frozenset()
+    path = Path(run.manifest.samples_path)
+    if any(one.label.id not in samples for one in placed) and path.exists():
+        every = SampleFile(path, run.rubric.kind, run.manifest.columns)
+        later = frozenset(sample.id for _, sample in every) - samples.keys()
+    return settle(placed, samples, later=later, rule=rule)
+
+
+def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], truth_rubric: Rubric | None) -> Joined:
+    """Walk the run once and put every outcome beside its truth."""
+    joined = Joined()
+    store = run.store()
+    matched = 0
+    for row, outcome_row in store.outcomes():
+        joined.splits[row.split] = joined.splits.get(row.split, 0) + 1
+        if split is not None and row.split != split:
+            continue
+        sample, outcome = row.sample, outcome_row.outcome
+        rubric = rubric_for(run.rubric, sample)
+        joined.samples += 1
+        joined.groups.add(row.group)
+        joined.clusters.add(row.cluster)
+        if isinstance(outcome, Failure):
+            joined.stages[outcome.stage] = joined.stages.get(outcome.stage, 0) + 1
+        else:
+            joined.judged += 1
+            joined.repaired += int(outcome.repaired)
+        shared = _Shared(row.group, row.cluster, _slices(sample, by), _seen(run.rubric, sample))
+        for criterion in rubric.criteria:
+            joined.scales.setdefault(criterion.id, criterion.scale)
+            if criterion.essential:
+                joined.essentials.add(criterion.id)
+            units = _units(sample, criterion, outcome, truths, shared)
+            matched += sum(unit.truth is not None for unit in units)
+            joined.units.setdefault(criterion.id, []).extend(units)
+        truth = _truth_reward(rubric_for(truth_rubric, sample) if truth_rubric else rubric, sample, truths, outcome)
+        matched += truth is not None
+        joined.rewards.append(
+            RewardRow(sample.id, row.group, row.cluster, outcome_row.reward.value, truth, shared.lexical, shared.length)
+        )
+    store.close()
+    if split is not None and joined.samples == 0:
+        known = ", ".join(f"{name} {count}" for name, count in sorted(joined.splits.items())) or "none"
+        raise InputError(f"no judged sample is in the split {split}", expected=f"a split that has samples: {known}")
+    if not matched:
+        raise InputError("no label matches a judged sample", hint="do the ids of labels and samples agree?")
+    return joined
+
+
+class _Shared:
+    """What the units of one sample have in common; baseline scores are computed once."""
+
+    def __init__(self, group: str, cluster: str, slices: dict[str, str], seen: dict[str, object]) -> None:
+        self.group, self.cluster, self.slices = group, cluster, slices
+        self.lexical, self.length = lexical_score(seen), length_score(seen)
+
+
+def _seen(rubric: Rubric, sample: Sample) -> dict[str, object]:
+    return sample.seen(names_used(rubric))
+
+
+def _slices(sample: Sample, by: tuple[str, ...]) -> dict[str, str]:
+    slices = {}
+    for name in by:
+        if name not in sample.fields:
+            raise InputError("--by: this sample has no such field", key=name, found=sample.id)
+        slices[name] = str(sample.fields[name])
+    return slices
+
+
+def _units(
+    sample: Sample, criterion: Criterion, outcome: Verdict | Failure, truths: Truths, shared: _Shared
+) -> list[Unit]:
+    ratings: dict[str | None, Rating] = {}
+    if isinstance(outcome, Verdict):
+        ratings = {rating.item: rating for rating in outcome.ratings if rating.criterion == criterion.id}
+    items: dict[str | None, None] = dict.fromkeys(ratings)
+    if criterion.on == "response":
+        items.setdefault(None)
+    else:  # an item that is labelled but was not judged (its sample failed) counts as failed
+        items.update(dict.fromkeys(truths.items.get((sample.id, criterion.id), ()) if not ratings else ()))
+    units = []
+    for item in items:
+        rating = ratings.get(item)
+        stage = outcome.stage if isinstance(outcome, Failure) else None if rating else "skipped"
+        reason = outcome.reason if isinstance(outcome, Failure) else rating.reason if rating else "not judged"
+        ballots = tuple(b for b in outcome.ballots if b.criterion == criterion.id and b.item == item)
+        level = None if rating is None else criterion.scale.names.index(rating.level)
+        units.append(
+            Unit(
+                sample.id, item, shared.group, shared.cluster, level, stage, reason,
+                truths.of.get((sample.id, item, criterion.id)), ballots, shared.slices, shared.lexical, shared.length,
+                1.0 if rating is None else rating.unanimous,
+            )
+        )  # fmt: skip
+    return units
+
+
+def _truth_reward(rubric: Rubric, sample: Sample, truths: Truths, outcome: Verdict | Failure) -> float | None:
+    """The reward that the labels give, where every criterion (and every judged item of it) has a truth."""
+    ratings = []
+    for criterion in rubric.criteria:
+        items: tuple[str | None, ...] = (None,)
+        if criterion.on == "item":
+            items = truths.items.get((sample.id, criterion.id), ())
+            judged = {b.item for b in outcome.ballots if b.criterion == criterion.id}
+            if not items or not judged <= set(items):
+                return None
+        for item in items:
+            truth = truths.of.get((sample.id, item, criterion.id))
+            if truth is None or truth.level is None:
+                return None
+            level = criterion.scale.levels[truth.level]
+            ratings.append(Rating(criterion.id, item, level.name, level.value))
+    response = str(sample.fields.get("response"))
+    checks = [run_check(check, response, sample.fields.get("reference")) for check in rubric.checks]
+    return reward_of(rubric, Verdict(tuple(ratings), ()), checks).value
+
+
+def criteria_of(joined: Joined) -> list[str]:
+    """The criteria that have at least one label, in the rubric's order."""
+    return [id for id, units in joined.units.items() if any(unit.truth is not None for unit in units)]

@@ -1,0 +1,153 @@
+"""One criterion's arrays to its part of the report: runs and tables made elsewhere take the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rftj_cli.kernel.rubric import Scale
+from rftj_cli.measure.baselines import baselines
+from rftj_cli.measure.values import Criterion
+from rftj_cli.stats.agreement import Kind, agreement
+from rftj_cli.stats.alt_test import alt_test
+from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.ceiling import leave_one_out_ceiling
+from rftj_cli.stats.clusters import Clusters
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.groups import pair_accuracy
+from rftj_cli.stats.reliability import krippendorff_alpha, pairwise_kappa
+from rftj_cli.stats.shares import share
+
+KINDS: dict[str, Kind] = {
+    "pass_fail": "binary",
+    "levels": "ordinal",
+    "numeric": "ordinal",
+    "preference": "preference",
+    "nominal": "nominal",
+}
+
+
+@dataclass(slots=True)
+class Levels:
+    """Truth and verdict of the units that have a truth, as level codes (n,); a verdict of -1 is a failure.
+
+    `cluster` and `group` are keys (n,), None where every unit stands alone. `scores` are the baselines' scores (n,).
+    `matrix` (n, raters) holds every rater's level, -1 where there is none.
+    """
+
+    id: str
+    kind: Kind
+    scale: str
+    levels: tuple[str, ...]
+    values: tuple[float, ...] | None
+    truth: Ints
+    judge: Ints
+    unit: str = "sample"
+    cluster: Ints | None = None
+    group: Ints | None = None
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+    raters: tuple[str, ...] = ()
+    matrix: Ints | None = None
+    sources: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[str, int] = field(default_factory=dict)
+    undecided: int = 0
+    cannot_tell: int = 0
+    extra: Mapping[str, Estimate] = field(default_factory=dict)
+
+    @staticmethod
+    def kind_of(scale: Scale) -> Kind:
+        """The statistics' name for a rubric's scale: two ordered levels are binary."""
+        return "binary" if scale.kind == "levels" and len(scale.levels) == 2 else KINDS[scale.kind]
+
+
+def criterion_report(given: Levels, seed: int) -> Criterion:
+    """Everything that is said of one criterion."""
+    k = len(given.levels)
+    done = given.judge >= 0
+    truth, judge = given.truth[done], given.judge[done]
+    table = np.bincount(truth * k + judge, minlength=k * k).reshape(k, k).astype(np.float64)
+    cluster = None if given.cluster is None else given.cluster[done]
+    clusters = None if cluster is None else Clusters.of(cluster, truth, judge, k)
+    estimates = agreement(table, kind=given.kind, values=given.values, clusters=clusters, seed=seed)
+    estimates |= _readings(given, done)
+    if given.group is not None and given.kind not in ("preference", "nominal"):
+        pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster)
+        estimates["pair_accuracy"] = pairs.estimate
+    estimates |= given.extra
+    return Criterion(
+        id=given.id,
+        scale=given.scale,
+        levels=given.levels,
+        unit=given.unit,
+        table=table.astype(int).tolist(),
+        estimates=estimates,
+        baselines=baselines(
+            given.kind, k, given.values, truth, {n: s[done] for n, s in given.scores.items()}, cluster, seed
+        )
+        if truth.size
+        else (),
+        raters=_raters(given, seed),
+        sources=given.sources,
+        failed=int((~done).sum()),
+        stages=given.stages,
+        undecided=given.undecided,
+        cannot_tell=given.cannot_tell,
+    )
+
+
+def _readings(given: Levels, done: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Estimate]:
+    """How complete the verdicts are, and agreement in the other readings of those that are missing."""
+    found = {"coverage": share(done, clusters=given.cluster)}
+    if done.all():
+        return found
+    right = (given.judge == given.truth) & done
+    found["agreement_failures_wrong"] = share(right, clusters=given.cluster, note="a failure counts as wrong")
+    if given.kind == "preference":
+        as_tie = np.where(done, given.judge, 1) == given.truth
+        found["agreement_failures_tie"] = share(as_tie, clusters=given.cluster, note="a failure counts as a tie")
+    return found
+
+
+def _raters(given: Levels, seed: int) -> dict[str, Any] | None:
+    """What the raters say of each other: the ceiling for any judge."""
+    matrix = given.matrix
+    if matrix is None or len(given.raters) < 2 or not ((matrix >= 0).sum(axis=1) >= 2).any():
+        return None
+    k = len(given.levels)
+    codes = None if given.cluster is None else np.unique(given.cluster, return_inverse=True)[1].astype(np.int64)
+    shared: dict[str, Any] = {"values": given.values, "clusters": codes, "seed": seed}
+    ceiling = leave_one_out_ceiling(matrix, given.judge, k, kind=given.kind, **shared)
+    weight: Any = "quadratic" if given.kind == "ordinal" else "nominal"
+    pairwise = pairwise_kappa(matrix, k, kind=weight, **shared)
+    level: Any = "ordinal" if given.kind == "ordinal" else "nominal"
+    alternative = alt_test(matrix, given.judge)
+    return {
+        "names": list(given.raters),
+        "ceiling": {
+            "human_agreement": ceiling.human_agreement,
+            "human_kappa": ceiling.human_kappa,
+            "judge_agreement": ceiling.judge_agreement,
+            "judge_kappa": ceiling.judge_kappa,
+            "kappa_gap": ceiling.kappa_gap,
+            "undecided": ceiling.undecided,
+        },
+        "pairwise_kappa": {
+            f"{given.raters[a]}, {given.raters[b]}": estimate for (a, b), estimate in pairwise.pairs.items()
+        },
+        "mean_pairwise_kappa": pairwise.mean,
+        "krippendorff_alpha": krippendorff_alpha(matrix, level=level, k=k, seed=seed),
+        "alt_test": {"omega": alternative.omega, "rho": alternative.rho, "passed": alternative.passed},
+    }
+
+
+def headline(kind: str) -> Sequence[str]:
+    """The estimates that the first screen shows for a kind of scale, most telling first."""
+    return {
+        "binary": ("kappa", "tpr", "tnr"),
+        "ordinal": ("kappa_quadratic", "spearman", "mae"),
+        "preference": ("pair_accuracy", "kappa", "order_agreement"),
+        "nominal": ("kappa", "balanced_accuracy"),
+    }[kind]

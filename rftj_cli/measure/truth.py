@@ -1,0 +1,165 @@
+"""Labels to one truth for each sample, item and criterion; every rater is kept, none is averaged away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.samples import Placed
+from rftj_cli.kernel.rubric import Criterion, Rubric, Scale
+from rftj_cli.kernel.sample import CANNOT_TELL
+
+ADJUDICATED = "adjudicated"
+Key = tuple[str, str | None, str]  # sample, item, criterion
+
+
+@dataclass(slots=True)
+class Truth:
+    """The labels of one unit and what they come to. Levels are indices; a rater's None is `cannot_tell`."""
+
+    raters: dict[str, int | None] = field(default_factory=dict)
+    level: int | None = None
+    reason: str = ""
+    sources: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a sample when a label for it is read."""
+
+    rubric: Rubric
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truths:
+    """All truths, the raters in order of appearance, and how the truth was taken from them."""
+
+    of: Mapping[Key, Truth]
+    items: Mapping[tuple[str, str], tuple[str, ...]]  # the labelled items of a sample and criterion
+    raters: tuple[str, ...]
+    rule: str
+
+
+def settle(
+    placed: Iterable[Placed],
+    samples: Mapping[str, Known],
+    *,
+    later: frozenset[str] = frozenset(),
+    rule: str | None = None,
+) -> Truths:
+    """One truth a unit. `later` are ids that are known but not judged yet: their labels are passed over.
+
+    `rule` is `adjudicated`, `majority` or a rater; None takes the adjudicated label where there is one, else the strict
+    majority (ordered scales: the median). Raises `InputError` with file and row for a label that fits nothing.
+    """
+    of: dict[Key, Truth] = {}
+    raters: dict[str, None] = {}
+    scales: dict[str, Scale] = {}
+    for one in placed:
+        label = one.label
+        known = samples.get(label.id)
+        if known is None:
+            if label.id in later:
+                continue
+            hint = nearest(label.id, list(samples)[:5000])
+            raise InputError(
+                "a label for an unknown sample", file=one.file, row=one.row, key="id", found=label.id, hint=hint
+            )
+        criterion = _criterion(one, known)
+        scales[criterion.id] = criterion.scale
+        truth = of.setdefault((label.id, label.item, criterion.id), Truth())
+        if label.rater in truth.raters:
+            raise InputError(
+                f"rater {label.rater} labels {criterion.id} of this sample twice",
+                file=one.file, row=one.row, key="rater", found=label.id,
+            )  # fmt: skip
+        truth.raters[label.rater] = _level(one, criterion)
+        truth.sources.add(label.source)
+        truth.reason = truth.reason or label.reason
+        raters[label.rater] = None
+    if rule is not None and rule not in ("majority", ADJUDICATED) and rule not in raters:
+        raise InputError(
+            "--truth: no such rater", found=rule, expected="majority, adjudicated or one of " + ", ".join(raters)
+        )
+    for (_, _, id), truth in of.items():
+        truth.level = _decide(truth.raters, scales[id], rule)
+    items: dict[tuple[str, str], list[str]] = {}
+    for sample, item, id in of:
+        if item is not None:
+            items.setdefault((sample, id), []).append(item)
+    labelled = {key: tuple(found) for key, found in items.items()}
+    return Truths(of, labelled, tuple(raters), _rule_in_words(rule, raters))
+
+
+def _rule_in_words(rule: str | None, raters: Mapping[str, None]) -> str:
+    if rule is not None:
+        return rule
+    if ADJUDICATED in raters:
+        return "adjudicated, else majority"
+    return "majority" if len(raters) > 1 else next(iter(raters), "none")
+
+
+def _criterion(one: Placed, known: Known) -> Criterion:
+    label, criteria = one.label, known.rubric.criteria
+    ids = [criterion.id for criterion in criteria]
+    if label.criterion is None:
+        if len(ids) != 1:
+            raise InputError(
+                "this label does not say which criterion it answers", file=one.file, row=one.row, key="criterion",
+                expected="one of " + ", ".join(ids),
+            )  # fmt: skip
+        return criteria[0]
+    found = known.rubric.criterion(label.criterion)
+    if found is None:
+        raise InputError(
+            "a label for a criterion that the rubric does not have",
+            file=one.file, row=one.row, key="criterion", found=label.criterion, expected="one of " + ", ".join(ids),
+            hint=nearest(label.criterion, ids) or "labels that answer another rubric's criteria: --truth-rubric FILE",
+        )  # fmt: skip
+    if (found.on == "item") != (label.item is not None):
+        raise InputError(
+            "this criterion is judged item by item" if found.on == "item" else "this criterion is of the whole response",
+            file=one.file, row=one.row, key="item", found=label.item,
+            expected="an item" if found.on == "item" else "no item",
+        )  # fmt: skip
+    sha = label.sample_sha
+    if sha and not (len(sha) >= 8 and known.fingerprint.startswith(sha)):
+        raise InputError(
+            "this label was given to another text of the sample", file=one.file, row=one.row, key="sample_sha",
+            found=sha, expected=known.fingerprint[:12], hint="label the sample again, or judge the text that was labelled",
+        )  # fmt: skip
+    return found
+
+
+def _level(one: Placed, criterion: Criterion) -> int | None:
+    value = one.label.value
+    if isinstance(value, str) and value.casefold() == CANNOT_TELL:
+        return None
+    level = criterion.scale.find(value)
+    if level is None and criterion.scale.kind == "pass_fail":
+        level = {"1": 1, "0": 0, "true": 1, "false": 0, "yes": 1, "no": 0}.get(str(value).casefold().removesuffix(".0"))
+    if level is None:
+        names = criterion.scale.names
+        raise InputError(
+            f"unknown label for {criterion.id}", file=one.file, row=one.row, key="value", found=value,
+            expected="one of " + ", ".join((*names, CANNOT_TELL)), hint=nearest(str(value), names),
+        )  # fmt: skip
+    return level
+
+
+def _decide(raters: Mapping[str, int | None], scale: Scale, rule: str | None) -> int | None:
+    if rule is not None and rule != "majority":
+        return raters.get(rule)
+    if rule is None and ADJUDICATED in raters:
+        return raters[ADJUDICATED]
+    votes = sorted(level for rater, level in raters.items() if level is not None and rater != ADJUDICATED)
+    if not votes:
+        return None
+    if scale.kind in ("levels", "numeric"):
+        low, high = votes[(len(votes) - 1) // 2], votes[len(votes) // 2]
+        return low if low == high else None
+    level, count = Counter(votes).most_common(1)[0]
+    return level if 2 * count > len(votes) else None

@@ -1,0 +1,112 @@
+"""What a calibration says, as values: reports render it, the gate decides on it, nothing in it is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rftj_cli.stats.estimate import Estimate
+
+SCHEMA = "rftj.calibration/1"
+Estimates = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many samples there are, and what the numbers rest on.
+
+    `judged` have a verdict, `failed` do not; `labelled` have a truth or at least a label; `used` have both a verdict
+    and a truth for at least one criterion.
+    """
+
+    samples: int
+    judged: int
+    failed: int
+    labelled: int
+    used: int
+    raters: int
+    groups: int
+    clusters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a rule that needs no judge would score on the same samples."""
+
+    name: str
+    what: str
+    estimates: Estimates
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One criterion: the table, its estimates, and what stands beside them.
+
+    `table[h][j]` counts the units whose truth is level h and whose verdict is level j. `unit` names what is counted
+    (samples, items, pairs). `undecided` have labels but no truth, `cannot_tell` are labels of that value.
+    `failed` have a truth and no verdict, by stage in `stages`.
+    """
+
+    id: str
+    scale: str
+    levels: Sequence[str]
+    unit: str
+    table: Sequence[Sequence[int]]
+    estimates: Estimates
+    baselines: Sequence[Baseline]
+    raters: Mapping[str, Any] | None
+    sources: Mapping[str, int]
+    failed: int
+    stages: Mapping[str, int]
+    undecided: int
+    cannot_tell: int
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RewardReport:
+    """The judge's reward against the reward that the labels give, over samples where both exist."""
+
+    estimates: Estimates
+    pairs: int
+    right: int
+    tied: int
+    groups: int
+    formula: str
+    baselines: Sequence[Baseline] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One unit on which judge and truth differ, with what both said. `distance` is in shares of the scale."""
+
+    sample: str
+    item: str | None
+    criterion: str
+    truth: str
+    verdict: str
+    distance: float
+    reason: str
+    label_reason: str
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The whole report of one run (or table) against its labels."""
+
+    rubric: Mapping[str, Any]
+    run: Mapping[str, Any]
+    split: str
+    truth: str
+    seed: int
+    counts: Counts
+    criteria: Mapping[str, Criterion]
+    reward: RewardReport | None
+    slices: Mapping[str, Mapping[str, Any]]
+    disagreements: Sequence[Disagreement]
+    findings: Sequence[str]
+    warnings: Sequence[str]
+    next: Sequence[str] = field(default=())
+    schema: str = SCHEMA

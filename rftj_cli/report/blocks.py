@@ -1,0 +1,67 @@
+"""What a report consists of, before it is written for a terminal or as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A section begins."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Sentences, one a line."""
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names with a sentence each."""
+
+    rows: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table; the first `left` columns are words, the others figures. `strong` rows stand out."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 1
+    strong: frozenset[int] = frozenset()
+
+
+Block = Heading | Lines | Facts | Grid
+
+
+def to_markdown(blocks: Sequence[Block]) -> str:
+    """GitHub-flavoured Markdown. Text of samples is escaped, so that it can be neither markup nor HTML."""
+    return "\n\n".join(part for block in blocks if (part := _markdown(block))) + "\n"
+
+
+def _markdown(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"### {_escape(block.text)}"
+    if isinstance(block, Lines):
+        return "\n".join(f"- {_escape(line)}" for line in block.lines)
+    if isinstance(block, Facts):
+        return "\n".join(f"- **{_escape(name)}**: {_escape(text)}" for name, text in block.rows)
+    if not block.rows:
+        return ""
+    heads = [_escape(name) or " " for name in block.headers]
+    rules = ["---" if index < block.left else "---:" for index in range(len(heads))]
+    rows = [[_escape(cell) for cell in row] for row in block.rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, rules, *rows])
+
+
+def _escape(text: str) -> str:
+    line = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for mark in "`*_[]|#!":
+        line = line.replace(mark, f"\\{mark}")
+    return line

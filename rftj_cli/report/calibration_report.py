@@ -1,0 +1,209 @@
+"""A `Calibration` for people: the first screen answers whether the judge can be trusted, `full` adds the rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rftj_cli.measure.levels import KINDS, headline
+from rftj_cli.measure.values import Calibration, Criterion, Disagreement
+from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
+from rftj_cli.report.documents import show_json
+from rftj_cli.report.words import counted, cut, interval, number
+from rftj_cli.stats.estimate import Estimate
+
+WORST = 5
+NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
+
+
+def show(report: Calibration, *, json: bool, markdown: bool, full: bool, text: bool, quiet: bool) -> None:
+    """Print a calibration in the wanted form. Without `text` no words of samples or judges are shown."""
+    if json:
+        show_json(report)
+        return
+    blocks = [*first_screen(report, text=text), *(rest(report, text=text) if full else ())]
+    if markdown:
+        sys.stdout.write(to_markdown(blocks))
+        return
+    from rftj_cli.report import console
+
+    console.show(blocks)
+    if not full and not quiet:
+        print("\neverything else: --full (tables, all estimates, methods), --json", file=sys.stderr)
+
+
+def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
+    """Findings, the judge beside ceiling and baselines, pair accuracy, failures, worst disagreements, what next."""
+    yield Facts(_about(report))
+    yield Heading("Finding")
+    yield Facts([(id, one.sentence) for id, one in report.criteria.items()] or [("-", "see the reward below")])
+    if report.criteria:
+        yield Heading("Judge beside what else could be had, with 95% intervals")
+        yield _beside(report)
+    if report.reward is not None:
+        yield Heading("Reward: does it rank the responses to one task as the labels do?")
+        yield Facts(list(_reward(report)))
+    yield Heading("Failures and warnings")
+    yield Lines([_failures(report), *report.warnings])
+    if report.disagreements:
+        shown = report.disagreements[:WORST]
+        yield Heading(f"Worst disagreements ({len(shown)} of {_disagreeing(report):,})")
+        yield from _disagreements(shown, text)
+    if report.next:
+        yield Heading("Next")
+        yield Lines(report.next)
+
+
+def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
+    """Everything else: tables, every estimate with n and method, raters, slices, more disagreements."""
+    for id, one in report.criteria.items():
+        if one.table:
+            yield Heading(f"{id}: labels in rows, verdicts in columns")
+            rows = [[level, *map(str, row)] for level, row in zip(one.levels, one.table, strict=True)]
+            yield Grid(["", *one.levels], rows)
+        yield Heading(f"{id}: estimates")
+        yield _estimates(one.estimates)
+        for baseline in one.baselines:
+            yield Heading(f"{id}: {baseline.name} ({baseline.what})")
+            yield _estimates(baseline.estimates)
+        if one.raters is not None:
+            yield Heading(f"{id}: raters ({', '.join(one.raters['names'])})")
+            yield _estimates(_flat(one.raters))
+    if report.reward is not None:
+        yield Heading(f"Reward: {report.reward.formula}")
+        yield _estimates(report.reward.estimates)
+    for field, values in report.slices.items():
+        yield Heading(f"Slices by {field}")
+        yield _slices(values)
+    if len(report.disagreements) > WORST:
+        yield Heading("More disagreements")
+        yield from _disagreements(report.disagreements[WORST:], text)
+
+
+def _about(report: Calibration) -> list[tuple[str, str]]:
+    run, counts = report.run, report.counts
+    where = run.get("folder") or run.get("table")
+    rows = [("table" if "table" in run else "run", str(where)), ("judge", str(run["model"]))]
+    source = run.get("source")
+    if source and source != run["model"]:
+        rows[-1] = ("judge", f"{run['model']} ({source})")
+    groups = f", {counted(counts.groups, 'group')}" if counts.groups != counts.samples else ""
+    clusters = (
+        f", {counted(counts.clusters, 'cluster')}" if counts.clusters not in (counts.groups, counts.samples) else ""
+    )
+    rows.append(("samples", f"{counts.used:,} of {counts.samples:,} have a verdict and a label{groups}{clusters}"))
+    rows.append(("truth", f"{report.truth} ({counted(counts.raters, 'rater')}), {report.split}, seed {report.seed}"))
+    return rows
+
+
+def _beside(report: Calibration) -> Grid:
+    """One row for the judge, its ceiling and each baseline; the most telling estimate of each criterion a column."""
+    ids = list(report.criteria)
+    key = {id: headline(_kind(one))[0] if one.table else "spearman" for id, one in report.criteria.items()}
+    rows = [["judge", *(interval(report.criteria[id].estimates[key[id]]) for id in ids)]]
+    ceilings = [_ceiling(report.criteria[id], key[id]) for id in ids]
+    if any(ceilings):
+        rows.append(["one rater against the others", *(one or "-" for one in ceilings)])
+    for name in dict.fromkeys(b.name for one in report.criteria.values() for b in one.baselines):
+        rows.append([name, *(_baseline(report.criteria[id], name, key[id]) for id in ids)])
+    headers = ["", *(f"{id}: {NAMES.get(key[id], key[id].replace('_', ' '))}" for id in ids)]
+    if len(ids) == 1:
+        return Grid(headers, rows, strong=frozenset({0}))
+    # Several criteria: one line each is easier to read than a wide table.
+    lines = [
+        [id, NAMES.get(key[id], key[id].replace("_", " ")), *(row[index + 1] for row in rows)]
+        for index, id in enumerate(ids)
+    ]
+    return Grid(["", "", *(row[0] for row in rows)], lines, left=2)
+
+
+def _kind(one: Criterion) -> str:
+    return "binary" if len(one.levels) == 2 and one.scale != "nominal" else KINDS.get(one.scale, "ordinal")
+
+
+def _ceiling(one: Criterion, key: str) -> str | None:
+    if one.raters is None:
+        return None
+    name = "human_kappa" if "kappa" in key else "human_agreement"
+    return interval(one.raters["ceiling"][name])
+
+
+def _baseline(one: Criterion, name: str, key: str) -> str:
+    found = next((b.estimates.get(key) for b in one.baselines if b.name == name), None)
+    return "-" if found is None else interval(found)
+
+
+def _reward(report: Calibration) -> Iterator[tuple[str, str]]:
+    reward = report.reward
+    assert reward is not None
+    estimate = reward.estimates["pair_accuracy"]
+    if estimate.value is None:
+        yield "pairs", estimate.note or "cannot be computed"
+        return
+    yield (
+        "judge",
+        f"{interval(estimate)}: right on {reward.right:,} of {reward.pairs:,} pairs in {counted(reward.groups, 'group')}, "
+        f"{reward.tied:,} ties count half",
+    )
+    for baseline in reward.baselines:
+        yield baseline.name, interval(baseline.estimates["pair_accuracy"])
+
+
+def _failures(report: Calibration) -> str:
+    counts = report.counts
+    if not counts.failed:
+        return f"no failures: all {counts.judged:,} have a verdict"
+    stages = report.run.get("stages") or {}
+    words = ", ".join(f"{count:,} {stage}" for stage, count in sorted(stages.items()))
+    return f"{counts.failed:,} of {counts.samples:,} have no verdict" + (f" ({words})" if words else "")
+
+
+def _disagreeing(report: Calibration) -> int:
+    tables = [one.table for one in report.criteria.values()]
+    return sum(count for table in tables for h, row in enumerate(table) for j, count in enumerate(row) if h != j)
+
+
+def _disagreements(shown: Sequence[Disagreement], text: bool) -> Iterator[Block]:
+    rows = []
+    for one in shown:
+        name = one.sample if one.item is None else f"{one.sample} / {one.item}"
+        reasons = [f"judge: {cut(one.reason, 160)}"] if one.reason and text else []
+        reasons += [f"label: {cut(one.label_reason, 160)}"] if one.label_reason and text else []
+        if text and not reasons and one.response:
+            reasons = [f"response: {cut(one.response, 110)}"]
+        rows.append([name, one.criterion, f"{one.truth} -> {one.verdict}", "; ".join(reasons)])
+    shows = any(row[3] for row in rows)
+    yield Grid(
+        ["", "", "label -> judge", *(["what was said"] if shows else [])],
+        [row if shows else row[:3] for row in rows],
+        left=4,
+    )
+
+
+def _estimates(estimates: Mapping[str, Estimate]) -> Grid:
+    rows = []
+    for name, one in estimates.items():
+        low = "" if one.low is None or one.high is None else f"[{number(one.low, 3)}, {number(one.high, 3)}]"
+        how = "; ".join(part for part in (one.method, one.note) if part)
+        rows.append([name, how, number(one.value, 3), low, f"{one.n:,}"])
+    return Grid(["", "method", "value", "95%", "n"], rows, left=2)
+
+
+def _flat(raters: Mapping[str, Any]) -> dict[str, Estimate]:
+    found = {f"ceiling {k}": v for k, v in raters["ceiling"].items() if isinstance(v, Estimate)}
+    found |= {f"kappa {names}": one for names, one in raters["pairwise_kappa"].items()}
+    found["mean pairwise kappa"] = raters["mean_pairwise_kappa"]
+    found["krippendorff alpha"] = raters["krippendorff_alpha"]
+    found |= {f"alt-test {k}": v for k, v in raters["alt_test"].items() if isinstance(v, Estimate)}
+    return found
+
+
+def _slices(values: Mapping[str, Any]) -> Grid:
+    rows = []
+    for value, criteria in values.items():
+        for id, part in criteria.items():
+            names = [name for name in part["estimates"] if name != "coverage"][:3]
+            figures = "  ".join(f"{name} {interval(part['estimates'][name])}" for name in names)
+            rows.append([value, id, figures, str(part["n"])])
+    return Grid(["", "", "", "n"], rows, left=3)

@@ -1,0 +1,70 @@
+"""How a run gets on: a live line on a terminal, a plain line now and then elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rftj_cli.report.words import counted, duration, money
+from rftj_cli.running.account import Progress, Silent, Snapshot
+from rftj_cli.running.preflight import Forecast
+
+LIVE_EVERY, PLAIN_EVERY = 0.1, 10.0  # seconds
+
+
+def chooser(*, quiet: bool) -> Callable[[Forecast, Path], Progress]:
+    """What makes the progress of a run, once its forecast is known."""
+    if quiet:
+        return lambda forecast, folder: Silent()
+    return _begin
+
+
+def _begin(forecast: Forecast, folder: Path) -> Progress:
+    if not forecast.calls:
+        return Silent()
+    waiting = forecast.samples - forecast.settled
+    source = "" if forecast.price is None else f" (prices: {forecast.price.source})"
+    done = f", {forecast.settled:,} judged before" if forecast.settled else ""
+    print(
+        f"judging {counted(waiting, 'sample')} with {counted(forecast.calls, 'call')}{done}; about "
+        f"{forecast.input_tokens + forecast.output_tokens:,} tokens, {money(forecast.cost)}{source}",
+        file=sys.stderr,
+    )
+    return _Lines(live=sys.stderr.isatty())
+
+
+class _Lines:
+    """One line, rewritten in place on a terminal and repeated rarely elsewhere."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
+        self._next = time.monotonic() + (0 if live else PLAIN_EVERY)
+        self._shown = False
+
+    def update(self, snapshot: Snapshot) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + (LIVE_EVERY if self._live else PLAIN_EVERY)
+            self._show(_line(snapshot))
+
+    def close(self, snapshot: Snapshot) -> None:
+        if self._shown and self._live:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+        elif self._shown:
+            self._show(_line(snapshot))
+
+    def _show(self, line: str) -> None:
+        self._shown = True
+        sys.stderr.write(f"\r\033[K{line}" if self._live else f"{line}\n")
+        sys.stderr.flush()
+
+
+def _line(s: Snapshot) -> str:
+    share = f" {s.done / s.total:.0%}" if s.total else ""
+    cost = "" if s.cost is None or s.cost == 0 else f", {money(s.cost)}"
+    failed = f", {s.failed:,} failed" if s.failed else ""
+    left = "" if s.left is None else f", {duration(s.left)} left"
+    return f"{s.done:,} of {s.total:,}{share}{failed}, {s.rate:.1f}/s{cost}{left}"

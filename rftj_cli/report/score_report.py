@@ -1,0 +1,78 @@
+"""What `rftj score` prints when it is done."""
+
+from __future__ import annotations
+
+import json as jsons
+import sys
+from typing import Any
+
+from rftj_cli.report.words import counted, duration, money
+from rftj_cli.running.score import Scored
+
+SCHEMA = "rftj.score/1"
+
+
+def show(scored: Scored, *, json: bool, quiet: bool) -> None:
+    """Print the summary of one command."""
+    if json:
+        print(jsons.dumps(document(scored), indent=2, ensure_ascii=False))
+        return
+    from rftj_cli.report import console
+    from rftj_cli.report.blocks import Facts
+
+    console.show([Facts(_rows(scored))])
+    if not quiet:
+        print(f"next: rftj calibrate {scored.run.folder}", file=sys.stderr)
+
+
+def document(scored: Scored) -> dict[str, Any]:
+    """The summary as plain data: the run as it stands, and this command's own part."""
+    manifest, tally = scored.run.manifest, scored.tally
+    return {
+        "schema": SCHEMA,
+        "run": str(scored.run.folder),
+        "rubric": {
+            "name": scored.run.rubric.name,
+            "judge_fingerprint": manifest.judge_fingerprint,
+            "reward_fingerprint": manifest.reward_fingerprint,
+            "model": manifest.model,
+        },
+        "status": manifest.status,
+        "counts": manifest.counts,
+        "cost": manifest.cost,
+        "input_tokens": manifest.input_tokens,
+        "output_tokens": manifest.output_tokens,
+        "this_command": {
+            "judged": tally.done,
+            "calls": tally.calls,
+            "reused": tally.reused,
+            "retries": tally.retries,
+            "repaired": tally.repaired,
+            "cost": tally.cost if tally.priced else None,
+            "latency_p50": tally.latency(0.5),
+            "latency_p95": tally.latency(0.95),
+        },
+    }
+
+
+def _rows(scored: Scored) -> list[tuple[str, str]]:
+    manifest, tally = scored.run.manifest, scored.tally
+    counts = manifest.counts
+    stages = ", ".join(f"{n} {name.removeprefix('stage_')}" for name, n in counts.items() if name.startswith("stage_"))
+    rows = [
+        ("run", str(scored.run.folder)),
+        ("judge", f"{manifest.model}, fingerprint {manifest.judge_fingerprint[:8]}"),
+        ("judged", f"{counts['judged']:,} of {counted(counts['samples'], 'sample')} ({stages or 'none'})"),
+    ]
+    calls = f"{counted(tally.calls, 'call')}, {tally.reused:,} replies reused"
+    if tally.retries:
+        calls += f", {counted(tally.retries, 'retry').replace('retrys', 'retries')}"
+    if tally.repaired:
+        calls += f", {tally.repaired:,} replies repaired (JSON inside prose)"
+    rows.append(("this time", f"{tally.done:,} judged, {calls}, {duration(tally.snapshot().elapsed)}"))
+    if tally.calls:
+        latency = f"{duration(tally.latency(0.5))} median, {duration(tally.latency(0.95))} for 95 of 100"
+        rows.append(("latency", latency))
+        tokens = f"{manifest.input_tokens:,} tokens in, {manifest.output_tokens:,} out"
+        rows.append(("cost", f"{money(manifest.cost)} in all for this run ({tokens})"))
+    return rows

@@ -1,0 +1,68 @@
+"""Numbers and times in words, the same in every report."""
+
+from __future__ import annotations
+
+from rftj_cli.stats.estimate import Estimate
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """`.61`, `-.02`, `1.00`; a dash for what could not be computed."""
+    if value is None:
+        return "-"
+    text = f"{value:.{digits}f}"
+    if text.lstrip("-").strip("0.") == "":
+        text = text.lstrip("-")
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def interval(estimate: Estimate, digits: int = 2) -> str:
+    """`.61 [.48, .72]`, or the value alone where there is no interval."""
+    if estimate.value is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value, digits)
+    return f"{number(estimate.value, digits)} [{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
+
+
+def percent(share: float | None) -> str:
+    """`16%`; below 1% one more digit."""
+    if share is None:
+        return "-"
+    return f"{share:.1%}" if 0 < share < 0.01 or 0.99 < share < 1 else f"{share:.0%}"
+
+
+def money(dollars: float | None) -> str:
+    """`$0.12`, four digits below a cent, `unknown` where the price is."""
+    if dollars is None:
+        return "unknown"
+    return "$0" if dollars == 0 else f"${dollars:.4f}" if dollars < 0.01 else f"${dollars:,.2f}"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.3 s`, `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds is None:
+        return "?"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 sample`, `2,000 samples`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def cut(text: str, width: int) -> str:
+    """Text on one line, cut to `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: max(0, width - 1)].rstrip() + "…"
+
+
+def plain(text: str) -> str:
+    """Text of a sample made safe for a terminal: control characters (escape sequences) become visible."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
