@@ -69,7 +69,7 @@ class Fields:
         value = self._typed(name, default, (int, float), "a number")
         if value is default and default is not REQUIRED:
             return value
-        if not low <= value <= high or abs(value) > LARGEST or value != value:
+        if not low <= value <= high or abs(value) > LARGEST:
             raise InputError("number out of range", key=self.path(name), found=value, expected=_between(low, high))
         return float(value)
 
@@ -111,7 +111,7 @@ class Fields:
                 raise InputError(
                     "unknown key",
                     key=self.path(str(key)),
-                    expected="one of " + listed(self._known, 30),
+                    expected="one of " + listed(list(dict.fromkeys(self._known)), 30),
                     hint="inside { } a comma starts a new key: put the text in quotes"
                     if split
                     else nearest(str(key), self._known),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +38,7 @@ from rftj_cli.running.budget import Budget
 from rftj_cli.running.engine import Engine
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
 from rftj_cli.running.recordings import Recordings, Stores
+from rftj_cli.running.signals import stops_on_signals
 
 MakeJudge = Callable[[threading.Event], Judge]
 
@@ -146,7 +146,7 @@ def _judge(
     began = time.monotonic()
     interrupted = threading.Event()
     try:
-        with _stops_on_signals(stop, interrupted):
+        with stops_on_signals(stop, interrupted):
             engine.run(_tasks(rubric, samples, reader))
     finally:
         tally.progress.close(tally.snapshot())
@@ -294,26 +294,3 @@ def _updated(manifest: Manifest, store: Store, forecast: Forecast, tally: Tally,
         seconds=round(manifest.seconds + seconds, 3),
         history=(*manifest.history, this),
     )
-
-
-class _stops_on_signals:
-    """Ctrl-C or SIGTERM once: stop cleanly. Twice: leave at once (what is committed is kept)."""
-
-    def __init__(self, stop: threading.Event, interrupted: threading.Event) -> None:
-        self._stop, self._interrupted = stop, interrupted
-
-    def __enter__(self) -> None:
-        self._old: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, self._hear)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
-    def _hear(self, number: int, frame: object) -> None:
-        if self._interrupted.is_set():
-            raise KeyboardInterrupt
-        self._interrupted.set()
-        self._stop.set()
