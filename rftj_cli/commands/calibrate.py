@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rftj_cli.commands import (
+    IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
     MapOption,
@@ -25,6 +26,7 @@ def calibrate(
     labels: LabelsOption = None,
     wide: WideOption = False,
     map_: MapOption = None,
+    ignore_unknown: IgnoreUnknownOption = False,
     truth: TruthOption = None,
     truth_rubric: TruthRubricOption = None,
     split: SplitOption = None,
@@ -73,6 +75,7 @@ def calibrate(
         split=split,
         by=tuple(by or ()),
         seed=seed,
+        ignore_unknown=ignore_unknown,
         rows=rows,
     )
     report = measure(source)

@@ -1,6 +1,53 @@
-def check() -> int:
-    return 0
+"""`rftj check`: validate everything before anything is paid for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rftj_cli.commands import (
+    JsonOption,
+    LabelsOption,
+    MapOption,
+    PricesOption,
+    QuietOption,
+    RubricArgument,
+    SetOption,
+    WideOption,
+)
 
 
-def install() -> int:
-    return 0
+def check(
+    rubric: RubricArgument,
+    samples: Annotated[Path | None, typer.Argument(help="Samples: .jsonl, .csv or .parquet.")] = None,
+    labels: LabelsOption = None,
+    wide: WideOption = False,
+    set_: SetOption = None,
+    map_: MapOption = None,
+    prices: PricesOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a known fault is found.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Validate a rubric, its samples and labels; show a prompt; forecast calls, tokens and cost.
+
+    Calls nobody and costs nothing. Also names known faults of judge prompts, such as text that is not fenced or
+    context that the judge is never shown.
+    """
+    from rftj_cli.files.prices import price_of
+    from rftj_cli.files.rows import read_map
+    from rftj_cli.files.rubrics import load_rubric
+    from rftj_cli.files.samples import SampleFile
+    from rftj_cli.measure.labelled import validated_labels
+    from rftj_cli.report import check_report
+    from rftj_cli.running.checking import check as run_check
+
+    loaded = load_rubric(rubric, tuple(set_ or ()))
+    columns = read_map(map_ or [])
+    file = None if samples is None else SampleFile(samples, loaded.kind, columns)
+    placed = validated_labels(loaded, file, labels, wide=wide)
+    checked = run_check(loaded, file, placed, price_of(loaded.judge.model, prices))
+    check_report.show(checked, json=json)
+    return 1 if strict and checked.warnings else 0

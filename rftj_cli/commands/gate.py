@@ -1,6 +1,65 @@
-def gate() -> int:
-    return 0
+"""`rftj gate`: may this judge be used? For CI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rftj_cli.commands import (
+    IgnoreUnknownOption,
+    JsonOption,
+    LabelsOption,
+    MapOption,
+    QuietOption,
+    RunArgument,
+    SeedOption,
+    SplitOption,
+    TruthOption,
+    TruthRubricOption,
+    WideOption,
+)
 
 
-def install() -> int:
-    return 0
+def gate(
+    run: RunArgument,
+    rules: Annotated[Path, typer.Option(help="The rules, a YAML file.", metavar="FILE")],
+    labels: LabelsOption = None,
+    wide: WideOption = False,
+    map_: MapOption = None,
+    ignore_unknown: IgnoreUnknownOption = False,
+    truth: TruthOption = None,
+    truth_rubric: TruthRubricOption = None,
+    split: SplitOption = None,
+    seed: SeedOption = 0,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a job summary.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Decide whether the judge may be used: PASS (exit 0), FAIL (1) or UNDECIDED (3).
+
+    The rules are tested against the 95% bounds that `rftj calibrate` reports. UNDECIDED says how many labels are
+    missing; `undecided: warn` in the rules lets it pass with exit 0.
+    """
+    from rftj_cli.files.yamls import located
+    from rftj_cli.gate import compile_rules, decide
+    from rftj_cli.measure.sources import Source, measure
+    from rftj_cli.report import gate_report
+
+    with located(rules, "rules file") as document:
+        wanted = compile_rules(document.data)
+        source = Source(
+            run=run,
+            labels=labels,
+            wide=wide,
+            map=tuple(map_ or ()),
+            truth=truth,
+            truth_rubric=truth_rubric,
+            split=split or wanted.split,
+            seed=seed,
+            ignore_unknown=ignore_unknown,
+        )
+        result = decide(wanted, measure(source))
+    gate_report.show(result, json=json, markdown=markdown)
+    return result.exit_code

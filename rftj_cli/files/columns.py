@@ -18,7 +18,7 @@ from rftj_cli.files.rows import Table
 from rftj_cli.files.text import existing
 
 WHAT = "table"
-BATCH = 1 << 22  # bytes
+BATCH = 1 << 20  # bytes; Arrow reads 32 of them ahead
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 
 

@@ -40,7 +40,9 @@ class Table:
         except OSError as error:
             raise InputError(f"cannot read the {self.what}: {error.strerror}", file=self.path) from None
 
-    def _rows(self, rows: Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _rows(
+        self, rows: Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         self._find_columns(rows)
         empty = True
         for number, row in rows(self.path):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,15 @@ class Document:
             for index, value in enumerate(node.value):
                 self.lines[f"{at}[{index}]"] = value.start_mark.line + 1
                 self._walk(value, f"{at}[{index}]")
+
+
+@contextmanager
+def located(path: Path, what: str) -> Iterator[Document]:
+    """The document at `path`; an `InputError` raised inside about one of its keys gets its file and line."""
+    document = Document(path, what)
+    try:
+        yield document
+    except InputError as error:
+        if error.file is not None or error.key is None:
+            raise
+        raise document.locate(error) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from rftj_cli.files.samples import Placed
 from rftj_cli.kernel.rubric import Rubric, Scale
 from rftj_cli.measure import findings
 from rftj_cli.measure.join import Joined, RewardRow, Unit, criteria_of, join, labels_of, truths_of
-from rftj_cli.measure.levels import Levels, criterion_report, headline
+from rftj_cli.measure.levels import Levels, criterion_report, slice_report
 from rftj_cli.measure.preference import by_reply, orders
 from rftj_cli.measure.truth import ADJUDICATED, Truths
-from rftj_cli.measure.values import Baseline, Calibration, Counts, Criterion, Disagreement, RewardReport
+from rftj_cli.measure.values import Baseline, Calibration, Counts, Disagreement, RewardReport
 from rftj_cli.stats.arrays import Ints
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.groups import pair_accuracy
@@ -39,12 +39,19 @@ class Question:
     split: str | None = None
     by: tuple[str, ...] = ()
     seed: int = 0
+    ignore_unknown: bool = False
 
 
 def calibrate(run: Run, question: Question) -> Calibration:
     """Agreement of a run's verdicts and rewards with its labels. Raises `InputError` for labels that fit nothing."""
     placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns)
-    truths = truths_of(run, placed, rule=question.truth, truth_rubric=question.truth_rubric)
+    truths = truths_of(
+        run,
+        placed,
+        rule=question.truth,
+        truth_rubric=question.truth_rubric,
+        ignore_unknown=question.ignore_unknown,
+    )
     joined = join(run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric)
     used = () if question.truth_rubric else criteria_of(joined)
     reports = {
@@ -69,6 +76,7 @@ def calibrate(run: Run, question: Question) -> Calibration:
                 "samples_path": run.manifest.samples_path,
                 "rubric_path": run.manifest.rubric_path,
                 "stages": joined.stages,
+                "labels_passed_over": truths.passed_over,
             },
             split=question.split or "all labels",
             truth=truths.rule,
@@ -214,25 +222,10 @@ def _slices(joined: Joined, used: Sequence[str], question: Question) -> dict[str
         for value in values:
             for id in used:
                 units = [unit for unit in joined.units[id] if unit.slices[name] == value]
-                levels = _levels(id, joined.scales[id], units, Truths({}, {}, (), ""), [])
+                levels = _levels(id, joined.scales[id], units, Truths({}, {}, 0, (), ""), [])
                 if levels.truth.size:
-                    bare = replace_scores(levels)
-                    found.setdefault(name, {}).setdefault(value, {})[id] = _sliced(bare, question.seed)
+                    found.setdefault(name, {}).setdefault(value, {})[id] = slice_report(levels, question.seed)
     return found
-
-
-def replace_scores(levels: Levels) -> Levels:
-    """Without baselines and raters: a slice reports the judge alone."""
-    return replace(levels, scores={}, raters=(), matrix=None)
-
-
-def _sliced(levels: Levels, seed: int) -> dict[str, Any]:
-    report: Criterion = criterion_report(levels, seed)
-    names = ("agreement", *headline(levels.kind), "coverage")
-    return {
-        "n": int(levels.truth.size),
-        "estimates": {name: report.estimates[name] for name in names if name in report.estimates},
-    }
 
 
 def _disagreements(run: Run, joined: Joined, used: Sequence[str]) -> list[Disagreement]:

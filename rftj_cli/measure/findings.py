@@ -92,6 +92,8 @@ def _about_labels(report: Calibration) -> Iterator[str]:
         total = sum(sources.values())
         share = "the labels" if made == total else f"{made} of {total} labels"
         yield f"{share} were made by a model: this is agreement with a model, not with people"
+    if report.run.get("labels_passed_over"):
+        yield f"{report.run['labels_passed_over']:,} labels of samples outside this run were passed over"
     counts = report.counts
     if counts.clusters < min(FEW_CLUSTERS, counts.samples):
         yield f"only {counts.clusters} independent clusters: intervals may be too narrow below {FEW_CLUSTERS}"
@@ -140,10 +142,16 @@ def _failures(one: Criterion, n: int) -> Iterator[str]:
     if without.value is not None and wrong is not None and wrong.value is not None:
         words = name.replace("_", " ")
         both = f": {words} is {without.value:.3f} without them, {wrong.value:.3f} if they count as wrong"
-        tie = one.estimates.get("agreement_failures_tie")
-        if tie is not None and tie.value is not None:
-            both += f" (exact agreement {tie.value:.3f} if they count as ties)"
+        both += "".join(_as_ties(one))
     yield f"{one.failed} of {n + one.failed} labelled {one.unit}s have no verdict ({stages}){both}"
+
+
+def _as_ties(one: Criterion) -> Iterator[str]:
+    """The reading of comparisons that counts a failure as a tie, beside the one that leaves failures out."""
+    for name, words in (("agreement", "exact agreement"), ("macro_f1", "macro F1")):
+        tie, without = one.estimates.get(f"{name}_failures_tie"), one.estimates[name]
+        if tie is not None and tie.value is not None and without.value is not None:
+            yield f"; {words} is {tie.value:.3f} if they count as ties, {without.value:.3f} without them"
 
 
 def _beside_baselines(one: Criterion) -> Iterator[str]:

@@ -19,7 +19,9 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
     import pandas
 
     placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns)
-    truths = truths_of(run, placed, rule=question.truth, truth_rubric=question.truth_rubric)
+    truths = truths_of(
+        run, placed, rule=question.truth, truth_rubric=question.truth_rubric, ignore_unknown=question.ignore_unknown
+    )
     joined = join(run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric)
     rows = []
     for criterion, units in joined.units.items():

@@ -85,7 +85,9 @@ def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, s
     return placed
 
 
-def truths_of(run: Run, placed: list[Placed], *, rule: str | None, truth_rubric: Rubric | None) -> Truths:
+def truths_of(
+    run: Run, placed: list[Placed], *, rule: str | None, truth_rubric: Rubric | None, ignore_unknown: bool = False
+) -> Truths:
     """The truth of every labelled unit of this run."""
     from pathlib import Path
 
@@ -100,7 +102,7 @@ def truths_of(run: Run, placed: list[Placed], *, rule: str | None, truth_rubric:
     if any(one.label.id not in samples for one in placed) and path.exists():
         every = SampleFile(path, run.rubric.kind, run.manifest.columns)
         later = frozenset(sample.id for _, sample in every) - samples.keys()
-    return settle(placed, samples, later=later, rule=rule)
+    return settle(placed, samples, later=later, ignore_unknown=ignore_unknown, rule=rule)
 
 
 def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], truth_rubric: Rubric | None) -> Joined:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,15 @@ from rftj_cli.measure.baselines import baselines
 from rftj_cli.measure.values import Criterion
 from rftj_cli.stats.agreement import Kind, agreement
 from rftj_cli.stats.alt_test import alt_test
-from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.ceiling import leave_one_out_ceiling
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.groups import pair_accuracy
+from rftj_cli.stats.intervals import functional_interval
 from rftj_cli.stats.reliability import krippendorff_alpha, pairwise_kappa
 from rftj_cli.stats.shares import share
+from rftj_cli.stats.table import cross_table, macro_f1
 
 KINDS: dict[str, Kind] = {
     "pass_fail": "binary",
@@ -68,11 +70,11 @@ def criterion_report(given: Levels, seed: int) -> Criterion:
     k = len(given.levels)
     done = given.judge >= 0
     truth, judge = given.truth[done], given.judge[done]
-    table = np.bincount(truth * k + judge, minlength=k * k).reshape(k, k).astype(np.float64)
+    table = cross_table(truth, judge, k)
     cluster = None if given.cluster is None else given.cluster[done]
     clusters = None if cluster is None else Clusters.of(cluster, truth, judge, k)
     estimates = agreement(table, kind=given.kind, values=given.values, clusters=clusters, seed=seed)
-    estimates |= _readings(given, done)
+    estimates |= _readings(given, done, seed)
     if given.group is not None and given.kind not in ("preference", "nominal"):
         pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster)
         estimates["pair_accuracy"] = pairs.estimate
@@ -98,7 +100,7 @@ def criterion_report(given: Levels, seed: int) -> Criterion:
     )
 
 
-def _readings(given: Levels, done: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Estimate]:
+def _readings(given: Levels, done: Bools, seed: int) -> dict[str, Estimate]:
     """How complete the verdicts are, and agreement in the other readings of those that are missing."""
     found = {"coverage": share(done, clusters=given.cluster)}
     if done.all():
@@ -108,7 +110,14 @@ def _readings(given: Levels, done: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[
     if given.kind == "preference":
         as_tie = np.where(done, given.judge, 1) == given.truth
         found["agreement_failures_tie"] = share(as_tie, clusters=given.cluster, note="a failure counts as a tie")
+        found["macro_f1_failures_tie"] = _macro_f1(given.truth, np.where(done, given.judge, 1), given.cluster, seed)
     return found
+
+
+def _macro_f1(truth: Ints, judge: Ints, cluster: Ints | None, seed: int) -> Estimate:
+    clusters = None if cluster is None else Clusters.of(cluster, truth, judge, 3)
+    found = functional_interval(cross_table(truth, judge, 3), macro_f1, clusters=clusters, seed=seed, scale="logit")
+    return replace(found, note=found.note or "a failure counts as a tie")
 
 
 def _raters(given: Levels, seed: int) -> dict[str, Any] | None:
@@ -151,3 +160,12 @@ def headline(kind: str) -> Sequence[str]:
         "preference": ("pair_accuracy", "kappa", "order_agreement"),
         "nominal": ("kappa", "balanced_accuracy"),
     }[kind]
+
+
+def slice_report(given: Levels, seed: int) -> dict[str, Any]:
+    """What is said of one slice: the headline, and every reading of the replies and of the failures in it."""
+    estimates = criterion_report(replace(given, scores={}, raters=(), matrix=None), seed).estimates
+    names = ("agreement", *headline(given.kind), "coverage")
+    readings = (name for name in estimates if name.startswith(("reply_", "order_")) or "_failures_" in name)
+    kept = dict.fromkeys(name for name in (*names, *readings) if name in estimates)
+    return {"n": int(given.truth.size), "estimates": {name: estimates[name] for name in kept}}

@@ -36,6 +36,7 @@ class Source:
     by: tuple[str, ...] = ()
     seed: int = 0
     rows: Path | None = None
+    ignore_unknown: bool = False
 
 
 def measure(source: Source) -> Calibration:
@@ -64,6 +65,7 @@ def measure(source: Source) -> Calibration:
         split=source.split,
         by=source.by,
         seed=source.seed,
+        ignore_unknown=source.ignore_unknown,
     )
     run = open_run(source.run or "")
     if source.rows is not None:

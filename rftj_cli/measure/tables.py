@@ -11,7 +11,7 @@ import numpy as np
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.columns import Column, read_columns
 from rftj_cli.measure import findings
-from rftj_cli.measure.levels import KINDS, Levels, criterion_report, headline
+from rftj_cli.measure.levels import KINDS, Levels, criterion_report, slice_report
 from rftj_cli.measure.values import Calibration, Counts, Criterion, Disagreement
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.groups import pair_accuracy
@@ -232,11 +232,7 @@ def _slices(
     for code, value in enumerate(by.values):
         chosen = use & (by.codes == code)
         if chosen.any():
-            levels = _levels(id, scale, truth, verdict, chosen, group)
-            report = criterion_report(levels, seed)
-            names = [name for name in ("agreement", *headline(levels.kind), "coverage") if name in report.estimates]
-            estimates = {name: report.estimates[name] for name in names}
-            found[value] = {id: {"n": int(chosen.sum()), "estimates": estimates}}
+            found[value] = {id: slice_report(_levels(id, scale, truth, verdict, chosen, group), seed)}
     return found
 
 

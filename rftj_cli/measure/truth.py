@@ -39,6 +39,7 @@ class Truths:
 
     of: Mapping[Key, Truth]
     items: Mapping[tuple[str, str], tuple[str, ...]]  # the labelled items of a sample and criterion
+    passed_over: int  # labels of samples outside the run, where the user said that there are such
     raters: tuple[str, ...]
     rule: str
 
@@ -48,6 +49,7 @@ def settle(
     samples: Mapping[str, Known],
     *,
     later: frozenset[str] = frozenset(),
+    ignore_unknown: bool = False,
     rule: str | None = None,
 ) -> Truths:
     """One truth a unit. `later` are ids that are known but not judged yet: their labels are passed over.
@@ -58,13 +60,19 @@ def settle(
     of: dict[Key, Truth] = {}
     raters: dict[str, None] = {}
     scales: dict[str, Scale] = {}
+    passed_over = 0
     for one in placed:
         label = one.label
         known = samples.get(label.id)
         if known is None:
             if label.id in later:
                 continue
-            hint = nearest(label.id, list(samples)[:5000])
+            if ignore_unknown:
+                passed_over += 1
+                continue
+            hint = (
+                nearest(label.id, list(samples)[:5000]) or "labels of more samples than were judged: --ignore-unknown"
+            )
             raise InputError(
                 "a label for an unknown sample", file=one.file, row=one.row, key="id", found=label.id, hint=hint
             )
@@ -91,7 +99,7 @@ def settle(
         if item is not None:
             items.setdefault((sample, id), []).append(item)
     labelled = {key: tuple(found) for key, found in items.items()}
-    return Truths(of, labelled, tuple(raters), _rule_in_words(rule, raters))
+    return Truths(of, labelled, passed_over, tuple(raters), _rule_in_words(rule, raters))
 
 
 def _rule_in_words(rule: str | None, raters: Mapping[str, None]) -> str:

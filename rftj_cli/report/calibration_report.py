@@ -141,11 +141,8 @@ def _reward(report: Calibration) -> Iterator[tuple[str, str]]:
     if estimate.value is None:
         yield "pairs", estimate.note or "cannot be computed"
         return
-    yield (
-        "judge",
-        f"{interval(estimate)}: right on {reward.right:,} of {reward.pairs:,} pairs in {counted(reward.groups, 'group')}, "
-        f"{reward.tied:,} ties count half",
-    )
+    right = f"right on {reward.right:,} of {reward.pairs:,} pairs in {counted(reward.groups, 'group')}"
+    yield "judge", f"{interval(estimate)}: {right}, {reward.tied:,} ties count half"
     for baseline in reward.baselines:
         yield baseline.name, interval(baseline.estimates["pair_accuracy"])
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rftj_cli.report.words import counted, duration, money
+from rftj_cli.report.words import counted, cut, duration, money
 from rftj_cli.running.account import Progress, Silent, Snapshot
 from rftj_cli.running.preflight import Forecast
 
@@ -68,3 +68,15 @@ def _line(s: Snapshot) -> str:
     failed = f", {s.failed:,} failed" if s.failed else ""
     left = "" if s.left is None else f", {duration(s.left)} left"
     return f"{s.done:,} of {s.total:,}{share}{failed}, {s.rate:.1f}/s{cost}{left}"
+
+
+def steps(*, quiet: bool) -> Callable[[str], None]:
+    """Says which step is going on: in place on a terminal, nowhere else (the report names the steps). "" clears it."""
+    if quiet or not sys.stderr.isatty():
+        return lambda line: None
+
+    def say(line: str) -> None:
+        sys.stderr.write(f"\r\033[K{cut(line, 78)}")
+        sys.stderr.flush()
+
+    return say

@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine with Python 3.11+, git and make: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+LOCKS := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+         --no-emit-find-links --no-header --extra local --extra language
+JOBS ?= 2
+
+.PHONY: demo test test-slow lint bench-table lock wheel clean
+
+demo: .venv/demo.stamp          ## the whole loop on the bundled example, offline once installed
+	$(BIN)/rftj local install
+	$(BIN)/rftj demo
+
+test: .venv/dev.stamp           ## the tests; slow ones have targets of their own
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+test-slow: .venv/dev.stamp      ## kill -9 thirty times, all published replies, ...
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
+
+lint: .venv/dev.stamp           ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-table: .venv/dev.stamp    ## a million labelled rows, beside judgegate in the same run
+	$(BIN)/python benchmarks/table.py
+
+wheel: .venv/dev.stamp          ## dist/*.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock: .venv/dev.stamp           ## resolve the pinned versions again
+	$(LOCKS) --upgrade --extra build -o requirements.lock pyproject.toml
+	$(LOCKS) --upgrade --extra build --extra dev -o requirements-dev.lock pyproject.toml
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "rftj needs Python 3.11 or newer: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo.stamp: .venv/bin/python requirements.lock pyproject.toml
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/dev.stamp: .venv/bin/python requirements-dev.lock pyproject.toml
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf .venv build dist rftj-demo

@@ -1,0 +1,125 @@
+"""The guided tour: runs the real commands on the bundled contract-review example, and tells what they find.
+
+Every figure comes out of a command that was run just now, and every command is named, so that it can be run again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rftj_cli.errors import InputError, RftjError
+from rftj_cli.judges.install import model_path
+
+EXAMPLE = "contract-review"
+VARIANTS = ("no-contract", "brief", "defined", "rating-1-10")
+LOCAL_SAMPLES = 8
+RULES = """\
+# What this judge must reach before it may be used. Decided on the 95% bounds.
+undecided: fail
+criteria:
+  grounding: {min: {kappa: 0.6, tnr: 0.8}}
+  consistency: {min: {kappa: 0.6, tnr: 0.8}}
+  actionability: {min: {agreement: 0.8}}
+reward: {min: {pair_accuracy: 0.75}}
+max_failures: 0.02
+"""
+
+
+@dataclass(slots=True)
+class Tour:
+    """What the demo ran and found: JSON documents of the commands, by name."""
+
+    folder: Path
+    commands: list[str] = field(default_factory=list)
+    calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    local: dict[str, Any] | None = None
+    local_missing: str = ""
+
+
+def tour(folder: Path, say: Callable[[str], None]) -> Tour:
+    """Lay the example out in `folder` and run the loop on it. `say` is told each command as it starts."""
+    lay_out(folder)
+    seen = Tour(folder)
+
+    def rftj(*arguments: str) -> dict[str, Any]:
+        seen.commands.append("rftj " + " ".join(arguments))
+        say(seen.commands[-1])
+        return _run(folder, arguments)
+
+    samples, labels = f"datasets/{EXAMPLE}/samples.jsonl", f"datasets/{EXAMPLE}/labels.jsonl"
+    _live(seen, rftj, samples, labels)
+    for name in VARIANTS:
+        replies = f"datasets/{EXAMPLE}/replies/{name}.jsonl"
+        run = f"runs/{name}"
+        rftj("score", f"prompts/{EXAMPLE}/{name}.yaml", samples, "--import-replies", replies, "--run", run)
+        truth = ["--truth-rubric", f"prompts/{EXAMPLE}/defined.yaml"] if name == "rating-1-10" else []
+        seen.calibrations[name] = rftj("calibrate", run, "--labels", labels, *truth)
+    for name in VARIANTS[:3]:
+        seen.gates[name] = rftj("gate", f"runs/{name}", "--labels", labels, "--rules", "gate.yaml")
+    say("")
+    return seen
+
+
+def _live(seen: Tour, rftj: Callable[..., dict[str, Any]], samples: str, labels: str) -> None:
+    """The judges that run here and now: the lexical baseline on all samples, the small model on a few."""
+    rubric = f"prompts/{EXAMPLE}/brief.yaml"
+    rftj("score", rubric, samples, "--set", "judge.model=lexical", "--run", "runs/lexical")
+    seen.calibrations["lexical"] = rftj("calibrate", "runs/lexical", "--labels", labels)
+    if find_spec("xllamacpp") is None or not model_path().exists():
+        seen.local_missing = "pip install 'rftj[local]' && rftj local install"
+        return
+    few = f"datasets/{EXAMPLE}/samples-{LOCAL_SAMPLES}.jsonl"
+    seen.local = rftj("score", rubric, few, "--set", "judge.model=local", "--run", "runs/local")
+    seen.calibrations["local"] = rftj("calibrate", "runs/local", "--labels", labels, "--ignore-unknown")
+
+
+def _run(folder: Path, arguments: tuple[str, ...]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "rftj_cli", *arguments, "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    try:
+        document: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        raise RftjError(f"`rftj {' '.join(arguments)}` printed no JSON:\n{done.stdout}\n{done.stderr}") from None
+    if document.get("schema") == "rftj.error/1":
+        raise InputError(f"`rftj {' '.join(arguments)}` failed: {document['message']}")
+    return document
+
+
+def example_root() -> Path:
+    """Where the bundled example lies: in the installed package, or in the checkout."""
+    package = Path(__file__).parent
+    for root in (package / "examples", package.parent):
+        if (root / "datasets" / EXAMPLE / "samples.jsonl").exists():
+            return root
+    raise RftjError("the bundled example is missing from this installation")
+
+
+def lay_out(folder: Path) -> None:
+    """Copy the example into `folder`; files that are there stay as they are, so that edits survive a second demo."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "gate.yaml").exists():
+        raise InputError(
+            "this folder is not empty, and not a demo", file=folder, hint="name another one: rftj demo DIR"
+        )
+    root = example_root()
+    for part in ("datasets", "prompts"):
+        for source in sorted((root / part / EXAMPLE).rglob("*")):
+            target = folder / part / EXAMPLE / source.relative_to(root / part / EXAMPLE)
+            if source.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+    rules = folder / "gate.yaml"
+    if not rules.exists():
+        rules.write_text(RULES, encoding="utf-8")
+    few = folder / "datasets" / EXAMPLE / f"samples-{LOCAL_SAMPLES}.jsonl"
+    if not few.exists():
+        lines = (few.parent / "samples.jsonl").read_text(encoding="utf-8").splitlines()[:LOCAL_SAMPLES]
+        few.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,241 @@
+"""The gate: rules and a calibration to PASS, FAIL or UNDECIDED, decided on the report's own 95% bounds.
+
+    min: low >= limit  PASS    high < limit  FAIL    else UNDECIDED, with the labels that would decide it
+    max: high <= limit PASS    low > limit   FAIL    else UNDECIDED
+
+Pure: policy and estimates in, a decision out. `on: value` decides on the point estimate instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rftj_cli.errors import InputError, listed, nearest
+from rftj_cli.kernel.fields import Fields
+from rftj_cli.kernel.sample import SPLITS
+from rftj_cli.measure.values import Calibration, Criterion
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.plan import labels_needed
+
+SCHEMA = "rftj.gate/1"
+REWARD = "reward"
+EVERY = "*"
+Decision = Literal["PASS", "FAIL", "UNDECIDED"]
+On = Literal["low", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One bound on one estimate of one criterion (`*`: of every criterion that has the estimate)."""
+
+    criterion: str
+    estimate: str
+    kind: Literal["min", "max"]
+    limit: float
+    on: On
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a judge must reach. The three shares are counted, not estimated: they are facts of the run."""
+
+    limits: tuple[Limit, ...]
+    split: str | None = None
+    undecided: Literal["fail", "warn"] = "fail"
+    max_failures: float | None = None
+    max_flips: float | None = None
+    min_coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One rule and what became of it.
+
+    `n` counts what `unit` says; `needed` is how many of those in all would decide the rule, if the value stays.
+    """
+
+    criterion: str
+    estimate: str
+    kind: str
+    limit: float
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    decision: Decision
+    needed: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """The decision, every ruling, and what it was decided on."""
+
+    decision: Decision
+    exit_code: int
+    rulings: tuple[Ruling, ...]
+    run: Mapping[str, Any]
+    rubric: Mapping[str, Any]
+    split: str
+    truth: str
+    seed: int
+    warnings: tuple[str, ...]
+    schema: str = field(default=SCHEMA)
+
+
+def compile_rules(data: object) -> Rules:
+    """Rules from plain data. Raises `InputError` with the key of the first fault."""
+    root = Fields(data)
+    on: On = root.choice("on", ("low", "value"), "low")
+    limits = list(_limits(root, EVERY, on))
+    criteria = Fields(root.raw("criteria", {}), "criteria")
+    for id in criteria.raw_items():
+        fields = Fields(criteria.raw(str(id)), f"criteria.{id}")
+        limits += _limits(fields, str(id), fields.choice("on", ("low", "value"), on))
+        fields.done()
+    if root.has("reward"):
+        fields = Fields(root.raw("reward"), "reward")
+        limits += _limits(fields, REWARD, fields.choice("on", ("low", "value"), on))
+        fields.done()
+    root.raw("reward", None)
+    rules = Rules(
+        limits=tuple(limits),
+        split=root.choice("split", SPLITS, None),
+        undecided=root.choice("undecided", ("fail", "warn"), "fail"),
+        max_failures=root.number("max_failures", None, low=0, high=1),
+        max_flips=root.number("max_flips", None, low=0, high=1),
+        min_coverage=root.number("min_coverage", None, low=0, high=1),
+    )
+    root.done()
+    if not limits and rules.max_failures is None and rules.max_flips is None and rules.min_coverage is None:
+        raise InputError("these rules decide nothing", expected="min, max, max_failures, max_flips or min_coverage")
+    return rules
+
+
+def _limits(fields: Fields, criterion: str, on: On) -> Iterator[Limit]:
+    for kind in ("min", "max"):
+        bounds = Fields(fields.raw(kind, {}), fields.path(kind))
+        for name in bounds.raw_items():
+            yield Limit(criterion, str(name), kind, bounds.number(str(name)), on)
+
+
+def decide(rules: Rules, report: Calibration) -> GateResult:
+    """Apply every rule. Raises `InputError` for a rule that names a criterion or an estimate that there is not."""
+    rulings = [ruling for limit in rules.limits for ruling in _apply(limit, report)]
+    rulings += _counted(rules, report)
+    decisions = {ruling.decision for ruling in rulings}
+    decision: Decision = "FAIL" if "FAIL" in decisions else "UNDECIDED" if "UNDECIDED" in decisions else "PASS"
+    code = {"PASS": 0, "FAIL": 1, "UNDECIDED": 3 if rules.undecided == "fail" else 0}[decision]
+    return GateResult(
+        decision=decision,
+        exit_code=code,
+        rulings=tuple(rulings),
+        run=report.run,
+        rubric=report.rubric,
+        split=report.split,
+        truth=report.truth,
+        seed=report.seed,
+        warnings=tuple(report.warnings),
+    )
+
+
+def _apply(limit: Limit, report: Calibration) -> Iterator[Ruling]:
+    holders = _holders(report)
+    if limit.criterion != EVERY:
+        if limit.criterion not in holders:
+            raise InputError(
+                "a rule for a criterion that has no labels or does not exist",
+                key=f"criteria.{limit.criterion}",
+                expected="one of " + listed([EVERY, *report.criteria]),
+                hint=nearest(limit.criterion, report.criteria),
+            )
+        holders = {limit.criterion: holders[limit.criterion]}
+    else:
+        holders.pop(REWARD, None)
+    named = {name for estimates in holders.values() for name in estimates}
+    if limit.estimate not in named:
+        raise InputError(
+            f"no such estimate for {'any criterion' if limit.criterion == EVERY else limit.criterion}",
+            key=f"{limit.kind}.{limit.estimate}",
+            expected="one of " + listed(sorted(named), 40),
+            hint=nearest(limit.estimate, named),
+        )
+    for id, estimates in holders.items():
+        if limit.estimate in estimates:
+            yield _rule(limit, id, estimates[limit.estimate], _unit(limit.estimate, report.criteria.get(id)))
+
+
+def _holders(report: Calibration) -> dict[str, Mapping[str, Estimate]]:
+    found = {id: one.estimates for id, one in report.criteria.items()}
+    if report.reward is not None:
+        found[REWARD] = report.reward.estimates
+    return found
+
+
+def _unit(estimate: str, criterion: Criterion | None) -> str:
+    """What the n of an estimate counts."""
+    if "pair_accuracy" in estimate:
+        return "pairs" if "by_group" not in estimate else "groups"
+    if criterion is None or estimate not in ("tpr", "tnr"):
+        return "labels"
+    return f"labels that are {criterion.levels[estimate == 'tpr']}"
+
+
+def _rule(limit: Limit, id: str, one: Estimate, unit: str) -> Ruling:
+    decision, note = _decide(limit, one)
+    needed = labels_needed(one, limit.limit) if decision == "UNDECIDED" else None
+    return Ruling(
+        id, limit.estimate, limit.kind, limit.limit, one.value, one.low, one.high, one.n, unit, decision, needed, note
+    )
+
+
+def _decide(limit: Limit, one: Estimate) -> tuple[Decision, str | None]:
+    if one.value is None:
+        return "UNDECIDED", one.note or "it cannot be computed"
+    # One picture for both kinds: "at least" on the number line, mirrored for "at most".
+    sign = 1 if limit.kind == "min" else -1
+    if limit.on == "value":
+        return ("PASS" if sign * one.value >= sign * limit.limit else "FAIL"), "decided on the value"
+    if one.low is None or one.high is None:
+        return "UNDECIDED", one.note or "it has no interval"
+    near, far = (one.low, one.high) if sign > 0 else (one.high, one.low)
+    if sign * near >= sign * limit.limit:
+        return "PASS", one.note
+    return ("FAIL" if sign * far < sign * limit.limit else "UNDECIDED"), one.note
+
+
+def _counted(rules: Rules, report: Calibration) -> Iterator[Ruling]:
+    counts = report.counts
+    if rules.max_failures is not None:
+        yield _fact(
+            "run", "failures", "max", rules.max_failures, counts.failed / max(1, counts.samples), counts.samples
+        )
+    for id, one in report.criteria.items():
+        if rules.min_coverage is not None and one.estimates["coverage"].value is not None:
+            coverage = one.estimates["coverage"]
+            yield _fact(id, "coverage", "min", rules.min_coverage, coverage.value or 0.0, coverage.n)
+        if rules.max_flips is not None:
+            yield _flips(id, rules.max_flips, one.estimates)
+
+
+def _flips(id: str, limit: float, estimates: Mapping[str, Estimate]) -> Ruling:
+    """Votes that are not unanimous, or winners that change with the order: whichever the run can show, the worse."""
+    shares = []
+    if "flips" in estimates and estimates["flips"].value is not None:
+        shares.append((estimates["flips"].value, estimates["flips"].n))
+    orders = estimates.get("order_agreement")
+    if orders is not None and orders.value is not None:
+        shares.append((1 - orders.value, orders.n))
+    if not shares:
+        reason = "one vote and one order show no flips: set judge.votes or orders"
+        return Ruling(id, "flips", "max", limit, None, None, None, 0, "labels", "UNDECIDED", None, reason)
+    value, n = max(shares)
+    return _fact(id, "flips", "max", limit, value, n)
+
+
+def _fact(id: str, name: str, kind: Literal["min", "max"], limit: float, value: float, n: int) -> Ruling:
+    good = value >= limit if kind == "min" else value <= limit
+    return Ruling(id, name, kind, limit, value, None, None, n, "samples", "PASS" if good else "FAIL", None, "counted")

@@ -1,0 +1,88 @@
+"""What `rftj check` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rftj_cli.report.blocks import Block, Facts, Heading, Lines
+from rftj_cli.report.documents import show_json
+from rftj_cli.report.words import counted, money
+from rftj_cli.running.checking import SCHEMA, Checked
+
+
+def show(checked: Checked, *, json: bool) -> None:
+    """Print the result in the wanted form."""
+    if json:
+        show_json(document(checked))
+        return
+    from rftj_cli.report import console
+
+    console.show(list(_blocks(checked)))
+
+
+def document(checked: Checked) -> dict[str, Any]:
+    """The result as plain data."""
+    rubric, forecast, first = checked.rubric, checked.forecast, checked.first
+    return {
+        "schema": SCHEMA,
+        "rubric": {
+            "name": rubric.name,
+            "kind": rubric.kind,
+            "criteria": [criterion.id for criterion in rubric.criteria],
+            "checks": [one.id for one in rubric.checks],
+            "model": rubric.judge.model,
+            "judge_fingerprint": rubric.judge_fingerprint,
+            "reward_fingerprint": rubric.reward_fingerprint,
+        },
+        "forecast": None
+        if forecast is None
+        else {
+            "samples": forecast.samples,
+            "groups": forecast.groups,
+            "clusters": forecast.clusters,
+            "splits": forecast.splits,
+            "calls": forecast.calls,
+            "input_tokens": forecast.input_tokens,
+            "output_tokens": forecast.output_tokens,
+            "cost": forecast.cost,
+            "price": None if forecast.price is None else forecast.price.source,
+        },
+        "labels": checked.labels,
+        "prompt": None if first is None else {"system": first.request.system, "user": first.request.user},
+        "warnings": list(checked.warnings),
+    }
+
+
+def _blocks(checked: Checked) -> Iterator[Block]:
+    rubric, forecast = checked.rubric, checked.forecast
+    rows = [
+        (
+            "rubric",
+            f"{rubric.name} ({rubric.kind}), judge {rubric.judge_fingerprint[:8]}, reward {rubric.reward_fingerprint[:8]}",
+        ),
+        ("criteria", ", ".join(f"{one.id} ({' | '.join(one.scale.names[:6])})" for one in rubric.criteria) or "none"),
+    ]
+    if rubric.checks:
+        rows.append(("checks", ", ".join(f"{one.id} ({one.type})" for one in rubric.checks)))
+    rows.append(("model", rubric.judge.model))
+    if forecast is not None:
+        splits = ", ".join(f"{name} {count:,}" for name, count in sorted(forecast.splits.items()))
+        rows.append(("samples", f"{forecast.samples:,} in {counted(forecast.groups, 'group')}; {splits}"))
+        rows.append(("labels", f"{checked.labels:,}" if checked.labels else "none"))
+        tokens = f"about {forecast.input_tokens:,} tokens in and {forecast.output_tokens:,} out"
+        rows.append(("forecast", f"{counted(forecast.calls, 'call')}, {tokens}"))
+        price = "unknown: give it with --prices FILE"
+        if forecast.price is not None:
+            price = f"about {money(forecast.cost)} (prices: {forecast.price.source})"
+        rows.append(("cost", price))
+    yield Facts(rows)
+    if checked.first is not None:
+        request = checked.first.request
+        yield Heading("The first prompt, as it is sent")
+        if request.system:
+            yield Facts([("system", request.system)])
+        yield Facts([("user", request.user or "(this judge reads the sample, not a prompt)")])
+    if checked.warnings:
+        yield Heading("Known faults")
+        yield Lines(list(checked.warnings))
