@@ -69,7 +69,9 @@ class Sample:
         """The task that this sample answers: as named, else a hash of all that is seen except the responses."""
         if self.group is not None:
             return self.group
-        task = {key: value for key, value in self.seen(names).items() if key not in ("response", "response_a", "response_b")}
+        task = {
+            key: value for key, value in self.seen(names).items() if key not in ("response", "response_a", "response_b")
+        }
         task.pop("messages", None)  # `prompt` holds them without the answer
         return "g-" + digest([task, list(self.criteria)])[:12]
 

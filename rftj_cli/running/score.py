@@ -181,8 +181,7 @@ def _recordings(rubric: Rubric, folder: Path, own: Store | None, settings: Setti
         others = [
             store
             for one in siblings(folder, rubric.judge.model)
-            if _live_source(one) == settings.source
-            and (store := Store.existing(one / "store.sqlite")) is not None
+            if _live_source(one) == settings.source and (store := Store.existing(one / "store.sqlite")) is not None
         ]
         found += [Stores(others, "runs of this project")] if others else []
     return found

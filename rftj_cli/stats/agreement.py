@@ -15,7 +15,18 @@ from rftj_cli.stats.clusters import Clusters, clustered, design_effect, share_in
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import MOST_LEVELS, ONE_CLASS, Functional, Scale, draw_tables, functional_interval
-from rftj_cli.stats.table import balanced_accuracy, gwet_ac, influence, kappa, kappa_max, mcc, total, weights, youden_j
+from rftj_cli.stats.table import (
+    balanced_accuracy,
+    gwet_ac,
+    influence,
+    kappa,
+    kappa_max,
+    macro_f1,
+    mcc,
+    total,
+    weights,
+    youden_j,
+)
 
 Kind = Literal["binary", "nominal", "ordinal", "preference"]
 
@@ -124,6 +135,7 @@ def _common(board: _Board) -> dict[str, Estimate]:
         "ac1": board.of(lambda t: gwet_ac(t, eye)),
         "mcc": board.of(mcc),
         "kappa_max": board.described(kappa_max),
+        "macro_f1": board.of(macro_f1, scale="logit"),
     }
 
 

@@ -16,24 +16,26 @@ from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.intervals import SCALES, Scale, symmetric_interval
 
 CORRELATIONS = ("spearman", "kendall_tau_b", "pearson", "ccc")
+LEVELS = ("mae", "bias", "mean_truth", "mean_judge")
 
 
 def numeric_agreement(
     truth: ArrayLike, score: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0
 ) -> dict[str, Estimate]:
-    """spearman, kendall_tau_b, pearson, ccc, mae and bias (mean score - truth) of two arrays (n,), with 95% intervals.
+    """spearman, kendall_tau_b, pearson, ccc, mae, bias (mean score - truth) and both means of two arrays (n,).
 
     clusters: (n,) any keys of what the items belong to.
     seed: taken so that all doors open alike; nothing here is left to chance.
 
-    Correlations: t on the Fisher z scale from their influence values; mae on the log scale, bias on its own.
+    95% intervals: correlations by t on the Fisher z scale from their influence values; mae on the log scale, bias and
+    means on their own.
     """
     del seed
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1 or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("truth and score must be finite arrays of one length")
     if x.size == 0:
-        return {name: Estimate.missing(0, "no items") for name in (*CORRELATIONS, "mae", "bias")}
+        return {name: Estimate.missing(0, "no items") for name in (*CORRELATIONS, *LEVELS)}
     groups = _codes(clusters, x.size)
     constant = "labels" if np.ptp(x) == 0 else "scores" if np.ptp(y) == 0 else None
     if constant is not None:
@@ -48,7 +50,8 @@ def numeric_agreement(
         }
     error = np.abs(y - x)
     found["mae"] = _interval(float(error.mean()), error - error.mean(), groups, "log")
-    found["bias"] = _interval(float((y - x).mean()), (y - x) - (y - x).mean(), groups, "identity")
+    for name, of in (("bias", y - x), ("mean_truth", x), ("mean_judge", y)):
+        found[name] = _interval(float(of.mean()), of - of.mean(), groups, "identity")
     return found
 
 

@@ -108,6 +108,14 @@ def balanced_accuracy(table: Floats) -> Floats:
     return ratio(recall.sum(-1), np.asarray((rows > 0).sum(-1), np.float64))
 
 
+def macro_f1(table: Floats) -> Floats:
+    """Unweighted mean of 2TP/(labels + verdicts) over the levels that occur among either; nan for an empty table."""
+    used = table.sum(-1) + table.sum(-2)
+    hits = np.diagonal(table, axis1=-2, axis2=-1)
+    f1 = np.divide(2 * hits, used, out=np.zeros(used.shape), where=used > 0)
+    return ratio(f1.sum(-1), np.asarray((used > 0).sum(-1), np.float64))
+
+
 def youden_j(table: Floats) -> Floats:
     """TPR + TNR - 1 of a binary table (Youden 1950); nan where one of the two is undefined."""
     both = (table.sum(-1) > 0).all(-1)

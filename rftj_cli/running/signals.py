@@ -1,0 +1,30 @@
+"""Ctrl-C and SIGTERM while a run goes on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+
+class stops_on_signals:
+    """Ctrl-C or SIGTERM once: stop cleanly. Twice: leave at once (what is committed is kept)."""
+
+    def __init__(self, stop: threading.Event, interrupted: threading.Event) -> None:
+        self._stop, self._interrupted = stop, interrupted
+
+    def __enter__(self) -> None:
+        self._old: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._old[number] = signal.signal(number, self._hear)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: object) -> None:
+        if self._interrupted.is_set():
+            raise KeyboardInterrupt
+        self._interrupted.set()
+        self._stop.set()
