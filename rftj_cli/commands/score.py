@@ -31,7 +31,9 @@ def score(
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse no replies of other runs.")] = False,
     set_: SetOption = None,
     map_: MapOption = None,
-    workers: Annotated[int, typer.Option(help="Calls at the same time.", min=1, max=1024)] = 16,
+    workers: Annotated[
+        int | None, typer.Option(help="Calls at the same time. Default: 16, and 1 for a local: judge.", min=1, max=1024)
+    ] = None,
     base_url: Annotated[
         str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")
     ] = None,
@@ -53,20 +55,21 @@ def score(
     from rftj_cli.files.rubrics import load_rubric
     from rftj_cli.files.samples import SampleFile
     from rftj_cli.report import progress, score_report
-    from rftj_cli.running.live import Endpoint
+    from rftj_cli.running.live import Endpoint, default_workers
     from rftj_cli.running.recordings import chosen
     from rftj_cli.running.score import Settings
     from rftj_cli.running.score import score as run_score
 
     loaded = load_rubric(rubric, tuple(set_ or ()))
-    endpoint = Endpoint(loaded.judge, workers=workers, base_url=base_url, region=region, timeout=timeout)
+    at_once = workers or default_workers(loaded.judge)
+    endpoint = Endpoint(loaded.judge, workers=at_once, base_url=base_url, region=region, timeout=timeout)
     settings = Settings(
         make_judge=endpoint.connect,
         source=endpoint.name,
         folder=run,
         replay=chosen(replay, import_replies),
         fresh=fresh,
-        workers=workers,
+        workers=at_once,
         price=price_of(loaded.judge.model, prices),
         max_cost=max_cost,
         progress=progress.chooser(quiet=quiet or json),

@@ -1,16 +1,19 @@
 """A few columns of a large table as codes: each distinct value once, and its code in every row.
 
-CSV goes through Arrow in batches, so that a million rows cost seconds and no more memory than their codes.
+CSV goes through Arrow and JSON Lines through msgspec, in batches and these columns only, so that a million rows cost a
+second and hardly more memory than their codes. What these cannot read the row-by-row reader reads, or it names the fault.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from rftj_cli.errors import InputError, listed, nearest
@@ -19,6 +22,7 @@ from rftj_cli.files.text import existing
 
 WHAT = "table"
 BATCH = 1 << 20  # bytes; Arrow reads 32 of them ahead
+ROWS = 1 << 14
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 
 
@@ -50,15 +54,27 @@ class _Builder:
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, Column]:
     """The named columns. Raises `InputError` with file and row for what cannot be read, or a column that is not there."""
     existing(path, WHAT)
-    builders = {name: _Builder(name) for name in dict.fromkeys(names)}
-    read = _csv if path.suffix.lower() in (".csv", ".tsv") else _rows
-    for batch in read(path, list(builders)):
+    suffix, wanted = path.suffix.lower(), list(dict.fromkeys(names))
+    fast = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl}.get(suffix)
+    try:
+        return _gathered(wanted, (fast or _rows)(path, wanted))
+    except _Unread:
+        return _gathered(wanted, _rows(path, wanted))  # reads it after all, or finds the fault and its row
+
+
+Batch = dict[str, tuple[Sequence[object], Codes]]
+
+
+class _Unread(Exception):
+    """The fast reader of a format cannot read this file."""
+
+
+def _gathered(names: list[str], batches: Iterator[Batch]) -> dict[str, Column]:
+    builders = {name: _Builder(name) for name in names}
+    for batch in batches:
         for name, (values, codes) in batch.items():
             builders[name].add(values, codes)
     return {name: builder.column() for name, builder in builders.items()}
-
-
-Batch = dict[str, tuple[list[object], Codes]]
 
 
 def _csv(path: Path, names: list[str]) -> Iterator[Batch]:
@@ -66,28 +82,50 @@ def _csv(path: Path, names: list[str]) -> Iterator[Batch]:
     import pyarrow.csv
 
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    _check(path, _header(path, delimiter), names)
+    header = _header(path, delimiter)
+    _check(path, [name.strip() for name in header], names)
+    if not set(names) <= set(header):
+        raise _Unread
+    coded = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     try:
         reader = pyarrow.csv.open_csv(
             path,
             read_options=pyarrow.csv.ReadOptions(block_size=BATCH, use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=names,
-                column_types={name: pyarrow.string() for name in names},
-                strings_can_be_null=False,
+                include_columns=names, column_types=dict.fromkeys(names, coded), strings_can_be_null=False
             ),
         )
         for batch in reader:
-            encoded = (batch.column(index).dictionary_encode() for index in range(len(names)))
-            yield {
-                name: (one.dictionary.to_pylist(), one.indices.to_numpy(zero_copy_only=False).astype(np.int32))
-                for name, one in zip(names, encoded, strict=True)
-            }
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        for _ in Table(path, WHAT):  # the row-by-row reader finds the same fault, and its row
-            pass
-        raise InputError(f"broken CSV: {error}", file=path) from None
+            yield {name: _encoded(batch.column(index)) for index, name in enumerate(names)}
+    except (pyarrow.ArrowException, UnicodeDecodeError):
+        raise _Unread from None
+
+
+def _encoded(column: Any) -> tuple[Sequence[object], Codes]:
+    codes: Any = np.from_dlpack(column.indices)  # not to_numpy: it would import pandas
+    return column.dictionary.to_pylist(), codes
+
+
+def _jsonl(path: Path, names: list[str]) -> Iterator[Batch]:
+    """Decodes only the named keys, many lines at a time."""
+    keys = {f"f{index}": name for index, name in enumerate(names)}
+    row = msgspec.defstruct("Row", [(key, Any, msgspec.UNSET) for key in keys], rename=keys, gc=False)
+    decoder = msgspec.json.Decoder(row)
+    missing = set(names)
+    with path.open("rb") as file:
+        while lines := file.readlines(BATCH):
+            try:
+                rows = decoder.decode_lines(b"".join(lines))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                raise _Unread from None
+            if len(rows) != sum(not line.isspace() for line in lines):
+                raise _Unread  # an object over several lines, or several on one
+            batch = {name: [getattr(one, key) for one in rows] for key, name in keys.items()}
+            missing -= {name for name in missing if any(value is not msgspec.UNSET for value in batch[name])}
+            yield {name: _coded(map(_text, values)) for name, values in batch.items()}
+    if missing:
+        raise _Unread
 
 
 def _header(path: Path, delimiter: str) -> list[str]:
@@ -105,23 +143,23 @@ def _check(path: Path, known: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _rows(path: Path, names: list[str]) -> Iterator[Batch]:
-    waiting: dict[str, list[str]] = {name: [] for name in names}
     seen: dict[str, None] = {}
-    for _, row in Table(path, WHAT):
-        seen.update(dict.fromkeys(row))
-        for name in names:
-            waiting[name].append(_text(row.get(name)))
+    rows = iter(Table(path, WHAT))
+    while some := [row for _, row in islice(rows, ROWS)]:
+        for row in some:
+            seen.update(dict.fromkeys(row))
+        yield {name: _coded(_text(row.get(name)) for row in some) for name in names}
     _check(path, list(seen), names)
-    batch: Batch = {}
-    for name, texts in waiting.items():
-        known: dict[str, int] = {}
-        codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32, len(texts))
-        batch[name] = (list(known), codes)
-    yield batch
+
+
+def _coded(texts: Iterable[str]) -> tuple[Sequence[object], Codes]:
+    known: dict[str, int] = {}
+    codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32)
+    return list(known), codes
 
 
 def _text(value: object) -> str:
-    if value is None:
+    if value is None or value is msgspec.UNSET:
         return ""
     if isinstance(value, bool):
         return str(value).lower()

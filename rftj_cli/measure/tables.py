@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +70,15 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], s
     )
     rows = int(labelled.size)
     clusters = rows if group is None else len(read[columns.group or ""].values)
-    slices = {
-        name: _slices(read[name], columns.human, scale, truth, verdict, labelled, group, seed)
-        for name in by
-        if scale.names
-    }
+
+    def part(chosen: Bools) -> dict[str, object]:
+        use = labelled & chosen
+        if numbers is None:
+            return slice_report(_levels(columns.human, scale, truth, verdict, use, group), seed)
+        sliced = _continuous(columns.human, numbers, use, judged & chosen, group, seed)
+        return {"n": int(use.sum()), "estimates": sliced.estimates}
+
+    slices = {name: _slices(read[name], columns.human, labelled, part) for name in by}
     return findings.add(
         Calibration(
             rubric={"name": columns.human, "kind": "table"},
@@ -226,13 +231,14 @@ def _report(id: str, scale: _Scale, truth: Ints, verdict: Ints, use: Bools, grou
 
 
 def _slices(
-    by: Column, id: str, scale: _Scale, truth: Ints, verdict: Ints, use: Bools, group: Ints | None, seed: int
+    by: Column, id: str, labelled: Bools, part: Callable[[Bools], dict[str, object]]
 ) -> dict[str, dict[str, object]]:
+    """What `part` says of the rows of each value that have a label."""
     found: dict[str, dict[str, object]] = {}
     for code, value in enumerate(by.values):
-        chosen = use & (by.codes == code)
-        if chosen.any():
-            found[value] = {id: slice_report(_levels(id, scale, truth, verdict, chosen, group), seed)}
+        chosen = by.codes == code
+        if (labelled & chosen).any():
+            found[value] = {id: part(chosen)}
     return found
 
 

@@ -10,6 +10,11 @@ from rftj_cli.kernel.outcome import CallError, Judge
 from rftj_cli.kernel.rubric import JudgeSettings
 
 
+def default_workers(settings: JudgeSettings) -> int:
+    """Calls at the same time. The local model answers one at a time, and in order it can reuse a shared prefix."""
+    return 1 if settings.backend == "local" else 16
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A judge that is connected to only when a call is needed."""

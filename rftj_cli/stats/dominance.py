@@ -8,6 +8,8 @@ import numpy as np
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 
+FEW_LEVELS = 8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Below:
@@ -38,8 +40,11 @@ def below(x: Floats, y: Floats, group: Ints | None = None) -> Below:
     fresh = _changes(gs[by_y]) | _changes(ys[by_y])
     rank = np.empty(n, dtype=np.int64)
     rank[by_y] = np.cumsum(fresh) - 1
-    # All of an earlier group is earlier and ranks lower: what they add is the group's start.
-    both = _earlier_smaller(rank) - start
+    levels = np.unique(ys)
+    if levels.size <= FEW_LEVELS:
+        both = _earlier_lower(np.searchsorted(levels, ys), levels.size, start)
+    else:  # All of an earlier group is earlier and ranks lower: what they add is the group's start.
+        both = _earlier_smaller(rank) - start
     tied = np.empty(n, dtype=np.int64)
     # In (y, x) order, the first of a run of equal (y, x) has before it, in its run of equal y, the smaller x.
     tied[by_y] = _run_start(fresh | _changes(xs[by_y])) - _run_start(fresh)
@@ -58,6 +63,16 @@ def _changes(values: Floats | Ints) -> Bools:
 def _run_start(first: Bools) -> Ints:
     """For each place the index at which its run began."""
     return np.maximum.accumulate(np.where(first, np.arange(first.size), 0)).astype(np.int64)
+
+
+def _earlier_lower(level: Ints, count: int, start: Ints) -> Ints:
+    """For each place the number of places of its group before it with a lower level: one pass for each level."""
+    found = np.zeros(level.size, dtype=np.int64)
+    for one in range(count - 1):
+        here, higher = level == one, np.flatnonzero(level > one)
+        before = np.cumsum(here) - here
+        found[higher] += before[higher] - before[start[higher]]
+    return found
 
 
 def _earlier_smaller(rank: Ints) -> Ints:

@@ -14,7 +14,7 @@ from rftj_cli.stats.table import cross_table
 
 from .oracles import COHEN, clustered_items, items, random_tables
 
-COMMON = {"agreement", "kappa", "ac1", "mcc", "kappa_max"}
+COMMON = {"agreement", "kappa", "ac1", "mcc", "kappa_max", "macro_f1"}
 GWET = np.array([[118.0, 5], [2, 0]])
 
 
