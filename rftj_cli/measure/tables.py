@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,37 +47,45 @@ class _Scale:
     values: tuple[float, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """The rows to compare (n,): codes of levels, -1 where there is none, or numbers, nan where there is none."""
+
+    id: str
+    scale: _Scale
+    truth: Ints | Floats
+    judge: Ints | Floats
+    group: Ints | None
+
+    def labelled(self) -> Bools:
+        return _given(self.truth)
+
+    def judged(self) -> Bools:
+        return _given(self.judge)
+
+    def where(self, use: Bools) -> _Rows:
+        if use.all():
+            return self
+        group = None if self.group is None else self.group[use]
+        return replace(self, truth=self.truth[use], judge=self.judge[use], group=group)
+
+
 def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], seed: int) -> Calibration:
     """Agreement of the judge's column with the label's column."""
     if columns.judge is None or columns.human is None:
         raise InputError("--table needs --judge COL and --human COL")
     names = [columns.human, columns.judge, *([columns.group] if columns.group else []), *by]
     read = read_columns(path, names)
-    human, judge = read[columns.human], read[columns.judge]
-    group = None if columns.group is None else read[columns.group].codes.astype(np.int64)
-    scale = _scale(human, judge, columns, path)
-    truth, verdict = _codes(human, scale), _codes(judge, scale)
-    numbers = None if scale.names else (_numbers(human, path, set()), _numbers(judge, path, _skipped(columns)))
-    labelled = truth >= 0 if numbers is None else ~np.isnan(numbers[0])
-    judged = verdict >= 0 if numbers is None else ~np.isnan(numbers[1])
+    rows = _read_rows(read, columns, path)
+    labelled, judged = rows.labelled(), rows.judged()
     if not labelled.any():
         raise InputError("no row has a label", file=path, key=columns.human)
-    report = (
-        _report(columns.human, scale, truth, verdict, labelled, group, seed)
-        if numbers is None
-        else _continuous(columns.human, numbers, labelled, judged, group, seed)
-    )
-    rows = int(labelled.size)
-    clusters = rows if group is None else len(read[columns.group or ""].values)
-
-    def part(chosen: Bools) -> dict[str, object]:
-        use = labelled & chosen
-        if numbers is None:
-            return slice_report(_levels(columns.human, scale, truth, verdict, use, group), seed)
-        sliced = _continuous(columns.human, numbers, use, judged & chosen, group, seed)
-        return {"n": int(use.sum()), "estimates": sliced.estimates}
-
-    slices = {name: _slices(read[name], columns.human, labelled, part) for name in by}
+    count = int(labelled.size)
+    clusters = count if columns.group is None else len(read[columns.group].values)
+    both = int((labelled & judged).sum())
+    counts = Counts(
+        count, int(judged.sum()), int((~judged).sum()), int(labelled.sum()), both, 1, clusters, clusters
+    )  # fmt: skip
     return findings.add(
         Calibration(
             rubric={"name": columns.human, "kind": "table"},
@@ -86,18 +93,29 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], s
             split="all labels",
             truth=columns.human,
             seed=seed,
-            counts=Counts(
-                rows, int(judged.sum()), int((~judged).sum()), int(labelled.sum()), int((labelled & judged).sum()), 1,
-                clusters, clusters,
-            ),
-            criteria={columns.human: report},
+            counts=counts,
+            criteria={columns.human: _report(rows.where(labelled), seed)},
             reward=None,
-            slices=slices,
-            disagreements=() if numbers is not None else _worst(columns.human, scale, truth, verdict),
+            slices={name: _slices(read[name], rows, labelled, seed) for name in by},
+            disagreements=_worst(rows),
             findings=(),
             warnings=(),
         )
     )  # fmt: skip
+
+
+def _read_rows(read: dict[str, Column], columns: TableColumns, path: Path) -> _Rows:
+    human, judge = read[columns.human or ""], read[columns.judge or ""]
+    group = None if columns.group is None else read[columns.group].codes.astype(np.int64)
+    scale = _scale(human, judge, columns, path)
+    if scale.names:
+        return _Rows(human.name, scale, _codes(human, scale), _codes(judge, scale), group)
+    return _Rows(human.name, scale, _numbers(human, set()), _numbers(judge, _skipped(columns)), group)
+
+
+def _given(values: Ints | Floats) -> Bools:
+    """Where there is a level or a number: -1 and nan stand for none."""
+    return np.asarray(~np.isnan(values) if values.dtype.kind == "f" else values >= 0)
 
 
 def _skipped(columns: TableColumns) -> set[str]:
@@ -209,57 +227,63 @@ def _codes(column: Column, scale: _Scale) -> Ints:
     return into[column.codes]
 
 
-def _numbers(column: Column, path: Path, skipped: set[str]) -> Floats:
+def _numbers(column: Column, skipped: set[str]) -> Floats:
     into = np.array([_number(value) if value.casefold() not in skipped else math.nan for value in column.values])
     return into[column.codes]
 
 
-def _levels(id: str, scale: _Scale, truth: Ints, verdict: Ints, use: Bools, group: Ints | None) -> Levels:
-    kind = "binary" if len(scale.names) == 2 and scale.scale != "nominal" else KINDS[scale.scale]
-    keys = None if group is None else group[use]
-    failed = int((verdict[use] < 0).sum())
+def _report(rows: _Rows, seed: int) -> Criterion:
+    """Everything that is said of rows that have a label."""
+    return criterion_report(_levels(rows), seed) if rows.scale.names else _continuous(rows, seed)
+
+
+def _levels(rows: _Rows) -> Levels:
+    scale, names = rows.scale.scale, rows.scale.names
+    kind = "binary" if len(names) == 2 and scale != "nominal" else KINDS[scale]
     return Levels(
-        id=id, kind=kind, scale=scale.scale, levels=scale.names,
-        values=None if kind != "ordinal" else scale.values or tuple(float(i) for i in range(len(scale.names))),
-        truth=truth[use], judge=verdict[use], unit="pair" if kind == "preference" else "row",
-        cluster=keys, group=keys, stages={"no verdict": failed} if failed else {},
+        id=rows.id, kind=kind, scale=scale, levels=names,
+        values=None if kind != "ordinal" else rows.scale.values or tuple(float(i) for i in range(len(names))),
+        truth=rows.truth.astype(np.int64, copy=False), judge=rows.judge.astype(np.int64, copy=False),
+        unit="pair" if kind == "preference" else "row", cluster=rows.group, group=rows.group, stages=_stages(rows),
     )  # fmt: skip
 
 
-def _report(id: str, scale: _Scale, truth: Ints, verdict: Ints, use: Bools, group: Ints | None, seed: int) -> Criterion:
-    return criterion_report(_levels(id, scale, truth, verdict, use, group), seed)
+def _stages(rows: _Rows) -> dict[str, int]:
+    failed = int((~rows.judged()).sum())
+    return {"no verdict": failed} if failed else {}
 
 
-def _slices(
-    by: Column, id: str, labelled: Bools, part: Callable[[Bools], dict[str, object]]
-) -> dict[str, dict[str, object]]:
-    """What `part` says of the rows of each value that have a label."""
+def _continuous(rows: _Rows, seed: int) -> Criterion:
+    judged = rows.judged()
+    both = rows.where(judged)
+    estimates = numeric_agreement(both.truth, both.judge, clusters=both.group, seed=seed)
+    if both.group is not None:
+        estimates["pair_accuracy"] = pair_accuracy(both.group, both.truth, both.judge).estimate
+    estimates["coverage"] = share(judged, clusters=rows.group)
+    return Criterion(
+        id=rows.id, scale="continuous", levels=(), unit="row", table=(), estimates=estimates, baselines=(), raters=None,
+        sources={}, failed=int((~judged).sum()), stages=_stages(rows), undecided=0, cannot_tell=0,
+    )  # fmt: skip
+
+
+def _slices(by: Column, rows: _Rows, labelled: Bools, seed: int) -> dict[str, dict[str, object]]:
     found: dict[str, dict[str, object]] = {}
     for code, value in enumerate(by.values):
-        chosen = by.codes == code
-        if (labelled & chosen).any():
-            found[value] = {id: part(chosen)}
+        use = labelled & (by.codes == code)
+        if use.any():
+            part = rows.where(use)
+            if rows.scale.names:
+                found[value] = {rows.id: slice_report(_levels(part), seed)}
+            else:
+                found[value] = {rows.id: {"n": int(use.sum()), "estimates": _continuous(part, seed).estimates}}
     return found
 
 
-def _continuous(
-    id: str, numbers: tuple[Floats, Floats], labelled: Bools, judged: Bools, group: Ints | None, seed: int
-) -> Criterion:
-    both = labelled & judged
-    truth, score = numbers[0][both], numbers[1][both]
-    keys = None if group is None else group[both]
-    estimates = numeric_agreement(truth, score, clusters=keys, seed=seed)
-    if keys is not None:
-        estimates["pair_accuracy"] = pair_accuracy(keys, truth, score).estimate
-    estimates["coverage"] = share(judged[labelled], clusters=None if group is None else group[labelled])
-    failed = int((labelled & ~judged).sum())
-    return Criterion(
-        id=id, scale="continuous", levels=(), unit="row", table=(), estimates=estimates, baselines=(), raters=None,
-        sources={}, failed=failed, stages={"no verdict": failed} if failed else {}, undecided=0, cannot_tell=0,
-    )  # fmt: skip
-
-
-def _worst(id: str, scale: _Scale, truth: Ints, verdict: Ints) -> list[Disagreement]:
+def _worst(rows: _Rows) -> list[Disagreement]:
+    scale = rows.scale
+    if not scale.names:
+        return []
+    truth, verdict = rows.truth, rows.judge
     values = np.array(scale.values or range(len(scale.names)), dtype=np.float64)
     if scale.scale == "nominal":
         values = np.zeros(len(scale.names))
@@ -269,7 +293,7 @@ def _worst(id: str, scale: _Scale, truth: Ints, verdict: Ints) -> list[Disagreem
     order = np.argsort(-far, kind="stable")[:WORST]
     return [
         Disagreement(
-            f"row {int(wrong[i]) + 2}", None, id, scale.names[truth[wrong[i]]], scale.names[verdict[wrong[i]]],
+            f"row {int(wrong[i]) + 2}", None, rows.id, scale.names[truth[wrong[i]]], scale.names[verdict[wrong[i]]],
             float(far[i]), "", "", "",
         )
         for i in order

@@ -25,11 +25,13 @@ def _begin(forecast: Forecast, folder: Path) -> Progress:
     if not forecast.calls:
         return Silent()
     waiting = forecast.samples - forecast.settled
-    source = "" if forecast.price is None else f" (prices: {forecast.price.source})"
+    cost = "cost unknown (--prices FILE)"
+    if forecast.price is not None:
+        cost = f"{money(forecast.cost)} (prices: {forecast.price.source})"
     done = f", {forecast.settled:,} judged before" if forecast.settled else ""
     print(
         f"judging {counted(waiting, 'sample')} with {counted(forecast.calls, 'call')}{done}; about "
-        f"{forecast.input_tokens + forecast.output_tokens:,} tokens, {money(forecast.cost)}{source}",
+        f"{forecast.input_tokens + forecast.output_tokens:,} tokens, {cost}",
         file=sys.stderr,
     )
     return _Lines(live=sys.stderr.isatty())

@@ -155,7 +155,7 @@ def _judge(
         reader.close()
         store.close()
     if interrupted.is_set():
-        raise Interrupted(f"stopped; {manifest.counts['judged']} of {forecast.samples} samples are kept in {folder}")
+        raise Interrupted(f"{manifest.counts['judged']} of {forecast.samples} samples are kept in {folder}")
     if budget.exhausted:
         raise CannotTell(
             f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {forecast.samples} samples are "
