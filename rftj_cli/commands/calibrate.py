@@ -45,7 +45,10 @@ def calibrate(
     seed: SeedOption = 0,
     full: Annotated[bool, typer.Option("--full", help="Everything, not only the first screen.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    show_text: Annotated[bool, typer.Option("--show-text/--no-text", help="Show text of samples and reasons.")] = True,
+    show_text: Annotated[
+        bool | None,
+        typer.Option("--show-text/--no-text", help="Show text of samples and reasons. Default: yes, and no in CI."),
+    ] = None,
     rows: Annotated[
         Path | None, typer.Option(help="Write the joined rows to a .csv, .jsonl or .parquet file.", metavar="FILE")
     ] = None,

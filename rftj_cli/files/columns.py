@@ -62,6 +62,11 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Column]:
         return _gathered(wanted, _rows(path, wanted))  # reads it after all, or finds the fault and its row
 
 
+def row_of(path: Path, index: int) -> int:
+    """The row of the file that holds the value at `index`, as an editor numbers them (cells of one line each)."""
+    return index + (2 if path.suffix.lower() in (".csv", ".tsv") else 1)
+
+
 Batch = dict[str, tuple[Sequence[object], Codes]]
 
 

@@ -58,7 +58,7 @@ def _inline_prompt(data: dict[str, Any], path: Path) -> None:
     for name in ("system", "user"):
         value = prompt.get(name)
         if isinstance(value, dict) and set(value) == {"file"}:
-            prompt[name] = read_text(_beside(path, value["file"], f"prompt.{name}"), "prompt file")
+            prompt[name] = _text_beside(path, value["file"], f"prompt.{name}", "prompt file")
 
 
 def _inline_schemas(data: dict[str, Any], path: Path) -> None:
@@ -66,14 +66,18 @@ def _inline_schemas(data: dict[str, Any], path: Path) -> None:
     for index, check in enumerate(checks if isinstance(checks, list) else []):
         if isinstance(check, dict) and isinstance(check.get("schema"), str):
             key = f"checks[{index}].schema"
-            file = _beside(path, check["schema"], key)
+            text = _text_beside(path, check["schema"], key, "JSON schema")
             try:
-                check["schema"] = json.loads(read_text(file, "JSON schema"))
-            except ValueError as error:
-                raise InputError(f"the JSON schema is not valid JSON: {error}", file=file) from None
+                check["schema"] = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                problem = f"the JSON schema is not valid JSON: {error}"
+                raise InputError(problem, file=path.parent / check["schema"], key=key) from None
 
 
-def _beside(path: Path, name: object, key: str) -> Path:
+def _text_beside(path: Path, name: object, key: str, what: str) -> str:
     if not isinstance(name, str):
         raise InputError("wrong type", key=key, found=name, expected="a file name")
-    return path.parent / name
+    try:
+        return read_text(path.parent / name, what)
+    except InputError as error:
+        raise error.located(prefix=key) from None

@@ -7,6 +7,7 @@ disk. Readers open it read-only at any time, also while a run is going on.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -89,8 +90,7 @@ class Store:
             else:
                 if not path.exists():
                     raise InputError("this run has no store", file=path)
-                self._db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, check_same_thread=False)
-                self._db.execute("SELECT 1 FROM samples LIMIT 1")
+                self._db = _for_reading(path)
         except sqlite3.DatabaseError as error:
             raise InputError(f"not a run store: {error}", file=path) from None
 
@@ -99,12 +99,12 @@ class Store:
         """The store at `path` for reading; None where there is none, or its writer was killed before it had any table."""
         if not path.exists():
             return None
-        with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as db:
-            try:
+        try:
+            with closing(_for_reading(path, "sqlite_master")) as db:
                 if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
                     return None
-            except sqlite3.DatabaseError:
-                pass  # not a database: opening it says so
+        except sqlite3.DatabaseError:
+            pass  # not a database: opening it says so
         return cls(path, write=False)
 
     def close(self) -> None:
@@ -213,6 +213,21 @@ def _encode(value: object) -> bytes:
     except UnicodeEncodeError:
         text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _for_reading(path: Path, table: str = "samples") -> sqlite3.Connection:
+    """A read-only connection. Where the medium cannot be written, SQLite cannot share a log: there nobody writes."""
+    for mode in ("mode=ro", "mode=ro&immutable=1"):
+        db = sqlite3.connect(f"file:{_quoted(path)}?{mode}", uri=True, check_same_thread=False)
+        try:
+            db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
+            return db
+        except sqlite3.OperationalError:
+            db.close()
+            log = path.with_name(f"{path.name}-wal")
+            if mode != "mode=ro" or os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
+                raise
+    raise AssertionError("unreachable")
 
 
 def _quoted(path: Path) -> str:

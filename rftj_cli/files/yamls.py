@@ -56,7 +56,12 @@ class Document:
             raise InputError(f"a {what} is a mapping of keys to values", file=path, row=1, found=self.data)
 
     def locate(self, error: InputError) -> InputError:
-        """The error with this file and the line of its key (or of the nearest enclosing key)."""
+        """The error with this file and the line of its key (or of the nearest enclosing key).
+
+        An error in another file, one that this file names, stays there.
+        """
+        if error.file is not None:
+            return error
         key = error.key or ""
         while key and key not in self.lines:
             key = re.sub(r"(\.[^.\[]*|\[[^.\[]*|\A[^.\[]+)\Z", "", key)

@@ -11,7 +11,8 @@ from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.files.runs import open_run
 from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.measure.calibrate import Question, calibrate
-from rftj_cli.measure.tables import TableColumns, calibrate_table
+from rftj_cli.measure.table_scale import TableColumns
+from rftj_cli.measure.tables import calibrate_table
 from rftj_cli.measure.values import Calibration
 
 __all__ = ["Source", "TableColumns", "measure"]

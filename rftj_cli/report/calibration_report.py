@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rftj_cli.measure.levels import KINDS, headline
@@ -17,10 +19,14 @@ WORST = 5
 NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
 
 
-def show(report: Calibration, *, json: bool, markdown: bool, full: bool, text: bool, quiet: bool) -> None:
-    """Print a calibration in the wanted form. Without `text` no words of samples or judges are shown."""
+def show(report: Calibration, *, json: bool, markdown: bool, full: bool, text: bool | None, quiet: bool) -> None:
+    """Print a calibration in the wanted form. Without `text` no words of samples or judges are shown.
+
+    None shows text except where CI keeps logs that others read (the environment variable CI is set).
+    """
+    text = "CI" not in os.environ if text is None else text
     if json:
-        show_json(report)
+        show_json(report if text else _without_text(report))
         return
     blocks = [*first_screen(report, text=text), *(rest(report, text=text) if full else ())]
     if markdown:
@@ -31,6 +37,11 @@ def show(report: Calibration, *, json: bool, markdown: bool, full: bool, text: b
     console.show(blocks)
     if not full and not quiet:
         print("\neverything else: --full (tables, all estimates, methods), --json", file=sys.stderr)
+
+
+def _without_text(report: Calibration) -> Calibration:
+    bare = [replace(one, reason="", label_reason="", response="") for one in report.disagreements]
+    return replace(report, disagreements=bare)
 
 
 def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
