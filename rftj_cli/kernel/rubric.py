@@ -6,7 +6,7 @@ reward. Neither covers where replies come from: replaying recorded replies chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -42,23 +42,20 @@ class Scale:
         return tuple(level.value for level in self.levels)
 
     def find(self, word: object) -> int | None:
-        """The index of the level that `word` names exactly, case aside; None where it names none.
+        """The index of the level that `word` names, case aside; None where it names none.
 
-        A number names the level whose name is that number, else (where no level is named by a number, and in no
-        comparison) the level of that value; text does so only on a numeric scale. Booleans name nothing.
+        A number names the level whose name is that number (4, 4.0 and "4" are one); booleans name nothing.
         """
         if isinstance(word, bool) or not isinstance(word, (str, int, float)):
             return None
         text = str(word).strip().casefold()
-        for index, level in enumerate(self.levels):
-            if level.name.casefold() == text:
+        for index, name in enumerate(self.names):
+            if name.casefold() == text:
                 return index
-        number = _number(word) if self.kind == "numeric" or not isinstance(word, str) else None
-        if number is None or self.kind == "preference":
+        number = _number(text)
+        if number is None:
             return None
-        named = [_number(level.name) for level in self.levels]
-        known: Sequence[float | None] = self.values if all(name is None for name in named) else named
-        return known.index(number) if number in known else None
+        return next((index for index, name in enumerate(self.names) if _number(name) == number), None)
 
     def share(self, value: float) -> float:
         """u = (value - min) / (max - min): 0 at the worst level, 1 at the best."""
@@ -66,9 +63,9 @@ class Scale:
         return (value - low) / (high - low)
 
 
-def _number(word: object) -> float | None:
+def _number(text: str) -> float | None:
     try:
-        return float(str(word))
+        return float(text)
     except ValueError:
         return None
 

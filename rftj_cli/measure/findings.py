@@ -27,6 +27,8 @@ def sentence(one: Criterion) -> str:
         return _binary(one)
     if one.scale == "preference":
         return _preference(one)
+    if one.scale == "continuous":
+        return _continuous(one)
     n = sum(map(sum, one.table))
     right = sum(one.table[i][i] for i in range(len(one.levels)))
     if n == 0:
@@ -71,6 +73,18 @@ def _preference(one: Criterion) -> str:
     return f"{text} ({_share(estimate.value)}{_low(one, 'pair_accuracy')})"
 
 
+def _continuous(one: Criterion) -> str:
+    rank, bias = one.estimates["spearman"], one.estimates["bias"]
+    if bias.value is None:
+        return f"no {one.unit} has both a verdict and a label"
+    side = "above" if bias.value > 0 else "below"
+    text = f"scores {bias.n:,} {one.unit}s {abs(bias.value):.3g} {side} the labels on average"
+    if rank.value is None:
+        return f"{text}; {rank.note}"
+    least = "" if rank.low is None else f", at least {rank.low:.2f}"
+    return f"{text}; rank correlation {rank.value:.2f}{least}"
+
+
 def _warnings(report: Calibration) -> Iterator[str]:
     yield from _about_labels(report)
     for id, one in report.criteria.items():
@@ -100,7 +114,7 @@ def _about_labels(report: Calibration) -> Iterator[str]:
 
 
 def _about(one: Criterion) -> Iterator[str]:
-    n = sum(map(sum, one.table))
+    n = one.estimates["bias"].n if one.scale == "continuous" else sum(map(sum, one.table))
     rows = [sum(row) for row in one.table]
     if 0 < n < FEW_LABELS:
         yield f"only {n} labelled {one.unit}s with a verdict: read the bounds, not the values"
@@ -137,9 +151,9 @@ def _failures(one: Criterion, n: int) -> Iterator[str]:
         return
     stages = ", ".join(f"{count} {stage}" for stage, count in sorted(one.stages.items()))
     name = "reply_accuracy" if "reply_accuracy" in one.estimates else "agreement"
-    without, wrong = one.estimates[name], one.estimates.get(f"{name}_failures_wrong")
+    without, wrong = one.estimates.get(name), one.estimates.get(f"{name}_failures_wrong")
     both = ""
-    if without.value is not None and wrong is not None and wrong.value is not None:
+    if without is not None and without.value is not None and wrong is not None and wrong.value is not None:
         words = name.replace("_", " ")
         both = f": {words} is {without.value:.3f} without them, {wrong.value:.3f} if they count as wrong"
         both += "".join(_as_ties(one))
@@ -156,7 +170,7 @@ def _as_ties(one: Criterion) -> Iterator[str]:
 
 def _beside_baselines(one: Criterion) -> Iterator[str]:
     name = "kappa_quadratic" if "kappa_quadratic" in one.estimates else "kappa"
-    own = one.estimates[name].value
+    own = one.estimates[name].value if one.baselines else None
     for baseline in one.baselines:
         other = baseline.estimates.get(name)
         if own is None or other is None or other.value is None or baseline.name == "majority":

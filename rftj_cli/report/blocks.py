@@ -29,15 +29,30 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table; the first `left` columns are words, the others figures. `strong` rows stand out."""
+    """A table; the first `left` and the last `tail` columns are words, the others figures. `strong` rows stand out.
+
+    A header may have two lines.
+    """
 
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     left: int = 1
     strong: frozenset[int] = frozenset()
+    tail: int = 0
+
+    def is_word(self, index: int) -> bool:
+        """Whether a column holds words, which may be wrapped, and no figures."""
+        return index < self.left or index >= len(self.headers) - self.tail
 
 
-Block = Heading | Lines | Facts | Grid
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Headlines, each with lines of text under it."""
+
+    rows: Sequence[tuple[str, Sequence[str]]]
+
+
+Block = Heading | Lines | Facts | Grid | Entries
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
@@ -52,16 +67,18 @@ def _markdown(block: Block) -> str:
         return "\n".join(f"- {_escape(line)}" for line in block.lines)
     if isinstance(block, Facts):
         return "\n".join(f"- **{_escape(name)}**: {_escape(text)}" for name, text in block.rows)
+    if isinstance(block, Entries):
+        return "\n".join("<br>".join([f"- **{_escape(name)}**", *map(_escape, lines)]) for name, lines in block.rows)
     if not block.rows:
         return ""
     heads = [_escape(name) or " " for name in block.headers]
-    rules = ["---" if index < block.left else "---:" for index in range(len(heads))]
+    rules = ["---" if block.is_word(index) else "---:" for index in range(len(heads))]
     rows = [[_escape(cell) for cell in row] for row in block.rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, rules, *rows])
 
 
 def _escape(text: str) -> str:
     line = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "`*_[]|#!":
+    for mark in "`*_~[]|#!$":
         line = line.replace(mark, f"\\{mark}")
     return line

@@ -10,12 +10,14 @@ from typing import Any
 
 from rftj_cli.measure.levels import KINDS, headline
 from rftj_cli.measure.values import Calibration, Criterion, Disagreement
-from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
+from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, interval, number
 from rftj_cli.stats.estimate import Estimate
 
 WORST = 5
+LONGEST = 140  # characters of a reason or a response
+FEW_COLUMNS, SLICED = 3, 3
 NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
 
 
@@ -59,7 +61,7 @@ def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
     yield Lines([_failures(report), *report.warnings])
     if report.disagreements:
         shown = report.disagreements[:WORST]
-        yield Heading(f"Worst disagreements ({len(shown)} of {_disagreeing(report):,})")
+        yield Heading(f"Worst disagreements ({len(shown)} of {_disagreeing(report):,}), label -> judge")
         yield from _disagreements(shown, text)
     if report.next:
         yield Heading("Next")
@@ -85,10 +87,9 @@ def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
         yield Heading(f"Reward: {report.reward.formula}")
         yield _estimates(report.reward.estimates)
     for field, values in report.slices.items():
-        yield Heading(f"Slices by {field}")
-        yield _slices(values)
+        yield from _slices(field, values)
     if len(report.disagreements) > WORST:
-        yield Heading("More disagreements")
+        yield Heading("More disagreements, label -> judge")
         yield from _disagreements(report.disagreements[WORST:], text)
 
 
@@ -109,23 +110,20 @@ def _about(report: Calibration) -> list[tuple[str, str]]:
 
 
 def _beside(report: Calibration) -> Grid:
-    """One row for the judge, its ceiling and each baseline; the most telling estimate of each criterion a column."""
+    """The most telling estimate of each criterion, by the judge, by one rater, and by each baseline."""
     ids = list(report.criteria)
     key = {id: headline(_kind(one))[0] if one.table else "spearman" for id, one in report.criteria.items()}
     rows = [["judge", *(interval(report.criteria[id].estimates[key[id]]) for id in ids)]]
     ceilings = [_ceiling(report.criteria[id], key[id]) for id in ids]
     if any(ceilings):
-        rows.append(["one rater against the others", *(one or "-" for one in ceilings)])
+        rows.append(["rater against rest", *(one or "-" for one in ceilings)])
     for name in dict.fromkeys(b.name for one in report.criteria.values() for b in one.baselines):
         rows.append([name, *(_baseline(report.criteria[id], name, key[id]) for id in ids)])
-    headers = ["", *(f"{id}: {NAMES.get(key[id], key[id].replace('_', ' '))}" for id in ids)]
-    if len(ids) == 1:
+    words = [NAMES.get(key[id], key[id].replace("_", " ")) for id in ids]
+    if len(ids) <= FEW_COLUMNS:
+        headers = ["", *(f"{id}\n{word}" for id, word in zip(ids, words, strict=True))]
         return Grid(headers, rows, strong=frozenset({0}))
-    # Several criteria: one line each is easier to read than a wide table.
-    lines = [
-        [id, NAMES.get(key[id], key[id].replace("_", " ")), *(row[index + 1] for row in rows)]
-        for index, id in enumerate(ids)
-    ]
+    lines = [[id, words[index], *(row[index + 1] for row in rows)] for index, id in enumerate(ids)]
     return Grid(["", "", *(row[0] for row in rows)], lines, left=2)
 
 
@@ -153,7 +151,7 @@ def _reward(report: Calibration) -> Iterator[tuple[str, str]]:
         yield "pairs", estimate.note or "cannot be computed"
         return
     right = f"right on {reward.right:,} of {reward.pairs:,} pairs in {counted(reward.groups, 'group')}"
-    yield "judge", f"{interval(estimate)}: {right}, {reward.tied:,} ties count half"
+    yield "judge", f"{interval(estimate)}: {right}, {counted(reward.tied, 'tie')} counting half"
     for baseline in reward.baselines:
         yield baseline.name, interval(baseline.estimates["pair_accuracy"])
 
@@ -176,17 +174,12 @@ def _disagreements(shown: Sequence[Disagreement], text: bool) -> Iterator[Block]
     rows = []
     for one in shown:
         name = one.sample if one.item is None else f"{one.sample} / {one.item}"
-        reasons = [f"judge: {cut(one.reason, 160)}"] if one.reason and text else []
-        reasons += [f"label: {cut(one.label_reason, 160)}"] if one.label_reason and text else []
-        if text and not reasons and one.response:
-            reasons = [f"response: {cut(one.response, 110)}"]
-        rows.append([name, one.criterion, f"{one.truth} -> {one.verdict}", "; ".join(reasons)])
-    shows = any(row[3] for row in rows)
-    yield Grid(
-        ["", "", "label -> judge", *(["what was said"] if shows else [])],
-        [row if shows else row[:3] for row in rows],
-        left=4,
-    )
+        said = [f"judge: {cut(one.reason, LONGEST)}"] if one.reason and text else []
+        said += [f"label: {cut(one.label_reason, LONGEST)}"] if one.label_reason and text else []
+        if text and not said and one.response:
+            said = [f"response: {cut(one.response, LONGEST)}"]
+        rows.append((f"{name}  {one.criterion}: {one.truth} -> {one.verdict}", said))
+    yield Entries(rows)
 
 
 def _estimates(estimates: Mapping[str, Estimate]) -> Grid:
@@ -194,8 +187,8 @@ def _estimates(estimates: Mapping[str, Estimate]) -> Grid:
     for name, one in estimates.items():
         low = "" if one.low is None or one.high is None else f"[{number(one.low, 3)}, {number(one.high, 3)}]"
         how = "; ".join(part for part in (one.method, one.note) if part)
-        rows.append([name, how, number(one.value, 3), low, f"{one.n:,}"])
-    return Grid(["", "method", "value", "95%", "n"], rows, left=2)
+        rows.append([name, number(one.value, 3), low, f"{one.n:,}", how])
+    return Grid(["", "value", "95%", "n", "method"], rows, tail=1)
 
 
 def _flat(raters: Mapping[str, Any]) -> dict[str, Estimate]:
@@ -207,11 +200,15 @@ def _flat(raters: Mapping[str, Any]) -> dict[str, Estimate]:
     return found
 
 
-def _slices(values: Mapping[str, Any]) -> Grid:
-    rows = []
-    for value, criteria in values.items():
-        for id, part in criteria.items():
-            names = [name for name in part["estimates"] if name != "coverage"][:3]
-            figures = "  ".join(f"{name} {interval(part['estimates'][name])}" for name in names)
-            rows.append([value, id, figures, str(part["n"])])
-    return Grid(["", "", "", "n"], rows, left=3)
+def _slices(field: str, values: Mapping[str, Any]) -> Iterator[Block]:
+    """A table for each criterion: one row a slice."""
+    for id in dict.fromkeys(id for criteria in values.values() for id in criteria):
+        parts = {value: criteria[id] for value, criteria in values.items() if id in criteria}
+        names = list(dict.fromkeys(name for part in parts.values() for name in part["estimates"] if name != "coverage"))
+        names = names[:SLICED]
+        rows = [
+            [value, *(interval(part["estimates"][name]) for name in names), f"{part['n']:,}"]
+            for value, part in parts.items()
+        ]
+        yield Heading(f"Slices by {field}: {id}")
+        yield Grid(["", *(name.replace("_", " ") for name in names), "n"], rows)

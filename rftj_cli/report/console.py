@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines
+from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines
 from rftj_cli.report.words import plain
 
 PLAIN_WIDTH = 100
+GAP, INDENT, LONGEST_WORD = 2, 4, 30
 
 
 def show(blocks: Sequence[Block]) -> None:
@@ -22,7 +24,7 @@ def show(blocks: Sequence[Block]) -> None:
     console = _console()
     with console.capture() as capture:
         for block in blocks:
-            console.print(_renderable(block))
+            console.print(_renderable(block, console.width))
     text = capture.get()
     sys.stdout.write(text if console.is_terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
     sys.stdout.flush()
@@ -34,14 +36,17 @@ def _console() -> Console:
     return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
 
 
-def _renderable(block: Block) -> RenderableType:
+def _renderable(block: Block, width: int) -> RenderableType:
     if isinstance(block, Heading):
         return Text(f"\n{plain(block.text)}", style="bold")
     if isinstance(block, Lines):
         return _hanging([("", line) for line in block.lines], bullet=True)
     if isinstance(block, Facts):
         return _hanging(block.rows)
-    return _grid(block)
+    if isinstance(block, Entries):
+        return _entries([(name, "\n".join(lines)) for name, lines in block.rows])
+    widths = _widths(block, width)
+    return _records(block) if widths is None else _grid(block, widths)
 
 
 def _hanging(rows: Sequence[tuple[str, str]], *, bullet: bool = False) -> RenderableType:
@@ -54,11 +59,53 @@ def _hanging(rows: Sequence[tuple[str, str]], *, bullet: bool = False) -> Render
     return table
 
 
-def _grid(block: Grid) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(block.headers))
-    for index, name in enumerate(block.headers):
-        word = index < block.left
-        table.add_column(Text(plain(name)), justify="left" if word else "right", no_wrap=not word, overflow="fold")
+def _entries(rows: Sequence[tuple[str, str]]) -> RenderableType:
+    """A headline, and its text indented under it."""
+    parts: list[RenderableType] = []
+    for name, text in rows:
+        parts.append(Text(plain(name), overflow="fold"))
+        if text:
+            parts.append(Padding(Text(plain(text), overflow="fold"), (0, 0, 0, INDENT)))
+    return Group(*parts)
+
+
+def _widths(block: Grid, width: int) -> list[int] | None:
+    """The width of each column: figures whole, words wrapped between words; None where that does not fit."""
+    columns = [[name, *cells] for name, *cells in zip(block.headers, *block.rows, strict=True)]
+    want = [max(cell_len(line) for cell in cells for line in cell.split("\n")) for cells in columns]
+    least = [
+        min(LONGEST_WORD, max((cell_len(word) for cell in cells for word in cell.split()), default=0))
+        if block.is_word(index)
+        else want[index]
+        for index, cells in enumerate(columns)
+    ]
+    spare = width - GAP * (len(columns) - 1) - sum(least)
+    if spare < 0 or not block.rows:
+        return None
+    for index in sorted(range(len(columns)), key=lambda one: want[one] - least[one]):
+        more = min(spare, want[index] - least[index])
+        least[index] += more
+        spare -= more
+    return least
+
+
+def _grid(block: Grid, widths: Sequence[int]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim", show_header=any(block.headers))
+    for index, (name, width) in enumerate(zip(block.headers, widths, strict=True)):
+        word = block.is_word(index)
+        table.add_column(
+            Text(plain(name)), justify="left" if word else "right", no_wrap=not word, overflow="fold", width=width
+        )
     for index, row in enumerate(block.rows):
         table.add_row(*(Text(plain(cell)) for cell in row), style="bold" if index in block.strong else "")
-    return Padding(table, (0, 0, 0, 0))
+    return table
+
+
+def _records(block: Grid) -> RenderableType:
+    """A table that is too wide for this terminal: each row as a headline with a line for each further column."""
+    parts: list[RenderableType] = []
+    for row in block.rows:
+        parts.append(Text(plain("  ".join(cell for cell in row[: block.left] if cell)), overflow="fold"))
+        named = [(" ".join(name.split()), cell) for name, cell in zip(block.headers, row, strict=True)][block.left :]
+        parts.append(Padding(_hanging([pair for pair in named if pair[1]]), (0, 0, 0, INDENT)))
+    return Group(*parts)

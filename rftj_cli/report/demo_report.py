@@ -32,10 +32,14 @@ def show(seen: Any, *, json: bool) -> None:
 
 def _blocks(seen: Any) -> list[Block]:
     reports: Mapping[str, Any] = seen.calibrations
+    counts = reports["brief"]["counts"]
     return [
         Facts(
             [
-                ("task", "judge 144 review comments on 36 contract clauses: grounding, consistency, actionability"),
+                (
+                    "task",
+                    f"judge {counts['samples']} review comments on {counts['groups']} contract clauses: {', '.join(CRITERIA)}",
+                ),
                 (
                     "labels",
                     "made by a language model, not by lawyers: this shows how rftj works, not how good a judge is",
@@ -113,9 +117,13 @@ def _gate(seen: Any, name: str) -> str:
 def _defined(reports: Mapping[str, Any]) -> str:
     brief, defined = ({id: _errors(reports[name]["criteria"][id]) for id in CRITERIA} for name in ("brief", "defined"))
     return (
-        f"defining the criteria adds nothing that 144 samples can show: {sum(brief.values())} verdicts differ from the "
-        f"labels with `brief`, {sum(defined.values())} with `defined`, of {3 * 144}"
+        f"defining the criteria adds nothing that these samples can show: {sum(brief.values())} verdicts differ from the "
+        f"labels with `brief`, {sum(defined.values())} with `defined`, of {sum(_total(reports['brief'], id) for id in CRITERIA)}"
     )
+
+
+def _total(report: Mapping[str, Any], id: str) -> int:
+    return sum(map(sum, report["criteria"][id]["table"]))
 
 
 def _errors(criterion: Mapping[str, Any]) -> int:

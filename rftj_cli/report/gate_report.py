@@ -38,23 +38,27 @@ def _blocks(result: GateResult) -> Iterator[Block]:
     rows = [
         [
             one.decision,
-            one.criterion,
-            f"{one.estimate} {'at least' if one.kind == 'min' else 'at most'} {one.limit:g}",
+            f"{_rule(one)} {'>=' if one.kind == 'min' else '<='} {one.limit:g}",
             number(one.value, 3),
             "" if one.low is None or one.high is None else f"[{number(one.low, 3)}, {number(one.high, 3)}]",
             f"{one.n:,}",
-            _more(one),
         ]
         for one in result.rulings
     ]
     yield Heading("Rules")
-    yield Grid(["", "", "rule", "value", "95%", "n", "still needed"], rows, left=3)
-    notes = [
-        f"{one.criterion} {one.estimate}: {one.note}" for one in result.rulings if one.decision != "PASS" and one.note
-    ]
+    yield Grid(["", "rule", "value", "95%", "n"], rows, left=2)
+    needed = [f"{_rule(one)}: {_more(one)}" for one in result.rulings if one.decision == "UNDECIDED"]
+    if needed:
+        yield Heading("What would decide")
+        yield Lines(needed)
+    notes = [f"{_rule(one)}: {one.note}" for one in result.rulings if one.decision == "FAIL" and one.note]
     if notes or result.warnings:
         yield Heading("Notes")
         yield Lines([*notes, *result.warnings])
+
+
+def _rule(one: Ruling) -> str:
+    return f"{one.criterion} {one.estimate}"
 
 
 def _meaning(result: GateResult) -> str:
@@ -64,6 +68,9 @@ def _meaning(result: GateResult) -> str:
 
 
 def _more(one: Ruling) -> str:
-    if one.decision != "UNDECIDED":
-        return ""
-    return "cannot be said" if one.needed is None else f"about {max(1, one.needed - one.n):,} {one.unit}"
+    """What would settle a rule: more labels, if the value stays where it is, or what its note says."""
+    if one.needed is not None:
+        return f"about {max(1, one.needed - one.n):,} more {one.unit}, if the value stays"
+    if one.value is not None and one.value == one.limit:
+        return "the value lies on the limit: no number of labels settles that"
+    return one.note or "cannot be said"

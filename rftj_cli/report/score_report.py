@@ -58,15 +58,21 @@ def document(scored: Scored) -> dict[str, Any]:
 def _rows(scored: Scored) -> list[tuple[str, str]]:
     manifest, tally = scored.run.manifest, scored.tally
     counts = manifest.counts
-    stages = ", ".join(f"{n} {name.removeprefix('stage_')}" for name, n in counts.items() if name.startswith("stage_"))
+    verdicts = counts.get("stage_verdict", 0)
+    failed = {name.removeprefix("stage_"): n for name, n in counts.items() if name.startswith("stage_")}
+    stages = ", ".join(f"{n:,} {name}" for name, n in failed.items() if name != "verdict")
+    failures = counted(counts["judged"] - verdicts, "failure") + (f" ({stages})" if stages else "")
     rows = [
         ("run", str(scored.run.folder)),
         ("judge", f"{manifest.model}, fingerprint {manifest.judge_fingerprint[:8]}"),
-        ("judged", f"{counts['judged']:,} of {counted(counts['samples'], 'sample')} ({stages or 'none'})"),
+        (
+            "judged",
+            f"{counts['judged']:,} of {counted(counts['samples'], 'sample')}: {counted(verdicts, 'verdict')}, {failures}",
+        ),
     ]
     calls = f"{counted(tally.calls, 'call')}, {tally.reused:,} replies reused"
     if tally.retries:
-        calls += f", {counted(tally.retries, 'retry').replace('retrys', 'retries')}"
+        calls += f", {counted(tally.retries, 'retry')}"
     if tally.repaired:
         calls += f", {tally.repaired:,} replies repaired (JSON inside prose)"
     rows.append(("this time", f"{tally.done:,} judged, {calls}, {duration(tally.snapshot().elapsed)}"))

@@ -53,8 +53,9 @@ def duration(seconds: float | None) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 sample`, `2,000 samples`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    """`1 sample`, `2,000 samples`, `3 retries`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
 
 
 def cut(text: str, width: int) -> str:
@@ -65,4 +66,4 @@ def cut(text: str, width: int) -> str:
 
 def plain(text: str) -> str:
     """Text of a sample made safe for a terminal: control characters (escape sequences) become visible."""
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    return "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else "�" for c in text)

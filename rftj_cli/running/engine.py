@@ -142,6 +142,8 @@ class Engine:
             if found is not None:
                 self._writer.put(self._reply_row(task, ask, found, reused=True))
         waiting = [index for index, answer in enumerate(answers) if answer is None]
+        if waiting and self._judge is None:
+            return self._fail(CannotTell("a recorded reply that was there is gone: run the command again"))
         job = _Job(task, answers, len(waiting))
         if not waiting:
             self._finish(job)
