@@ -51,7 +51,7 @@ class LocalJudge:
         file = Path(path).expanduser() if path else model_path()
         if not file.is_file() or (self.bundled and file.stat().st_size != SIZE):
             hint = "Run `rftj local install` once." if self.bundled else "`rftj local install` fetches a small model."
-            raise InputError("the local model is not there", key="judge.model", found=str(file), hint=hint)
+            raise InputError("the local model is not there", file=file, key="judge.model", hint=hint)
         self._engine = _engine(str(file.resolve()), self.bundled)
 
     def __call__(self, request: Request) -> Reply:

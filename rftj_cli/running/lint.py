@@ -10,7 +10,7 @@ from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import RESPONSES, STANDARD
 
 MANY_LEVELS = 5
-_FENCED = re.compile(r"\{\{-?\s*(\w+)[^}]*\|\s*fence\b")
+_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def lint(rubric: Rubric, seen: Mapping[str, int]) -> Iterator[str]:
@@ -37,8 +37,7 @@ def _prompt(rubric: Rubric, seen: Mapping[str, int]) -> Iterator[str]:
             and (inner or top not in {f.partition(".")[0] for f in seen if "." in f})
         ):
             yield f"the samples have `{field}`, and the prompt never shows it to the judge"
-    fenced = set(_FENCED.findall(text))
-    shown_names = sorted((names & {*RESPONSES[rubric.kind], "reference", "context", "prompt", "item"}) - fenced)
+    shown_names = sorted(_unfenced(text, names & {*RESPONSES[rubric.kind], "reference", "context", "prompt", "item"}))
     if shown_names:
         yield (
             f"not fenced: {', '.join(shown_names)}; text of a sample can pose as instructions to the judge "
@@ -48,6 +47,15 @@ def _prompt(rubric: Rubric, seen: Mapping[str, int]) -> Iterator[str]:
         missing = [criterion.id for criterion in rubric.criteria if criterion.id not in text]
         if missing:
             yield f"`answer_format: none`, and the prompt does not ask for {', '.join(missing)} by name"
+
+
+def _unfenced(text: str, names: frozenset[str]) -> set[str]:
+    """The names that some expression shows without a fence, and those that none shows with one (`{% for %}`)."""
+    bare, fenced = set[str](), set[str]()
+    for expression in _EXPRESSION.findall(text):
+        inside = bool(re.search(r"\|\s*fence\b", expression))
+        (fenced if inside else bare).update(re.findall(r"(?<![.\w'\"])[A-Za-z_]\w*", expression))
+    return set(names) - (fenced - bare)
 
 
 def _scales(rubric: Rubric) -> Iterator[str]:

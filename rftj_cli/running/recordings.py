@@ -62,7 +62,9 @@ class KeyedFile:
                     key="request",
                     hint="replies by sample id are read with --import-replies",
                 )
-            self._replies[data["request"]] = _reply(data, path, row)
+            reply = _reply(data, path, row)
+            if self._replies.setdefault(data["request"], reply) != reply:
+                raise InputError("two different replies to one request", file=path, row=row, key="request")
 
     def find(self, sample: str, ask: Ask) -> Reply | CallError | None:
         return self._replies.get(ask.request.key)

@@ -71,9 +71,12 @@ class Scored:
     tally: Tally
 
     def refuse_failures(self, limit: float) -> None:
-        """Raise `CannotTell` where more than this share of the judged samples failed."""
+        """Raise `CannotTell` where more than this share of the judged samples failed.
+
+        Skipped samples do not count: a check or the response itself settled them, the judge was not asked.
+        """
         counts = self.run.manifest.counts
-        judged, failed = counts["judged"], counts["failed"]
+        judged, failed = counts["judged"], counts["failed"] - counts.get("stage_skipped", 0)
         if judged and failed / judged > limit:
             raise CannotTell(
                 f"{failed} of {judged} samples failed ({failed / judged:.1%}), more than --max-failures {limit:g}\n"
