@@ -41,11 +41,13 @@ lock: .venv/dev.stamp           ## resolve the pinned versions again
 .venv/demo.stamp: .venv/bin/python requirements.lock pyproject.toml
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q rftj_cli
 	touch $@
 
 .venv/dev.stamp: .venv/bin/python requirements-dev.lock pyproject.toml
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q rftj_cli
 	touch $@
 
 clean:

@@ -22,13 +22,18 @@ from rftj_cli.stats.plan import labels_needed
 SCHEMA = "rftj.gate/1"
 REWARD = "reward"
 EVERY = "*"
+READINGS = ("_failures_wrong", "_failures_tie", "_failures_included")
+SOMETIMES = ("flips", "order_agreement", "first_place_wins", "reply_accuracy", "pair_accuracy")  # of some runs alone
 Decision = Literal["PASS", "FAIL", "UNDECIDED"]
 On = Literal["low", "value"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One bound on one estimate of one criterion (`*`: of every criterion that has the estimate)."""
+    """One bound on one estimate of one criterion.
+
+    `*`: of every criterion that has the estimate and no limit of its own on it.
+    """
 
     criterion: str
     estimate: str
@@ -124,7 +129,7 @@ def _limits(fields: Fields, criterion: str, on: On) -> Iterator[Limit]:
 
 def decide(rules: Rules, report: Calibration) -> GateResult:
     """Apply every rule. Raises `InputError` for a rule that names a criterion or an estimate that there is not."""
-    rulings = [ruling for limit in rules.limits for ruling in _apply(limit, report)]
+    rulings = [ruling for limit in rules.limits for ruling in _apply(limit, rules, report)]
     rulings += _counted(rules, report)
     decisions = {ruling.decision for ruling in rulings}
     decision: Decision = "FAIL" if "FAIL" in decisions else "UNDECIDED" if "UNDECIDED" in decisions else "PASS"
@@ -142,30 +147,77 @@ def decide(rules: Rules, report: Calibration) -> GateResult:
     )
 
 
-def _apply(limit: Limit, report: Calibration) -> Iterator[Ruling]:
+def _apply(limit: Limit, rules: Rules, report: Calibration) -> Iterator[Ruling]:
     holders = _holders(report)
-    if limit.criterion != EVERY:
-        if limit.criterion not in holders:
-            raise InputError(
-                "a rule for a criterion that has no labels or does not exist",
-                key=f"criteria.{limit.criterion}",
-                expected="one of " + listed([EVERY, *report.criteria]),
-                hint=nearest(limit.criterion, report.criteria),
-            )
-        holders = {limit.criterion: holders[limit.criterion]}
+    if limit.criterion == EVERY:
+        # A criterion's own limit on the same estimate takes the place of the one for all.
+        own = {one.criterion for one in rules.limits if (one.kind, one.estimate) == (limit.kind, limit.estimate)}
+        named = {name for id, estimates in holders.items() if id != REWARD for name in estimates}
+        holders = {id: estimates for id, estimates in holders.items() if id != REWARD and id not in own}
     else:
-        holders.pop(REWARD, None)
-    named = {name for estimates in holders.values() for name in estimates}
-    if limit.estimate not in named:
-        raise InputError(
-            f"no such estimate for {'any criterion' if limit.criterion == EVERY else limit.criterion}",
-            key=f"{limit.kind}.{limit.estimate}",
-            expected="one of " + listed(sorted(named), 40),
-            hint=nearest(limit.estimate, named),
-        )
+        if limit.criterion not in holders:
+            yield _unlabelled(limit, report)
+            return
+        holders = {limit.criterion: holders[limit.criterion]}
+        named = set(holders[limit.criterion])
+    if not any(_find(estimates, limit.estimate) for estimates in holders.values()) and limit.estimate not in named:
+        yield _no_estimate(limit, named)
+        return
     for id, estimates in holders.items():
-        if limit.estimate in estimates:
-            yield _rule(limit, id, estimates[limit.estimate], _unit(limit.estimate, report.criteria.get(id)))
+        found = _find(estimates, limit.estimate)
+        if found is not None:
+            yield _rule(limit, id, found, _unit(limit.estimate, report.criteria.get(id)))
+
+
+def _find(estimates: Mapping[str, Estimate], name: str) -> Estimate | None:
+    """An estimate; where nothing failed, the readings of failures are the plain one."""
+    return estimates.get(name) or estimates.get(next((name.removesuffix(end) for end in READINGS if end in name), ""))
+
+
+def _unlabelled(limit: Limit, report: Calibration) -> Ruling:
+    """A rule for something that this report could not measure; for something that does not exist, an error."""
+    known = [*report.rubric.get("criteria", ()), *report.criteria]
+    if limit.criterion == REWARD:
+        return _open(limit, "no reward of the labels: no sample has a label for every criterion")
+    if limit.criterion in known:
+        return _open(limit, "no judged sample has a label for it")
+    raise InputError(
+        "a rule for a criterion that does not exist",
+        key=f"criteria.{limit.criterion}",
+        found=limit.criterion,
+        expected="one of " + listed([EVERY, *dict.fromkeys(known)]),
+        hint=nearest(limit.criterion, known),
+    )
+
+
+def _no_estimate(limit: Limit, named: set[str]) -> Ruling:
+    if limit.estimate in SOMETIMES or not named:
+        return _open(limit, "this run has no such estimate" if named else "no judged sample has a label")
+    section = {EVERY: "", REWARD: "reward."}.get(limit.criterion, f"criteria.{limit.criterion}.")
+    raise InputError(
+        f"no such estimate for {'any criterion' if limit.criterion == EVERY else limit.criterion}",
+        key=f"{section}{limit.kind}.{limit.estimate}",
+        found=limit.estimate,
+        expected="one of " + listed(sorted(named), 40),
+        hint=nearest(limit.estimate, named),
+    )
+
+
+def _open(limit: Limit, reason: str) -> Ruling:
+    return Ruling(
+        limit.criterion,
+        limit.estimate,
+        limit.kind,
+        limit.limit,
+        None,
+        None,
+        None,
+        0,
+        "labels",
+        "UNDECIDED",
+        None,
+        reason,
+    )
 
 
 def _holders(report: Calibration) -> dict[str, Mapping[str, Estimate]]:
@@ -213,12 +265,15 @@ def _counted(rules: Rules, report: Calibration) -> Iterator[Ruling]:
         yield _fact(
             "run", "failures", "max", rules.max_failures, counts.failed / max(1, counts.samples), counts.samples
         )
-    for id, one in report.criteria.items():
-        if rules.min_coverage is not None and one.estimates["coverage"].value is not None:
-            coverage = one.estimates["coverage"]
-            yield _fact(id, "coverage", "min", rules.min_coverage, coverage.value or 0.0, coverage.n)
+    holders = _holders(report)
+    if report.criteria:
+        holders.pop(REWARD, None)
+    for id, estimates in holders.items():
+        if rules.min_coverage is not None:
+            coverage = estimates["coverage"]
+            yield _fact(id, "coverage", "min", rules.min_coverage, coverage.value, coverage.n)
         if rules.max_flips is not None:
-            yield _flips(id, rules.max_flips, one.estimates)
+            yield _flips(id, rules.max_flips, estimates)
 
 
 def _flips(id: str, limit: float, estimates: Mapping[str, Estimate]) -> Ruling:
@@ -236,6 +291,8 @@ def _flips(id: str, limit: float, estimates: Mapping[str, Estimate]) -> Ruling:
     return _fact(id, "flips", "max", limit, value, n)
 
 
-def _fact(id: str, name: str, kind: Literal["min", "max"], limit: float, value: float, n: int) -> Ruling:
+def _fact(id: str, name: str, kind: Literal["min", "max"], limit: float, value: float | None, n: int) -> Ruling:
+    if value is None:
+        return Ruling(id, name, kind, limit, None, None, None, n, "labels", "UNDECIDED", None, "no label with a truth")
     good = value >= limit if kind == "min" else value <= limit
     return Ruling(id, name, kind, limit, value, None, None, n, "samples", "PASS" if good else "FAIL", None, "counted")

@@ -128,7 +128,7 @@ def _jsonl(path: Path, names: list[str]) -> Iterator[Batch]:
                 raise _Unread  # an object over several lines, or several on one
             batch = {name: [getattr(one, key) for one in rows] for key, name in keys.items()}
             missing -= {name for name in missing if any(value is not msgspec.UNSET for value in batch[name])}
-            yield {name: _coded(map(_text, values)) for name, values in batch.items()}
+            yield {name: _coded(one if type(one) is str else _text(one) for one in of) for name, of in batch.items()}
     if missing:
         raise _Unread
 
@@ -164,8 +164,10 @@ def _coded(texts: Iterable[str]) -> tuple[Sequence[object], Codes]:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
     if value is None or value is msgspec.UNSET:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value).strip()
+    return str(value)

@@ -65,19 +65,11 @@ def calibrate(run: Run, question: Question) -> Calibration:
             rubric={
                 "name": run.rubric.name,
                 "kind": run.rubric.kind,
+                "criteria": [criterion.id for criterion in run.rubric.criteria],
                 "judge_fingerprint": run.rubric.judge_fingerprint,
                 "reward_fingerprint": run.rubric.reward_fingerprint,
             },
-            run={
-                "folder": str(run.folder),
-                "model": run.manifest.model,
-                "source": run.manifest.source,
-                "status": run.manifest.status,
-                "samples_path": run.manifest.samples_path,
-                "rubric_path": run.manifest.rubric_path,
-                "stages": joined.stages,
-                "labels_passed_over": truths.passed_over,
-            },
+            run=_about(run, joined, truths, question),
             split=question.split or "all labels",
             truth=truths.rule,
             seed=question.seed,
@@ -90,6 +82,24 @@ def calibrate(run: Run, question: Question) -> Calibration:
             warnings=(),
         )
     )
+
+
+def _about(run: Run, joined: Joined, truths: Truths, question: Question) -> dict[str, Any]:
+    """Where the run and its labels come from, and how complete they are."""
+    manifest = run.manifest
+    return {
+        "folder": str(run.folder),
+        "model": manifest.model,
+        "source": manifest.source,
+        "status": manifest.status,
+        "waiting": max(0, manifest.counts.get("samples", 0) - sum(joined.splits.values())),
+        "samples_path": manifest.samples_path,
+        "rubric_path": manifest.rubric_path,
+        "stages": joined.stages,
+        "labels": question.labels,
+        "label_sources": dict(Counter(source for truth in truths.of.values() for source in sorted(truth.sources))),
+        "labels_passed_over": truths.passed_over,
+    }
 
 
 def _levels(id: str, scale: Scale, units: Sequence[Unit], truths: Truths, placed: Sequence[Placed]) -> Levels:
@@ -208,7 +218,7 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         failed=joined.samples - joined.judged,
         labelled=len(labelled),
         used=len(both),
-        raters=len(truths.raters),
+        raters=len([rater for rater in truths.raters if rater != ADJUDICATED]) or len(truths.raters),
         groups=len(joined.groups),
         clusters=len(joined.clusters),
     )

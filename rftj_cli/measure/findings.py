@@ -88,7 +88,7 @@ def _continuous(one: Criterion) -> str:
 def _warnings(report: Calibration) -> Iterator[str]:
     yield from _about_labels(report)
     for id, one in report.criteria.items():
-        for text in _about(one):
+        for text in _about(one, report.truth):
             yield f"{id}: {text}"
     if not report.criteria and report.reward is None:
         yield "nothing could be compared: no sample has both a verdict and a truth"
@@ -101,40 +101,58 @@ def _about_labels(report: Calibration) -> Iterator[str]:
     for one in report.criteria.values():
         for source, count in one.sources.items():
             sources[source] = sources.get(source, 0) + count
+    sources = sources or report.run.get("label_sources", {})
     made = sources.get("model", 0)
     if made:
         total = sum(sources.values())
         share = "the labels" if made == total else f"{made} of {total} labels"
         yield f"{share} were made by a model: this is agreement with a model, not with people"
     if report.run.get("labels_passed_over"):
-        yield f"{report.run['labels_passed_over']:,} labels of samples outside this run were passed over"
+        yield f"labels of samples outside this run were passed over: {report.run['labels_passed_over']:,}"
+    if report.run.get("waiting"):
+        yield f"this run is not complete: {report.run['waiting']:,} samples are not judged yet"
     counts = report.counts
+    if "table" in report.run and counts.labelled < counts.samples:
+        yield f"{counts.samples - counts.labelled:,} of {counts.samples:,} rows have no label and are left out"
     if counts.clusters < min(FEW_CLUSTERS, counts.samples):
-        yield f"only {counts.clusters} independent clusters: intervals may be too narrow below {FEW_CLUSTERS}"
+        yield f"independent clusters: only {counts.clusters}; intervals may be too narrow below {FEW_CLUSTERS}"
 
 
-def _about(one: Criterion) -> Iterator[str]:
+def _about(one: Criterion, truth: str) -> Iterator[str]:
     n = one.estimates["bias"].n if one.scale == "continuous" else sum(map(sum, one.table))
     rows = [sum(row) for row in one.table]
     if 0 < n < FEW_LABELS:
-        yield f"only {n} labelled {one.unit}s with a verdict: read the bounds, not the values"
+        yield f"labelled {one.unit}s with a verdict: only {n}; read the bounds, not the values"
     used = [level for level, count in zip(one.levels, rows, strict=True) if count]
     if n and len(used) == 1:
-        yield f"every label is {used[0]}: how the judge treats anything else is unknown, and kappa is undefined"
+        yield f"every label is {used[0]}: how the judge treats anything else is unknown, and kappa says nothing"
     elif n and len(one.levels) == 2 and min(rows) < FEW_OF_A_CLASS:
         level = one.levels[rows.index(min(rows))]
-        yield f"only {min(rows)} labels are {level}: the rate on them is hardly known"
+        yield f"labels that are {level}: only {min(rows)}; the rate on them is hardly known"
     columns = [sum(row[j] for row in one.table) for j in range(len(one.levels))]
     if n and sum(count > 0 for count in columns) == 1 and len(used) > 1:
         yield f"the judge gives every {one.unit} the same verdict: it measures nothing"
     yield from _paradox(one)
     yield from _failures(one, n)
     if one.undecided:
-        yield f"{one.undecided} {one.unit}s are left out: their raters differ and nothing decides"
+        rules = ("majority", "adjudicated, else majority")
+        why = "their raters differ and nothing decides" if truth in rules else f"{truth} did not label them"
+        yield f"{one.unit}s left out: {one.undecided}; {why}"
+    if one.cannot_tell:
+        yield f"labels that are `cannot_tell`: {one.cannot_tell}; they count for no level"
+    yield from _no_interval(one)
     orders = one.estimates.get("order_agreement")
     if orders is not None and orders.value is not None and orders.value < 0.9:
         yield f"the winner changes with the order in {_share(1 - orders.value)} of the pairs"
     yield from _beside_baselines(one)
+
+
+def _no_interval(one: Criterion) -> Iterator[str]:
+    """The figure of the first screen, where it has a value and no interval, and why."""
+    name = "kappa_quadratic" if "kappa_quadratic" in one.estimates else "kappa"
+    found = one.estimates.get(name)
+    if found is not None and found.value is not None and found.low is None and found.note:
+        yield f"{name.replace('_', ' ')} has no interval: {found.note}"
 
 
 def _paradox(one: Criterion) -> Iterator[str]:
@@ -192,7 +210,8 @@ def _next(report: Calibration) -> Iterator[str]:
         command = f"rftj score {report.run['rubric_path']} {report.run['samples_path']} --run {folder}"
         yield f"{command}   # tries the {service} samples again that the service failed"
     if folder:
-        yield f"rftj gate {folder} --rules RULES.yaml   # decides on these bounds, no calls, $0"
+        labels = f" --labels {report.run['labels']}" if report.run.get("labels") else ""
+        yield f"rftj gate {folder}{labels} --rules RULES.yaml   # decides on these bounds, no calls, $0"
 
 
 def _of(part: int, whole: int) -> str:

@@ -41,13 +41,16 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
 
 def write_rows(run: Run, question: Question, path: Path) -> None:
     """Write the joined rows. The ending of the file chooses the format."""
-    table = frame(run, question)
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        table.to_csv(path, index=False)
-    elif suffix == ".parquet":
-        table.to_parquet(path, index=False)
-    elif suffix == ".jsonl":
-        table.to_json(path, orient="records", lines=True, force_ascii=False)
-    else:
+    if suffix not in (".csv", ".parquet", ".jsonl"):
         raise InputError("--rows: unknown kind of file", found=str(path), expected=".csv, .jsonl or .parquet")
+    table = frame(run, question)
+    try:
+        if suffix == ".csv":
+            table.to_csv(path, index=False)
+        elif suffix == ".parquet":
+            table.to_parquet(path, index=False)
+        else:
+            table.to_json(path, orient="records", lines=True, force_ascii=False)
+    except OSError as error:
+        raise InputError(f"--rows: cannot write: {error.strerror or error}", file=path) from None

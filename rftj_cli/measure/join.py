@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from rftj_cli.errors import InputError
+from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.runs import Run
-from rftj_cli.files.samples import Placed, SampleFile, inline_labels, read_labels
+from rftj_cli.files.samples import Placed, SampleFile, read_labels
 from rftj_cli.judges.lexical import length_score, lexical_score
 from rftj_cli.kernel.asks import names_used, rubric_for
 from rftj_cli.kernel.checks import run_check
@@ -68,7 +68,7 @@ class Joined:
 
 
 def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str]) -> list[Placed]:
-    """The labels to use: a file's, else those in the samples as they are now."""
+    """The labels to use: a file's, else those in the samples as they are now, each with the text that it is of."""
     from pathlib import Path
 
     if file is not None:
@@ -79,7 +79,12 @@ def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, s
             "the samples of this run are not where they were, so their labels cannot be read", file=path,
             hint="give labels with --labels FILE",
         )  # fmt: skip
-    placed = inline_labels(SampleFile(path, run.rubric.kind, run.manifest.columns))
+    names, placed = names_used(run.rubric), []
+    for row, sample in SampleFile(path, run.rubric.kind, {**run.manifest.columns, **columns}):
+        sha = sample.fingerprint(names) if sample.labels else ""
+        placed += [
+            Placed(replace(label, sample_sha=label.sample_sha or sha), str(path), row) for label in sample.labels
+        ]
     if not placed:
         raise InputError("there are no labels: the samples carry none", file=path, hint="give them with --labels FILE")
     return placed
@@ -93,8 +98,7 @@ def truths_of(
 
     store = run.store()
     samples = {
-        row.sample.id: Known(rubric_for(truth_rubric or run.rubric, row.sample), row.fingerprint)
-        for row, _ in store.outcomes()
+        row.sample.id: Known.of(truth_rubric or run.rubric, row.sample, row.fingerprint) for row, _ in store.outcomes()
     }
     store.close()
     later: frozenset[str] = frozenset()
@@ -126,7 +130,12 @@ def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], tr
             joined.repaired += int(outcome.repaired)
         shared = _Shared(row.group, row.cluster, _slices(sample, by), _seen(run.rubric, sample))
         for criterion in rubric.criteria:
-            joined.scales.setdefault(criterion.id, criterion.scale)
+            if joined.scales.setdefault(criterion.id, criterion.scale) != criterion.scale:
+                raise InputError(
+                    f"sample {sample.id} brings a criterion with another scale than samples before it",
+                    key=f"criteria.{criterion.id}.scale", found=list(criterion.scale.names),
+                    expected=", ".join(joined.scales[criterion.id].names), hint="give one of the two another id",
+                )  # fmt: skip
             if criterion.essential:
                 joined.essentials.add(criterion.id)
             units = _units(sample, criterion, outcome, truths, shared)
@@ -162,7 +171,8 @@ def _slices(sample: Sample, by: tuple[str, ...]) -> dict[str, str]:
     slices = {}
     for name in by:
         if name not in sample.fields:
-            raise InputError("--by: this sample has no such field", key=name, found=sample.id)
+            hint = nearest(name, sample.fields)
+            raise InputError(f"--by: sample {sample.id} has no such field", key=name, found=name, hint=hint)
         slices[name] = str(sample.fields[name])
     return slices
 

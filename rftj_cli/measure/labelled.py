@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.samples import Placed, SampleFile, inline_labels, read_labels
-from rftj_cli.kernel.asks import names_used, rubric_for
+from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.truth import Known, settle
 
@@ -22,6 +22,6 @@ def validated_labels(rubric: Rubric, samples: SampleFile | None, labels: str | N
     placed = read_labels(Path(labels), wide=wide) if labels is not None else inline_labels(samples)
     if placed:
         names = names_used(rubric)
-        known = {s.id: Known(rubric_for(rubric, s), s.fingerprint(names)) for _, s in samples}
+        known = {s.id: Known.of(rubric, s, s.fingerprint(names)) for _, s in samples}
         settle(placed, known)
     return placed

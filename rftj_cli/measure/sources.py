@@ -50,13 +50,15 @@ def measure(source: Source) -> Calibration:
             "give a run, or --table FILE", expected="rftj calibrate RUN, or --table FILE --judge COL --human COL"
         )
     if source.table is not None:
-        for name in ("labels", "truth", "truth_rubric", "split", "rows"):
-            if getattr(source, name) is not None:
+        for name in ("labels", "wide", "map", "truth", "truth_rubric", "split", "rows", "ignore_unknown"):
+            if getattr(source, name) not in (None, False, ()):
                 raise InputError(f"--{name.replace('_', '-')} belongs to a run, not to --table")
         return calibrate_table(source.table, source.columns, by=source.by, seed=source.seed)
     for name in ("judge", "human", "levels", "positive", "group", "no_verdict"):
         if getattr(source.columns, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} belongs to --table, not to a run")
+    if source.wide and source.labels is None:
+        raise InputError("--wide describes a labels file", expected="--labels FILE --wide")
     question = Question(
         labels=source.labels,
         wide=source.wide,

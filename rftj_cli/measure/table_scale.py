@@ -10,6 +10,7 @@ import numpy as np
 
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.columns import Column, row_of
+from rftj_cli.kernel.sample import CANNOT_TELL
 from rftj_cli.stats.arrays import Floats, Ints
 
 PAIRS = (
@@ -17,6 +18,8 @@ PAIRS = (
     ("reject", "accept"), ("rejected", "accepted"), ("unsafe", "safe"), ("negative", "positive"), ("n", "y"), ("f", "t"),
     ("failed", "passed"),
 )  # fmt: skip
+SURELY_MISSING = frozenset({"nan", "null", "nat", "n/a", "#n/a", "<na>"})
+MISSING = SURELY_MISSING | {"none", "na", "-", "?"}
 MOST_LEVELS, MOST_FRACTIONS = 101, 12
 
 
@@ -49,8 +52,10 @@ def skipped_values(columns: TableColumns) -> set[str]:
 def scale_of(human: Column, judge: Column, columns: TableColumns, path: Path) -> TableScale:
     """The scale that fits both columns. Raises `InputError` for a value that is no level of it."""
     skipped = skipped_values(columns)
-    labels = _spellings(human, set())
+    labels = _spellings(human, {CANNOT_TELL})
     verdicts = _spellings(judge, skipped)
+    if columns.levels is None:
+        _refuse_missing(human, labels, path)
     found = _named(columns, path) or _numeric(labels, verdicts, human, judge, path) or _words(labels, verdicts, columns)
     known = {name.casefold() for name in found.names}
     for column, used in ((human, labels), (judge, verdicts)):
@@ -67,6 +72,19 @@ def scale_of(human: Column, judge: Column, columns: TableColumns, path: Path) ->
                 + (f"; --no-verdict {stray[0]!r} counts it as a failure" if column is judge else ""),
             )  # fmt: skip
     return found
+
+
+def _refuse_missing(human: Column, labels: dict[str, str], path: Path) -> None:
+    """A word for "no label" is neither a level nor passed over: the user says which."""
+    others = [value for value in labels if value not in MISSING]
+    likely = MISSING if others and all(math.isfinite(_number(value)) for value in others) else SURELY_MISSING
+    for key, value in labels.items():
+        if key in likely:
+            row = row_of(path, int(np.flatnonzero(human.codes == human.values.index(value))[0]))
+            hint = "leave the cell empty where there is no label, or name all levels with --levels"
+            raise InputError(
+                "is this a label, or none?", file=path, row=row, key=human.name, found=value, hint=hint
+            )  # fmt: skip
 
 
 def _spellings(column: Column, skipped: set[str]) -> dict[str, str]:
@@ -129,9 +147,8 @@ def _words(labels: dict[str, str], verdicts: dict[str, str], columns: TableColum
     for pair in PAIRS:
         if set(labels) <= set(pair):
             return TableScale("pass_fail", tuple(used.get(word, word) for word in pair))
-    return TableScale(
-        "nominal", tuple(labels[key] for key in sorted(labels)) if len(labels) > 1 else tuple(used.values())
-    )
+    names = labels if len(labels) > 1 else used
+    return TableScale("nominal", tuple(names[key] for key in sorted(names)))
 
 
 def _number(text: str) -> float:

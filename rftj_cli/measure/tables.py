@@ -9,6 +9,7 @@ import numpy as np
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.columns import Column, read_columns, row_of
+from rftj_cli.kernel.sample import CANNOT_TELL
 from rftj_cli.measure import findings
 from rftj_cli.measure.levels import KINDS, Levels, criterion_report, slice_report
 from rftj_cli.measure.table_scale import TableColumns, TableScale, codes, numbers, scale_of, skipped_values
@@ -68,7 +69,7 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], s
             truth=columns.human,
             seed=seed,
             counts=counts,
-            criteria={columns.human: _report(rows.where(labelled), seed)},
+            criteria={columns.human: replace(_report(rows.where(labelled), seed), cannot_tell=_cannot_tell(read[columns.human]))},
             reward=None,
             slices={name: _slices(read[name], rows, labelled, seed) for name in by},
             disagreements=_worst(rows, path),
@@ -85,6 +86,12 @@ def _read_rows(read: dict[str, Column], columns: TableColumns, path: Path) -> _R
     if scale.names:
         return _Rows(human.name, scale, codes(human, scale), codes(judge, scale), group)
     return _Rows(human.name, scale, numbers(human, set()), numbers(judge, skipped_values(columns)), group)
+
+
+def _cannot_tell(human: Column) -> int:
+    """How many labels say that the rater cannot tell."""
+    said = [code for code, value in enumerate(human.values) if value.casefold() == CANNOT_TELL]
+    return int(np.isin(human.codes, said).sum())
 
 
 def _given(values: Ints | Floats) -> Bools:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rftj_cli.errors import InputError, nearest
+from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.samples import Placed
+from rftj_cli.kernel.asks import BadItems, items_of, rubric_for
 from rftj_cli.kernel.rubric import Criterion, Rubric, Scale
-from rftj_cli.kernel.sample import CANNOT_TELL
+from rftj_cli.kernel.sample import CANNOT_TELL, Sample
 
 ADJUDICATED = "adjudicated"
 Key = tuple[str, str | None, str]  # sample, item, criterion
@@ -27,10 +28,22 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a sample when a label for it is read."""
+    """What is known of a sample when a label for it is read. `items` None: it is not known which it has."""
 
     rubric: Rubric
     fingerprint: str
+    items: tuple[str, ...] | None = None
+
+    @staticmethod
+    def of(rubric: Rubric, sample: Sample, fingerprint: str) -> Known:
+        """What a rubric makes of a sample."""
+        own, items = rubric_for(rubric, sample), None
+        if own.items is not None:
+            try:
+                items = tuple(part.id for part in items_of(str(sample.fields.get("response")), own.items))
+            except BadItems:
+                items = None  # such a sample fails: labels of its items are labels without a verdict
+        return Known(own, fingerprint, items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +101,11 @@ def settle(
         truth.sources.add(label.source)
         truth.reason = truth.reason or label.reason
         raters[label.rater] = None
-    if rule is not None and rule not in ("majority", ADJUDICATED) and rule not in raters:
+    if rule is not None and rule != "majority" and rule not in raters:
         raise InputError(
-            "--truth: no such rater", found=rule, expected="majority, adjudicated or one of " + ", ".join(raters)
-        )
+            "--truth: no label is by this rater", found=rule, expected="majority or one of " + listed(list(raters)),
+            hint=nearest(rule, ["majority", *raters]),
+        )  # fmt: skip
     for (_, _, id), truth in of.items():
         truth.level = _decide(truth.raters, scales[id], rule)
     items: dict[tuple[str, str], list[str]] = {}
@@ -111,33 +125,43 @@ def _rule_in_words(rule: str | None, raters: Mapping[str, None]) -> str:
 
 
 def _criterion(one: Placed, known: Known) -> Criterion:
-    label, criteria = one.label, known.rubric.criteria
-    ids = [criterion.id for criterion in criteria]
-    if label.criterion is None:
-        if len(ids) != 1:
-            raise InputError(
-                "this label does not say which criterion it answers", file=one.file, row=one.row, key="criterion",
-                expected="one of " + ", ".join(ids),
-            )  # fmt: skip
-        return criteria[0]
-    found = known.rubric.criterion(label.criterion)
-    if found is None:
-        raise InputError(
-            "a label for a criterion that the rubric does not have",
-            file=one.file, row=one.row, key="criterion", found=label.criterion, expected="one of " + ", ".join(ids),
-            hint=nearest(label.criterion, ids) or "labels that answer another rubric's criteria: --truth-rubric FILE",
-        )  # fmt: skip
-    if (found.on == "item") != (label.item is not None):
+    """The criterion that a label answers; the label fits it, its item and its text."""
+    found = _named(one, known.rubric)
+    item, items, sha = one.label.item, known.items, one.label.sample_sha
+    if (found.on == "item") != (item is not None):
         raise InputError(
             "this criterion is judged item by item" if found.on == "item" else "this criterion is of the whole response",
-            file=one.file, row=one.row, key="item", found=label.item,
-            expected="an item" if found.on == "item" else "no item",
+            file=one.file, row=one.row, key="item", found=item, expected="an item" if found.on == "item" else "no item",
         )  # fmt: skip
-    sha = label.sample_sha
+    if items is not None and item is not None and item not in items:
+        raise InputError(
+            "a label for an unknown item", file=one.file, row=one.row, key="item", found=item,
+            expected="one of " + listed(items) if items else "no item: the response holds none", hint=nearest(item, items),
+        )  # fmt: skip
     if sha and not (len(sha) >= 8 and known.fingerprint.startswith(sha)):
         raise InputError(
             "this label was given to another text of the sample", file=one.file, row=one.row, key="sample_sha",
             found=sha, expected=known.fingerprint[:12], hint="label the sample again, or judge the text that was labelled",
+        )  # fmt: skip
+    return found
+
+
+def _named(one: Placed, rubric: Rubric) -> Criterion:
+    """The criterion of that name, or the only one where the label names none."""
+    name, ids = one.label.criterion, [criterion.id for criterion in rubric.criteria]
+    if name is None and len(ids) == 1:
+        return rubric.criteria[0]
+    if name is None:
+        raise InputError(
+            "this label does not say which criterion it answers", file=one.file, row=one.row, key="criterion",
+            expected="one of " + ", ".join(ids),
+        )  # fmt: skip
+    found = rubric.criterion(name)
+    if found is None:
+        raise InputError(
+            "a label for a criterion that the rubric does not have",
+            file=one.file, row=one.row, key="criterion", found=name, expected="one of " + ", ".join(ids),
+            hint=nearest(name, ids) or "labels that answer another rubric's criteria: --truth-rubric FILE",
         )  # fmt: skip
     return found
 

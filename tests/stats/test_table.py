@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, matthews_corrcoef
+from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score, matthews_corrcoef
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from rftj_cli.stats import table as t
@@ -145,3 +145,15 @@ def test_cross_table_ignores_the_order_of_rows() -> None:
     h, j = items(COHEN)
     order = np.random.default_rng(0).permutation(h.size)
     assert np.array_equal(t.cross_table(h[order], j[order], 3), COHEN)
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_macro_f1_equals_sklearn(k: int) -> None:
+    """Macro F1 is scikit-learn's, also where a level is never predicted (0) or occurs nowhere (not counted)."""
+    for table in random_tables(k):
+        never, nowhere = table.copy(), table.copy()
+        never[:, -1] = 0
+        nowhere[:, -1] = nowhere[-1] = 0
+        for one in (table, never, never.T, nowhere):
+            assert t.macro_f1(one) == pytest.approx(f1_score(*items(one), average="macro", zero_division=0), abs=1e-12)
+    assert np.isnan(t.macro_f1(np.zeros((k, k))))
