@@ -59,13 +59,23 @@ def _estimates(
     name = "kappa_quadratic" if kind == "ordinal" else "kappa"
     found = {
         "agreement": share(truth == verdict, clusters=cluster),
-        name: kappa_interval(table, weight, values, clusters=clusters, seed=seed),  # type: ignore[arg-type]
+        name: _constant(truth)
+        if (verdict == verdict[0]).all()
+        else kappa_interval(table, weight, values, clusters=clusters, seed=seed),  # type: ignore[arg-type]
     }
     if kind == "preference":
         decided = truth != 1
         credit = np.where(verdict == 1, 0.5, (verdict == truth).astype(np.float64))[decided]
         found["pair_accuracy"] = share(credit, clusters=None if cluster is None else cluster[decided])
     return found
+
+
+def _constant(truth: Ints) -> Estimate:
+    """Kappa of a rule that always says the same: 0 by its definition, on any labels that vary."""
+    n = int(truth.size)
+    if (truth == truth[0]).all():
+        return Estimate.missing(n, "all labels and verdicts are one class", "by definition")
+    return Estimate(0.0, None, None, n, "by definition", "a constant verdict agrees by chance alone")
 
 
 def _cross_fitted(score: Floats, truth: Ints, k: int, cluster: Ints | None) -> Ints:

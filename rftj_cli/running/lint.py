@@ -75,8 +75,8 @@ def _settings(rubric: Rubric) -> Iterator[str]:
     if rubric.kind == "preference" and rubric.orders == "given":
         yield "`orders: given`: one order alone, so a bias for the first place cannot be seen"
     reward = rubric.reward
-    if rubric.kind == "rubric" and (reward.on_service_failure is None or reward.on_content_failure is None):
-        yield "reward.on_failure is `error`: good for measuring, but training needs a number or a retry"
+    if rubric.kind == "rubric" and reward.on_content_failure is None:
+        yield "reward.on_failure.content is `error`: good for measuring, but in training an answer needs a reward"
     for check in rubric.checks:
         if not check.essential and check.weight == 0:
             yield f"check {check.id} has weight 0 and gates nothing: it has no effect"
