@@ -105,10 +105,17 @@ def example_root() -> Path:
 
 def lay_out(folder: Path) -> None:
     """Copy the example into `folder`; files that are there stay as they are, so that edits survive a second demo."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "gate.yaml").exists():
-        raise InputError(
-            "this folder is not empty, and not a demo", file=folder, hint="name another one: rftj demo DIR"
-        )
+    marker = folder / "datasets" / EXAMPLE / "samples.jsonl"
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not marker.exists())):
+        what = "folder is not empty, and not a demo" if folder.is_dir() else "is not a folder"
+        raise InputError(f"this {what}", file=folder, hint="name another one: rftj demo DIR")
+    try:
+        _copy_example(folder)
+    except OSError as error:
+        raise InputError(f"cannot write the example: {error.strerror}", file=error.filename or folder) from None
+
+
+def _copy_example(folder: Path) -> None:
     root = example_root()
     for part in ("datasets", "prompts"):
         for source in sorted((root / part / EXAMPLE).rglob("*")):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
 from typing import NoReturn
@@ -16,6 +15,7 @@ import typer
 from rftj_cli import __version__
 from rftj_cli.commands import calibrate, check, demo, gate, local, score
 from rftj_cli.errors import InputError, RftjError
+from rftj_cli.report.streams import patient_streams
 
 # Whatever click calls itself (typer vendors it from 0.26 on): the root of its usage errors.
 _ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -29,11 +29,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 local_app = typer.Typer(help="The small model that runs on this machine.", rich_markup_mode=None, no_args_is_help=True)
-app.command("demo")(demo.demo)
-app.command("check")(check.check)
-app.command("score")(score.score)
-app.command("calibrate")(calibrate.calibrate)
-app.command("gate")(gate.gate)
+app.command("demo", short_help="The whole loop on a bundled example: no account, no network.")(demo.demo)
+app.command("check", short_help="Validate everything, show a prompt, forecast the cost.")(check.check)
+app.command("score", short_help="Run the judge over samples and keep every reply.")(score.score)
+app.command("calibrate", short_help="Measure agreement with the labels, with intervals.")(calibrate.calibrate)
+app.command("gate", short_help="PASS (exit 0), FAIL (1) or UNDECIDED (3), for CI.")(gate.gate)
 local_app.command("install")(local.install)
 app.add_typer(local_app, name="local")
 
@@ -59,20 +59,22 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Errors are printed as a sentence, or as JSON under `--json`."""
-    as_json = "--json" in arguments
+    with patient_streams():
+        return _run(arguments, as_json="--json" in arguments)
+
+
+def _run(arguments: list[str], *, as_json: bool) -> int:
     try:
         code = app(args=arguments, prog_name="rftj", standalone_mode=False)
-        sys.stdout.flush()
     except RftjError as error:
         return _tell(error, error.exit_code, as_json)
     except _ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError" and not as_json:
+            typer.echo(_message(error), err=True)
+            return 2
         return _tell(error, 2, as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _tell(RftjError("interrupted; what was judged is kept"), 130, as_json)
-    except BrokenPipeError:
-        # The reader of our output has gone (`rftj ... | head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - the last line of defence
         traceback.print_exc()
         typer.echo(f"rftj {__version__}: this is a bug in rftj; please report it with the lines above.", err=True)
@@ -80,8 +82,12 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _message(error: Exception) -> str:
+    return str(getattr(error, "format_message", lambda: str(error))())
+
+
 def _tell(error: Exception, code: int, as_json: bool) -> int:
-    shown = getattr(error, "format_message", lambda: str(error))()
+    shown = _message(error)
     if as_json:
         located = {}
         if isinstance(error, InputError):
@@ -97,8 +103,6 @@ def _tell(error: Exception, code: int, as_json: bool) -> int:
         }
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        if not shown:  # no_args_is_help: the help was printed already
-            return code
         label = "stopped" if code == 130 else "error" if code in (2, 70) else "cannot tell"
         typer.echo(f"{label}: {shown}", err=True)
     return code

@@ -49,17 +49,19 @@ def gate(
 
     with located(rules, "rules file") as document:
         wanted = compile_rules(document.data)
-        source = Source(
-            run=run,
-            labels=labels,
-            wide=wide,
-            map=tuple(map_ or ()),
-            truth=truth,
-            truth_rubric=truth_rubric,
-            split=split or wanted.split,
-            seed=seed,
-            ignore_unknown=ignore_unknown,
-        )
-        result = decide(wanted, measure(source))
+    source = Source(
+        run=run,
+        labels=labels,
+        wide=wide,
+        map=tuple(map_ or ()),
+        truth=truth,
+        truth_rubric=truth_rubric,
+        split=split or wanted.split,
+        seed=seed,
+        ignore_unknown=ignore_unknown,
+    )
+    report = measure(source)
+    with located(rules, "rules file"):
+        result = decide(wanted, report)
     gate_report.show(result, json=json, markdown=markdown)
     return result.exit_code

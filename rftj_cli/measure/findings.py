@@ -34,7 +34,7 @@ def sentence(one: Criterion) -> str:
     if n == 0:
         return f"no {one.unit} has both a verdict and a label"
     text = f"gives {_of(right, n)} {one.unit}s the level of the labels ({_share(right / n)}{_low(one, 'agreement')})"
-    if one.scale == "nominal":
+    if one.scale == "nominal" or right == n:
         return text
     high = sum(count for h, row in enumerate(one.table) for j, count in enumerate(row) if j > h)
     return f"{text}; {high} too high, {n - right - high} too low"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import Placed, SampleFile, read_labels
+from rftj_cli.files.store import OutcomeRow, SampleRow
 from rftj_cli.judges.lexical import length_score, lexical_score
 from rftj_cli.kernel.asks import names_used, rubric_for
 from rftj_cli.kernel.checks import run_check
@@ -114,38 +115,10 @@ def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], tr
     joined = Joined()
     store = run.store()
     matched = 0
-    for row, outcome_row in store.outcomes():
+    for row, outcome in store.outcomes():
         joined.splits[row.split] = joined.splits.get(row.split, 0) + 1
-        if split is not None and row.split != split:
-            continue
-        sample, outcome = row.sample, outcome_row.outcome
-        rubric = rubric_for(run.rubric, sample)
-        joined.samples += 1
-        joined.groups.add(row.group)
-        joined.clusters.add(row.cluster)
-        if isinstance(outcome, Failure):
-            joined.stages[outcome.stage] = joined.stages.get(outcome.stage, 0) + 1
-        else:
-            joined.judged += 1
-            joined.repaired += int(outcome.repaired)
-        shared = _Shared(row.group, row.cluster, _slices(sample, by), _seen(run.rubric, sample))
-        for criterion in rubric.criteria:
-            if joined.scales.setdefault(criterion.id, criterion.scale) != criterion.scale:
-                raise InputError(
-                    f"sample {sample.id} brings a criterion with another scale than samples before it",
-                    key=f"criteria.{criterion.id}.scale", found=list(criterion.scale.names),
-                    expected=", ".join(joined.scales[criterion.id].names), hint="give one of the two another id",
-                )  # fmt: skip
-            if criterion.essential:
-                joined.essentials.add(criterion.id)
-            units = _units(sample, criterion, outcome, truths, shared)
-            matched += sum(unit.truth is not None for unit in units)
-            joined.units.setdefault(criterion.id, []).extend(units)
-        truth = _truth_reward(rubric_for(truth_rubric, sample) if truth_rubric else rubric, sample, truths, outcome)
-        matched += truth is not None
-        joined.rewards.append(
-            RewardRow(sample.id, row.group, row.cluster, outcome_row.reward.value, truth, shared.lexical, shared.length)
-        )
+        if split is None or row.split == split:
+            matched += _add(joined, run.rubric, row, outcome, truths, by, truth_rubric)
     store.close()
     if split is not None and joined.samples == 0:
         known = ", ".join(f"{name} {count}" for name, count in sorted(joined.splits.items())) or "none"
@@ -153,6 +126,51 @@ def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], tr
     if not matched:
         raise InputError("no label matches a judged sample", hint="do the ids of labels and samples agree?")
     return joined
+
+
+def _add(
+    joined: Joined,
+    whole: Rubric,
+    row: SampleRow,
+    outcome_row: OutcomeRow,
+    truths: Truths,
+    by: tuple[str, ...],
+    truth_rubric: Rubric | None,
+) -> int:
+    """Add one judged sample; how many labels it met."""
+    sample, outcome = row.sample, outcome_row.outcome
+    rubric, matched = rubric_for(whole, sample), 0
+    joined.samples += 1
+    joined.groups.add(row.group)
+    joined.clusters.add(row.cluster)
+    if isinstance(outcome, Failure):
+        joined.stages[outcome.stage] = joined.stages.get(outcome.stage, 0) + 1
+    else:
+        joined.judged += 1
+        joined.repaired += int(outcome.repaired)
+    shared = _Shared(row.group, row.cluster, _slices(sample, by), _seen(whole, sample))
+    for criterion in rubric.criteria:
+        _one_scale(joined, criterion, sample)
+        units = _units(sample, criterion, outcome, truths, shared)
+        matched += sum(unit.truth is not None for unit in units)
+        joined.units.setdefault(criterion.id, []).extend(units)
+    truth = _truth_reward(rubric_for(truth_rubric, sample) if truth_rubric else rubric, sample, truths, outcome)
+    reward = outcome_row.reward.value
+    joined.rewards.append(RewardRow(sample.id, row.group, row.cluster, reward, truth, shared.lexical, shared.length))
+    return matched + (truth is not None)
+
+
+def _one_scale(joined: Joined, criterion: Criterion, sample: Sample) -> None:
+    """Keep a criterion's scale; samples may bring criteria of their own, but one id is one scale."""
+    if criterion.essential:
+        joined.essentials.add(criterion.id)
+    known = joined.scales.setdefault(criterion.id, criterion.scale)
+    if known != criterion.scale:
+        raise InputError(
+            f"sample {sample.id} brings a criterion with another scale than samples before it",
+            key=f"criteria.{criterion.id}.scale", found=list(criterion.scale.names), expected=", ".join(known.names),
+            hint="give one of the two another id",
+        )  # fmt: skip
 
 
 class _Shared:

@@ -75,45 +75,49 @@ def settle(
     scales: dict[str, Scale] = {}
     passed_over = 0
     for one in placed:
-        label = one.label
-        known = samples.get(label.id)
+        known = samples.get(one.label.id)
         if known is None:
-            if label.id in later:
-                continue
-            if ignore_unknown:
-                passed_over += 1
-                continue
-            hint = (
-                nearest(label.id, list(samples)[:5000]) or "labels of more samples than were judged: --ignore-unknown"
-            )
-            raise InputError(
-                "a label for an unknown sample", file=one.file, row=one.row, key="id", found=label.id, hint=hint
-            )
+            if one.label.id not in later:
+                passed_over += _pass_over(one, samples, ignore_unknown)
+            continue
         criterion = _criterion(one, known)
         scales[criterion.id] = criterion.scale
-        truth = of.setdefault((label.id, label.item, criterion.id), Truth())
-        if label.rater in truth.raters:
-            raise InputError(
-                f"rater {label.rater} labels {criterion.id} of this sample twice",
-                file=one.file, row=one.row, key="rater", found=label.id,
-            )  # fmt: skip
-        truth.raters[label.rater] = _level(one, criterion)
-        truth.sources.add(label.source)
-        truth.reason = truth.reason or label.reason
-        raters[label.rater] = None
+        _add(of.setdefault((one.label.id, one.label.item, criterion.id), Truth()), one, criterion)
+        raters[one.label.rater] = None
     if rule is not None and rule != "majority" and rule not in raters:
         raise InputError(
             "--truth: no label is by this rater", found=rule, expected="majority or one of " + listed(list(raters)),
             hint=nearest(rule, ["majority", *raters]),
         )  # fmt: skip
-    for (_, _, id), truth in of.items():
-        truth.level = _decide(truth.raters, scales[id], rule)
     items: dict[tuple[str, str], list[str]] = {}
-    for sample, item, id in of:
+    for (sample, item, id), truth in of.items():
+        truth.level = _decide(truth.raters, scales[id], rule)
         if item is not None:
             items.setdefault((sample, id), []).append(item)
     labelled = {key: tuple(found) for key, found in items.items()}
     return Truths(of, labelled, passed_over, tuple(raters), _rule_in_words(rule, raters))
+
+
+def _pass_over(one: Placed, samples: Mapping[str, Known], ignore_unknown: bool) -> int:
+    """1, where the user said that there are labels of other samples."""
+    if ignore_unknown:
+        return 1
+    hint = nearest(one.label.id, list(samples)[:5000]) or "labels of more samples than were judged: --ignore-unknown"
+    raise InputError(
+        "a label for an unknown sample", file=one.file, row=one.row, key="id", found=one.label.id, hint=hint
+    )  # fmt: skip
+
+
+def _add(truth: Truth, one: Placed, criterion: Criterion) -> None:
+    label = one.label
+    if label.rater in truth.raters:
+        raise InputError(
+            f"rater {label.rater} labels {criterion.id} of this sample twice",
+            file=one.file, row=one.row, key="rater", found=label.id,
+        )  # fmt: skip
+    truth.raters[label.rater] = _level(one, criterion)
+    truth.sources.add(label.source)
+    truth.reason = truth.reason or label.reason
 
 
 def _rule_in_words(rule: str | None, raters: Mapping[str, None]) -> str:

@@ -31,7 +31,7 @@ class Facts:
 class Grid:
     """A table; the first `left` and the last `tail` columns are words, the others figures. `strong` rows stand out.
 
-    A header may have two lines.
+    A header may have two lines. `instead` are the tables to show where this one is too wide.
     """
 
     headers: Sequence[str]
@@ -39,6 +39,7 @@ class Grid:
     left: int = 1
     strong: frozenset[int] = frozenset()
     tail: int = 0
+    instead: tuple[Grid, ...] = ()
 
     def is_word(self, index: int) -> bool:
         """Whether a column holds words, which may be wrapped, and no figures."""

@@ -16,7 +16,7 @@ from rftj_cli.report.words import counted, cut, interval, number
 from rftj_cli.stats.estimate import Estimate
 
 WORST = 5
-LONGEST = 140  # characters of a reason or a response
+LONGEST = 120  # characters of a reason or a response
 FEW_COLUMNS, SLICED = 3, 3
 NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
 
@@ -120,11 +120,15 @@ def _beside(report: Calibration) -> Grid:
     for name in dict.fromkeys(b.name for one in report.criteria.values() for b in one.baselines):
         rows.append([name, *(_baseline(report.criteria[id], name, key[id]) for id in ids)])
     words = [NAMES.get(key[id], key[id].replace("_", " ")) for id in ids]
-    if len(ids) <= FEW_COLUMNS:
-        headers = ["", *(f"{id}\n{word}" for id, word in zip(ids, words, strict=True))]
-        return Grid(headers, rows, strong=frozenset({0}))
+    heads = [f"{id}\n{word}" for id, word in zip(ids, words, strict=True)]
+    columns = tuple(
+        Grid(["", *heads[at : at + FEW_COLUMNS]], [[row[0], *row[1:][at : at + FEW_COLUMNS]] for row in rows])
+        for at in range(0, len(ids), FEW_COLUMNS)
+    )
+    if len(columns) == 1:
+        return replace(columns[0], strong=frozenset({0}))
     lines = [[id, words[index], *(row[index + 1] for row in rows)] for index, id in enumerate(ids)]
-    return Grid(["", "", *(row[0] for row in rows)], lines, left=2)
+    return Grid(["", "", *(row[0] for row in rows)], lines, left=2, instead=columns)
 
 
 def _kind(one: Criterion) -> str:

@@ -46,7 +46,9 @@ def _renderable(block: Block, width: int) -> RenderableType:
     if isinstance(block, Entries):
         return _entries([(name, "\n".join(lines)) for name, lines in block.rows])
     widths = _widths(block, width)
-    return _records(block) if widths is None else _grid(block, widths)
+    if widths is not None:
+        return _grid(block, widths)
+    return Group(*(_renderable(one, width) for one in block.instead)) if block.instead else _records(block)
 
 
 def _hanging(rows: Sequence[tuple[str, str]], *, bullet: bool = False) -> RenderableType:

@@ -51,6 +51,7 @@ def _blocks(seen: Any) -> list[Block]:
             ]
         ),
         Heading("1. Each prompt against the labels: kappa with its 95% interval, and the gate"),
+        Facts([(name, what) for name, what in ROWS if name in reports]),
         _table(seen),
         Lines([_draft(seen), _mended(seen), _defined(reports), *_small(seen)]),
         Heading("2. As a reward: does it rank two comments on the same clause as the labels do?"),
@@ -95,11 +96,11 @@ def _local(seen: Any) -> str:
 
 def _table(seen: Any) -> Grid:
     rows = []
-    for name, what in ROWS:
+    for name, _ in ROWS:
         if name in seen.calibrations:
             criteria = seen.calibrations[name]["criteria"]
-            rows.append([name, what, *(_kappa(criteria[id]) for id in CRITERIA), _gate(seen, name)])
-    return Grid(["prompt", "", *CRITERIA, "gate"], rows, left=2)
+            rows.append([name, *(_kappa(criteria[id]) for id in CRITERIA), _gate(seen, name)])
+    return Grid(["prompt", *CRITERIA, "gate"], rows, tail=1)
 
 
 def _kappa(criterion: Mapping[str, Any]) -> str:

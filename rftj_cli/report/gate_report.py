@@ -52,9 +52,10 @@ def _blocks(result: GateResult) -> Iterator[Block]:
         yield Heading("What would decide")
         yield Lines(needed)
     notes = [f"{_rule(one)}: {one.note}" for one in result.rulings if one.decision == "FAIL" and one.note]
-    if notes or result.warnings:
+    notes += [text for text in result.warnings if not any(one.note and one.note in text for one in result.rulings)]
+    if notes:
         yield Heading("Notes")
-        yield Lines([*notes, *result.warnings])
+        yield Lines(notes)
 
 
 def _rule(one: Ruling) -> str:

@@ -1,4 +1,4 @@
-"""The gate: rules and a calibration to PASS, FAIL or UNDECIDED, decided on the report's own 95% bounds.
+"""Rules and a calibration to a decision, on the report's own 95% bounds.
 
     min: low >= limit  PASS    high < limit  FAIL    else UNDECIDED, with the labels that would decide it
     max: high <= limit PASS    low > limit   FAIL    else UNDECIDED
@@ -13,45 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rftj_cli.errors import InputError, listed, nearest
-from rftj_cli.kernel.fields import Fields
-from rftj_cli.kernel.sample import SPLITS
+from rftj_cli.gate.rules import EVERY, REWARD, Limit, Rules
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.plan import labels_needed
 
 SCHEMA = "rftj.gate/1"
-REWARD = "reward"
-EVERY = "*"
 READINGS = ("_failures_wrong", "_failures_tie", "_failures_included")
 SOMETIMES = ("flips", "order_agreement", "first_place_wins", "reply_accuracy", "pair_accuracy")  # of some runs alone
 Decision = Literal["PASS", "FAIL", "UNDECIDED"]
-On = Literal["low", "value"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """One bound on one estimate of one criterion.
-
-    `*`: of every criterion that has the estimate and no limit of its own on it.
-    """
-
-    criterion: str
-    estimate: str
-    kind: Literal["min", "max"]
-    limit: float
-    on: On
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a judge must reach. The three shares are counted, not estimated: they are facts of the run."""
-
-    limits: tuple[Limit, ...]
-    split: str | None = None
-    undecided: Literal["fail", "warn"] = "fail"
-    max_failures: float | None = None
-    max_flips: float | None = None
-    min_coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,48 +61,12 @@ class GateResult:
     schema: str = field(default=SCHEMA)
 
 
-def compile_rules(data: object) -> Rules:
-    """Rules from plain data. Raises `InputError` with the key of the first fault."""
-    root = Fields(data)
-    on: On = root.choice("on", ("low", "value"), "low")
-    limits = list(_limits(root, EVERY, on))
-    criteria = Fields(root.raw("criteria", {}), "criteria")
-    for id in criteria.raw_items():
-        fields = Fields(criteria.raw(str(id)), f"criteria.{id}")
-        limits += _limits(fields, str(id), fields.choice("on", ("low", "value"), on))
-        fields.done()
-    if root.has("reward"):
-        fields = Fields(root.raw("reward"), "reward")
-        limits += _limits(fields, REWARD, fields.choice("on", ("low", "value"), on))
-        fields.done()
-    root.raw("reward", None)
-    rules = Rules(
-        limits=tuple(limits),
-        split=root.choice("split", SPLITS, None),
-        undecided=root.choice("undecided", ("fail", "warn"), "fail"),
-        max_failures=root.number("max_failures", None, low=0, high=1),
-        max_flips=root.number("max_flips", None, low=0, high=1),
-        min_coverage=root.number("min_coverage", None, low=0, high=1),
-    )
-    root.done()
-    if not limits and rules.max_failures is None and rules.max_flips is None and rules.min_coverage is None:
-        raise InputError("these rules decide nothing", expected="min, max, max_failures, max_flips or min_coverage")
-    return rules
-
-
-def _limits(fields: Fields, criterion: str, on: On) -> Iterator[Limit]:
-    for kind in ("min", "max"):
-        bounds = Fields(fields.raw(kind, {}), fields.path(kind))
-        for name in bounds.raw_items():
-            yield Limit(criterion, str(name), kind, bounds.number(str(name)), on)
-
-
 def decide(rules: Rules, report: Calibration) -> GateResult:
     """Apply every rule. Raises `InputError` for a rule that names a criterion or an estimate that there is not."""
     rulings = [ruling for limit in rules.limits for ruling in _apply(limit, rules, report)]
     rulings += _counted(rules, report)
     decisions = {ruling.decision for ruling in rulings}
-    decision: Decision = "FAIL" if "FAIL" in decisions else "UNDECIDED" if "UNDECIDED" in decisions else "PASS"
+    decision: Decision = "FAIL" if "FAIL" in decisions else "PASS" if decisions == {"PASS"} else "UNDECIDED"
     code = {"PASS": 0, "FAIL": 1, "UNDECIDED": 3 if rules.undecided == "fail" else 0}[decision]
     return GateResult(
         decision=decision,
