@@ -1,0 +1,168 @@
+"""The command line itself: fast help, every option named, and exit codes of misuse, bugs and closed pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from making import write_rows, write_rubric
+from reporting import rftj, scored, succeed, truth_labels
+
+HEAVY = ("boto3", "botocore", "pandas", "numpy", "scipy", "rich", "pyarrow", "jinja2", "yaml", "msgspec", "urllib3")
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "demo": ("--json", "--quiet"),
+    "check": ("--labels", "--wide", "--set", "--map", "--prices", "--strict", "--json", "--quiet"),
+    "score": (
+        "--run", "--replay", "--import-replies", "--fresh", "--set", "--map", "--workers", "--base-url", "--region",
+        "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
+    ),
+    "calibrate": (
+        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--by", "--table",
+        "--judge", "--human", "--levels", "--positive", "--group", "--no-verdict", "--seed", "--full", "--markdown",
+        "--show-text", "--no-text", "--rows", "--json", "--quiet",
+    ),
+    "gate": (
+        "--rules", "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--seed",
+        "--markdown", "--json", "--quiet",
+    ),
+    "local install": ("--json", "--quiet"),
+}  # fmt: skip
+
+
+def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "rftj_cli", *map(str, arguments)]
+    return subprocess.run(
+        line, capture_output=True, text=True, env={**os.environ, **environment}, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["calibrate", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    script = (
+        "import json, sys\nfrom rftj_cli.main import run\ncode = run(json.loads(sys.argv[1]))\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)\nsys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0 and done.stdout
+    assert not set(HEAVY) & set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_help_names_every_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    out = succeed(*name.split(), "--help").out
+    named = set(re.findall(r"--[a-z][a-z-]+", out))
+    assert set(OPTIONS[name]) <= named
+    # An option that is not in the table above is new: name it there, and test it.
+    listed = {
+        one for line in out.splitlines() if re.match(r"\s+-", line) for one in re.findall(r"--[a-z][a-z-]+", line)
+    }
+    assert listed - {"--help"} <= {*OPTIONS[name], "--table"}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_argument_has_words(name: str) -> None:
+    out = succeed(*name.split(), "-h").out
+    assert re.search(r"^  [A-Z]\w+.*\.", out, re.MULTILINE)
+
+
+def test_the_root_help_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = succeed("--help").out
+    assert "..." not in out.partition("Commands:")[2] and all(len(line) <= 80 for line in out.splitlines())
+    assert {"demo", "check", "score", "calibrate", "gate", "local"} <= set(re.findall(r"^  (\w+) ", out, re.MULTILINE))
+
+
+MISUSE = [
+    (("frobnicate",), "No such command 'frobnicate'"),
+    (("calibrat", "runs/x"), "No such command 'calibrat'"),
+    (("calibrate", "--lables", "x"), "--labels"),
+    (("gate", "runs/x"), "Missing option '--rules'"),
+    (("score", "rubric.yaml"), "Missing argument 'samples'"),
+    (("calibrate", "a", "b"), "unexpected extra argument"),
+    (("calibrate", "a", "--seed", "one"), "--seed"),
+    (("score", "a", "b", "--workers", "0"), "--workers"),
+    (("calibrate", "a", "--labels"), "--labels"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), MISUSE)
+def test_misuse_is_one_line_and_exit_2(arguments: tuple[str, ...], says: str) -> None:
+    said = rftj(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("error: ") and len(said.err.splitlines()) == 1
+    assert says in said.err
+    document = rftj(*arguments, "--json")
+    if arguments[-1] != "--labels":
+        assert document.code == 2 and document.document["schema"] == "rftj.error/1"
+        assert says in document.document["message"]
+
+
+def test_no_command_shows_the_help() -> None:
+    said = rftj()
+    assert said.code == 2 and said.err.startswith("Usage: rftj") and "calibrate" in said.err
+
+
+def test_an_error_document_carries_its_place(home: Path) -> None:
+    (home / "gate.yaml").write_text("min:\n  kapa: 0.5\n")
+    run = scored(home, {"s0": "pass", "s1": "fail"})
+    file = truth_labels(home, {"s0": "pass", "s1": "fail"})
+    said = rftj("gate", run, "--labels", file, "--rules", home / "gate.yaml", "--json")
+    assert said.code == 2 and said.err == ""
+    document = said.document
+    assert document["schema"] == "rftj.error/1" and document["exit_code"] == 2
+    assert (document["file"], document["row"], document["key"]) == (str(home / "gate.yaml"), 2, "min.kapa")
+    assert document["hint"] == "did you mean `kappa`?"
+
+
+PLUGIN = "def judge(model, **options):\n    def answer(request):\n        return 1 // 0\n    return answer\n"
+
+
+def test_a_bug_leaves_with_70_a_traceback_and_where_to_report_it(home: Path) -> None:
+    """A judge plug-in that raises what no judge may raise stands for a bug."""
+    (home / "plug").mkdir()
+    (home / "plug" / "broken_judge.py").write_text(PLUGIN)
+    about = home / "plug" / "broken_judge-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-judge\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[rftj.judges]\nbroken = broken_judge:judge\n")
+    rubric = write_rubric(home, judge={"model": "broken:x"})
+    rows = write_rows(home / "s.jsonl", [{"id": "s0", "response": "r"}])
+    done = command("score", rubric, rows, "--run", home / "run", PYTHONPATH=str(home / "plug"))
+    assert done.returncode == 70, done.stderr
+    assert "ZeroDivisionError" in done.stderr and "Traceback" in done.stderr and "report it" in done.stderr
+    said = command("score", rubric, rows, "--run", home / "run", "--json", PYTHONPATH=str(home / "plug"))
+    document = json.loads(said.stdout)
+    assert said.returncode == 70 and document["schema"] == "rftj.error/1" and document["exit_code"] == 70
+
+
+def unread(*arguments: object) -> tuple[int, str]:
+    """(exit code, stderr) of a command whose output nobody reads: every write meets a closed pipe."""
+    reader, writer = os.pipe()
+    line = [sys.executable, "-m", "rftj_cli", *map(str, arguments)]
+    done = subprocess.Popen(line, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    os.close(reader)
+    _, err = done.communicate(timeout=60)
+    return done.returncode, err
+
+
+def test_a_reader_that_goes_away_changes_no_exit_code(home: Path) -> None:
+    verdicts = {f"s{i}": "pass" if i % 2 else "fail" for i in range(30)}
+    run, file = scored(home, verdicts), truth_labels(home, dict.fromkeys(verdicts, "pass") | {"s0": "fail"})
+    (home / "gate.yaml").write_text("min: {agreement: 0.99}")
+    gate = ("gate", run, "--labels", file, "--rules", home / "gate.yaml")
+    for options in ((), ("--json",), ("--markdown", "--full")):
+        code, err = unread("calibrate", run, "--labels", file, *options)
+        assert code == 0, err
+        assert not re.search("Traceback|Broken|Exception ignored", err)
+    assert unread(*gate)[0] == 1  # the answer is no, whoever reads it
+    assert unread("calibrate", home / "nowhere", "--json")[0] == 2

@@ -1,0 +1,205 @@
+"""`--table`: verdicts made elsewhere. The levels are found or named, nothing is guessed, dropped or counted twice."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from reporting import calibrated, refused, succeed
+
+Pairs = Sequence[tuple[Any, Any]]
+
+
+def write(home: Path, pairs: Pairs, name: str = "table.csv", **more: Sequence[Any]) -> Path:
+    """A table of (human, judge) rows."""
+    frame = pandas.DataFrame({"human": [h for h, _ in pairs], "judge": [j for _, j in pairs], **more})
+    path = home / name
+    if name.endswith(".csv"):
+        frame.to_csv(path, index=False)
+    elif name.endswith(".parquet"):
+        frame.to_parquet(path, index=False)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")))
+    return path
+
+
+def measured(path: Path, *options: object) -> dict[str, Any]:
+    return calibrated("--table", path, "--judge", "judge", "--human", "human", *options)
+
+
+def human(report: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = report["criteria"]["human"]
+    return found
+
+
+def wrong(path: Path, *options: object) -> dict[str, Any]:
+    return refused("calibrate", "--table", path, "--judge", "judge", "--human", "human", *options)
+
+
+def rounded(value: Any) -> Any:
+    """The same document up to the rounding of sums taken in another order."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return round(value, 9) if isinstance(value, float) else value
+
+
+INFERRED: list[tuple[str, Pairs, tuple[str, ...], str, list[str]]] = [
+    ("fail and pass", [("fail", "pass"), ("pass", "pass")], (), "pass_fail", ["fail", "pass"]),
+    ("no and yes", [("yes", "no"), ("no", "no")], (), "pass_fail", ["no", "yes"]),
+    ("case aside", [("Yes", "NO"), ("No", "yes")], (), "pass_fail", ["No", "Yes"]),
+    ("one class of a pair", [("pass", "pass"), ("pass", "fail")], (), "pass_fail", ["fail", "pass"]),
+    ("0 and 1", [(1, 0), (0, 0)], (), "pass_fail", ["0", "1"]),
+    ("only 1", [(1, 1), (1, 1)], (), "pass_fail", ["0", "1"]),
+    ("ratings", [(1, 2), (10, 9), (2, 2)], (), "numeric", ["1", "2", "9", "10"]),
+    ("1 and 1.0", [("1.0", "1"), ("2", "2.0"), ("3", "3")], (), "numeric", ["1", "2", "3"]),
+    ("A, B and tie", [("A", "B"), ("tie", "A")], (), "preference", ["A", "tie", "B"]),
+    ("words", [("red", "blue"), ("blue", "green"), ("green", "red")], (), "nominal", ["blue", "green", "red"]),
+    ("--levels", [("low", "mid"), ("top", "top")], ("--levels", "low,mid,top"), "levels", ["low", "mid", "top"]),
+    ("--levels of two", [("ok", "bad"), ("bad", "bad")], ("--levels", "bad,ok"), "pass_fail", ["bad", "ok"]),
+    ("--positive", [("spam", "ham"), ("ham", "ham")], ("--positive", "ham"), "pass_fail", ["spam", "ham"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "options", "scale", "levels"), [c[1:] for c in INFERRED], ids=[c[0] for c in INFERRED]
+)
+def test_the_levels_are_found(
+    home: Path, pairs: Pairs, options: tuple[str, ...], scale: str, levels: list[str]
+) -> None:
+    one = human(measured(write(home, pairs), *options))
+    assert (one["scale"], one["levels"]) == (scale, levels)
+    places = {level.casefold(): index for index, level in enumerate(levels)}
+    expected = [[0] * len(levels) for _ in levels]
+    for truth, judge in pairs:
+        expected[_place(places, truth)][_place(places, judge)] += 1
+    assert one["table"] == expected
+
+
+def _place(places: dict[str, int], value: Any) -> int:
+    return places[str(value).casefold().removesuffix(".0")]
+
+
+def test_many_fractions_are_a_continuous_score(home: Path) -> None:
+    chance = random.Random(1)
+    pairs = [(x := chance.random(), x + chance.gauss(0, 0.1)) for _ in range(60)]
+    one = human(measured(write(home, pairs)))
+    assert one["scale"] == "continuous" and one["table"] == []
+    assert one["estimates"]["pearson"]["value"] > 0.8 and one["estimates"]["mae"]["value"] == pytest.approx(
+        sum(abs(h - j) for h, j in pairs) / 60
+    )
+
+
+def test_missing_labels_are_counted_not_dropped_in_silence(home: Path) -> None:
+    pairs = [("pass", "pass")] * 6 + [("fail", "fail")] * 4 + [(None, "pass")] * 5 + [("pass", None)] * 2
+    report = measured(write(home, pairs))
+    assert report["counts"] | {"samples": 17, "judged": 15, "failed": 2, "labelled": 12, "used": 10} == report["counts"]
+    assert "5 of 17 rows have no label and are left out" in report["warnings"]
+    assert human(report)["failed"] == 2
+    assert any("2 of 12 labelled rows have no verdict" in text for text in report["warnings"])
+    assert human(report)["estimates"]["agreement_failures_wrong"]["value"] == pytest.approx(10 / 12)
+
+
+def test_cannot_tell_is_no_level_of_a_table(home: Path) -> None:
+    report = measured(write(home, [("pass", "pass"), ("fail", "fail"), ("cannot_tell", "pass")]))
+    assert human(report)["levels"] == ["fail", "pass"]
+    assert human(report)["cannot_tell"] == 1 and report["counts"]["used"] == 2
+
+
+@pytest.mark.parametrize("word", ["NaN", "null", "N/A"])
+def test_a_word_for_a_missing_label_is_asked_about(home: Path, word: str) -> None:
+    path = home / "table.csv"
+    path.write_text(f"human,judge\npass,pass\nfail,fail\n{word},pass\n")
+    error = wrong(path)
+    assert (error["row"], error["key"], error["found"]) == (4, "human", repr(word)) and "empty" in error["hint"]
+    path.write_text("human,judge\n1,1\n2,2\nnone,2\n")
+    assert wrong(path)["row"] == 4
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.jsonl", "table.parquet"])
+def test_a_verdict_that_is_no_level_is_named_with_its_row(home: Path, name: str) -> None:
+    path = write(home, [("pass", "pass"), ("fail", "fail"), ("pass", "unsure"), ("pass", "unsure")], name)
+    error = wrong(path)
+    assert error["row"] == (4 if name.endswith(".csv") else 3)
+    assert (error["key"], error["found"]) == ("judge", "'unsure'")
+    assert "2 rows" in error["problem"] and "fail, pass" in error["expected"] and "--no-verdict" in error["hint"]
+    report = measured(path, "--no-verdict", "unsure")
+    assert human(report)["table"] == [[1, 0], [0, 1]] and human(report)["failed"] == 2
+
+
+def test_the_order_of_rows_and_the_format_change_nothing(home: Path) -> None:
+    chance = random.Random(5)
+    pairs = [(chance.choice("123"), chance.choice("123")) for _ in range(90)]
+    groups = [f"g{i % 30}" for i in range(90)]
+    order = chance.sample(range(90), 90)
+    files = [write(home, pairs, name, group=groups) for name in ("t.csv", "t.jsonl", "t.parquet")]
+    files.append(write(home, [pairs[i] for i in order], "mixed.csv", group=[groups[i] for i in order]))
+    reports = [rounded(measured(file, "--group", "group")["criteria"]) for file in files]
+    assert all(report == reports[0] for report in reports[1:])
+
+
+def test_a_csv_with_a_byte_order_mark_newlines_and_quotes(home: Path) -> None:
+    path = home / "table.csv"
+    text = '\ufeffhuman,text,judge\r\npass,"two\nlines, and ""quotes""",pass\r\nfail,"",pass\r\nfail,x,fail\r\n'
+    path.write_bytes(text.encode())
+    assert human(measured(path))["table"] == [[1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(("column", "option"), [("humn", "--human"), ("jugde", "--judge"), ("grp", "--group")])
+def test_a_missing_column_is_named_with_the_nearest(home: Path, column: str, option: str) -> None:
+    path = write(home, [("pass", "pass"), ("fail", "fail")], group=["a", "b"])
+    columns = {"--human": "human", "--judge": "judge", option: column}
+    error = refused("calibrate", "--table", path, *(word for pair in columns.items() for word in pair))
+    assert error["key"] == column and "human, judge, group" in error["expected"]
+    assert error["file"] == str(path)
+
+
+def test_groups_widen_intervals_and_give_pairs(home: Path) -> None:
+    pairs = [("pass", "pass"), ("pass", "pass"), ("fail", "fail"), ("fail", "pass")] * 10
+    path = write(home, pairs, group=[f"g{i // 4}" for i in range(40)])
+    plain, grouped = human(measured(path))["estimates"], human(measured(path, "--group", "group"))["estimates"]
+    assert "pair_accuracy" not in plain
+    # In each group 2 x 2 pairs: (pass, pass) against (fail, fail) right, against (fail, pass) tied.
+    assert grouped["pair_accuracy"]["value"] == pytest.approx(0.75) and grouped["pair_accuracy"]["n"] == 40
+    assert grouped["agreement"]["value"] == plain["agreement"]["value"]
+
+
+def test_slices_of_a_table(home: Path) -> None:
+    pairs = [("pass", "pass"), ("fail", "pass"), ("fail", "fail"), ("pass", "pass")]
+    report = measured(write(home, pairs, domain=["x", "x", "y", "y"]), "--by", "domain")
+    slices = report["slices"]["domain"]
+    assert {value: part["human"]["estimates"]["agreement"]["value"] for value, part in slices.items()} == {
+        "x": 0.5,
+        "y": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--labels", "x"),
+        ("--truth", "majority"),
+        ("--split", "dev"),
+        ("--rows", "r.csv"),
+        ("--wide",),
+        ("--map", "a=b"),
+    ],
+)
+def test_options_of_a_run_are_refused_for_a_table(home: Path, option: tuple[str, ...]) -> None:
+    error = wrong(write(home, [("pass", "pass")]), *option)
+    assert option[0] in error["problem"] and "--table" in error["problem"]
+
+
+def test_fifty_rows_that_all_pass_are_no_proof_of_fitness(home: Path) -> None:
+    report = measured(write(home, [("pass", "pass")] * 50))
+    kappa = human(report)["estimates"]["kappa"]
+    assert kappa["value"] is None and kappa["note"]
+    assert any("every label is pass" in text for text in report["warnings"])
+    out = succeed("calibrate", "--table", home / "table.csv", "--judge", "judge", "--human", "human").out
+    assert "every label is pass" in out and "nan" not in out.lower()
