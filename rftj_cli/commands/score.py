@@ -40,7 +40,9 @@ def score(
     region: Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for one call, retries included.", min=0.1)] = 120.0,
     max_cost: Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)] = None,
-    max_failures: Annotated[float, typer.Option(help="Share of failures beyond which to exit with 3.")] = 0.1,
+    max_failures: Annotated[
+        float, typer.Option(help="Share of failures beyond which to exit with 3.", min=0, max=1)
+    ] = 0.1,
     prices: PricesOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

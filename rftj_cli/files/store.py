@@ -76,6 +76,16 @@ class OutcomeRow:
 Row = SampleRow | ReplyRow | OutcomeRow
 
 
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """Mean, lowest and highest reward of a run (None: there is none), and how many outcomes have no reward."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    without: int
+
+
 class Store:
     """One open run store. A store opened for reading never changes the file."""
 
@@ -169,10 +179,17 @@ class Store:
             "SELECT COALESCE(SUM(cost), 0), COUNT(cost), COUNT(*) FROM replies WHERE NOT reused"
         ).fetchone()
         tokens = self._db.execute(
-            "SELECT COALESCE(SUM(reply ->> 'input_tokens'), 0), COALESCE(SUM(reply ->> 'output_tokens'), 0)"
+            "SELECT COALESCE(SUM(json_extract(reply, '$.input_tokens')), 0),"
+            " COALESCE(SUM(json_extract(reply, '$.output_tokens')), 0)"
             " FROM replies WHERE NOT reused AND reply IS NOT NULL"
         ).fetchone()
         return float(cost) if priced == calls else None, int(tokens[0]), int(tokens[1]), int(calls)
+
+    def rewards(self) -> Rewards:
+        """The rewards of the run in short."""
+        value = "json_extract(CAST(reward AS TEXT), '$.value')"
+        query = f"SELECT AVG({value}), MIN({value}), MAX({value}), COUNT(*) - COUNT({value}) FROM outcomes"
+        return Rewards(*self._db.execute(query).fetchone())
 
     def outcomes(self) -> Iterator[tuple[SampleRow, OutcomeRow]]:
         """Every judged sample with its outcome, in the order of the samples."""

@@ -91,6 +91,10 @@ def _identifier(fields: Fields) -> str:
     id = fields.text("id")
     if not IDENTIFIER.match(id):
         raise InputError("bad id", key=fields.path("id"), found=id, expected="letters, digits, _ or -, no digit first")
+    if id == "reward":  # reports and gate rules give this name to the reward itself
+        raise InputError(
+            "this id is taken", key=fields.path("id"), found=id, hint="`reward` names the reward in reports"
+        )
     return str(id)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def frame(run: Run, question: Question) -> pandas.DataFrame:
-    """One row for each sample, item and criterion: truth, verdict, every rater's label, reason, group, cluster."""
+    """One row for each sample, item and criterion: truth, verdict, labels, reason, group, cluster, rewards."""
     import pandas
 
     placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns)
@@ -23,6 +23,7 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
         run, placed, rule=question.truth, truth_rubric=question.truth_rubric, ignore_unknown=question.ignore_unknown
     )
     joined = join(run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric)
+    rewards = {row.sample: row for row in joined.rewards}
     rows = []
     for criterion, units in joined.units.items():
         names = joined.scales[criterion].names
@@ -31,7 +32,8 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
             row: dict[str, object] = {
                 "id": unit.sample, "item": unit.item, "criterion": criterion, "truth": truth,
                 "verdict": None if unit.level is None else names[unit.level], "failure": unit.stage,
-                "reason": unit.reason, "group": unit.group, "cluster": unit.cluster, **unit.slices,
+                "reason": unit.reason, "group": unit.group, "cluster": unit.cluster,
+                "reward": rewards[unit.sample].judge, "reward_truth": rewards[unit.sample].truth, **unit.slices,
             }  # fmt: skip
             for rater, level in (unit.truth.raters if unit.truth else {}).items():
                 row[f"label_{rater}"] = "cannot_tell" if level is None else names[level]

@@ -18,6 +18,7 @@ from rftj_cli.stats.estimate import Estimate
 WORST = 5
 LONGEST = 120  # characters of a reason or a response
 FEW_COLUMNS, SLICED = 3, 3
+SLICE_FIRST = ("tpr", "tnr", "kappa", "kappa_quadratic", "pair_accuracy", "order_agreement", "agreement")
 NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
 
 
@@ -209,7 +210,7 @@ def _slices(field: str, values: Mapping[str, Any]) -> Iterator[Block]:
     for id in dict.fromkeys(id for criteria in values.values() for id in criteria):
         parts = {value: criteria[id] for value, criteria in values.items() if id in criteria}
         names = list(dict.fromkeys(name for part in parts.values() for name in part["estimates"] if name != "coverage"))
-        names = names[:SLICED]
+        names = sorted(names, key=lambda name: SLICE_FIRST.index(name) if name in SLICE_FIRST else 99)[:SLICED]
         rows = [
             [value, *(interval(part["estimates"][name]) for name in names), f"{part['n']:,}"]
             for value, part in parts.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts, Heading, Lines
@@ -61,7 +61,7 @@ def _blocks(checked: Checked) -> Iterator[Block]:
             "rubric",
             f"{rubric.name} ({rubric.kind}), judge {rubric.judge_fingerprint[:8]}, reward {rubric.reward_fingerprint[:8]}",
         ),
-        ("criteria", ", ".join(f"{one.id} ({' | '.join(one.scale.names[:6])})" for one in rubric.criteria) or "none"),
+        ("criteria", ", ".join(f"{one.id} ({levels(one.scale.names)})" for one in rubric.criteria) or "none"),
     ]
     if rubric.checks:
         rows.append(("checks", ", ".join(f"{one.id} ({one.type})" for one in rubric.checks)))
@@ -86,3 +86,8 @@ def _blocks(checked: Checked) -> Iterator[Block]:
     if checked.warnings:
         yield Heading("Known faults")
         yield Lines(list(checked.warnings))
+
+
+def levels(names: Sequence[str]) -> str:
+    """The levels of a scale in a line: all of a few, the ends of many."""
+    return " | ".join(names) if len(names) <= 6 else f"{names[0]} to {names[-1]}, {len(names)} levels"

@@ -6,7 +6,7 @@ import json as jsons
 import sys
 from typing import Any
 
-from rftj_cli.report.words import counted, duration, money
+from rftj_cli.report.words import counted, duration, money, number
 from rftj_cli.running.score import Scored
 
 SCHEMA = "rftj.score/1"
@@ -39,6 +39,12 @@ def document(scored: Scored) -> dict[str, Any]:
         },
         "status": manifest.status,
         "counts": manifest.counts,
+        "reward": {
+            "mean": scored.rewards.mean,
+            "low": scored.rewards.low,
+            "high": scored.rewards.high,
+            "without": scored.rewards.without,
+        },
         "cost": manifest.cost,
         "input_tokens": manifest.input_tokens,
         "output_tokens": manifest.output_tokens,
@@ -70,12 +76,16 @@ def _rows(scored: Scored) -> list[tuple[str, str]]:
             f"{counts['judged']:,} of {counted(counts['samples'], 'sample')}: {counted(verdicts, 'verdict')}, {failures}",
         ),
     ]
-    calls = f"{counted(tally.calls, 'call')}, {tally.reused:,} replies reused"
+    calls = f"{counted(tally.calls, 'call')}, {counted(tally.reused, 'reply')} reused"
     if tally.retries:
         calls += f", {counted(tally.retries, 'retry')}"
     if tally.repaired:
-        calls += f", {tally.repaired:,} replies repaired (JSON inside prose)"
+        calls += f", {counted(tally.repaired, 'reply')} repaired (JSON inside prose)"
     rows.append(("this time", f"{tally.done:,} judged, {calls}, {duration(tally.snapshot().elapsed)}"))
+    if scored.rewards.mean is not None:
+        low, high = number(scored.rewards.low), number(scored.rewards.high)
+        none = f", {scored.rewards.without:,} without" if scored.rewards.without else ""
+        rows.append(("reward", f"mean {number(scored.rewards.mean)}, from {low} to {high}{none}"))
     if tally.calls:
         latency = f"{duration(tally.latency(0.5))} median, {duration(tally.latency(0.95))} for 95 of 100"
         rows.append(("latency", latency))

@@ -54,7 +54,7 @@ def duration(seconds: float | None) -> str:
 
 def counted(count: int, noun: str) -> str:
     """`1 sample`, `2,000 samples`, `3 retries`."""
-    many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    many = f"{noun[:-1]}ies" if noun.endswith(("ry", "ly")) else f"{noun}s"
     return f"{count:,} {noun if count == 1 else many}"
 
 

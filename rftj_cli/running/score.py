@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rftj_cli import __version__
-from rftj_cli.errors import CannotTell, InputError, Interrupted, listed
+from rftj_cli.errors import CannotTell, InputError, Interrupted
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
     Manifest,
     Run,
     default_folder,
-    is_foreign,
     make_private,
     open_run,
     read_manifest,
@@ -27,14 +25,14 @@ from rftj_cli.files.runs import (
     write_manifest,
 )
 from rftj_cli.files.samples import SampleFile
-from rftj_cli.files.store import SampleRow, Store
+from rftj_cli.files.store import Rewards, SampleRow, Store
 from rftj_cli.kernel.asks import names_used
-from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.evaluate import Task, prepare
 from rftj_cli.kernel.outcome import Judge
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.running.account import Progress, Silent, Tally
 from rftj_cli.running.budget import Budget
+from rftj_cli.running.changes import refuse_changes
 from rftj_cli.running.engine import Engine
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
 from rftj_cli.running.recordings import Recordings, Stores
@@ -69,6 +67,7 @@ class Scored:
     run: Run
     forecast: Forecast
     tally: Tally
+    rewards: Rewards
 
     def refuse_failures(self, limit: float) -> None:
         """Raise `CannotTell` where more than this share of the judged samples failed.
@@ -97,7 +96,7 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
             "--max-cost needs the price of the model, and it is unknown", hint="give it with --prices FILE"
         )
     folder = settings.folder or default_folder(rubric)
-    _refuse_changes(rubric, folder)
+    refuse_changes(rubric, folder)
     existing = Store.existing(folder / "store.sqlite")
     recordings = _recordings(rubric, folder, existing, settings)
     forecast = preflight(
@@ -114,7 +113,7 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
         existing.close()
     make_private(folder)
     with Lock(folder):
-        _refuse_changes(rubric, folder)  # again, since another command may have made the run meanwhile
+        refuse_changes(rubric, folder)  # again, since another command may have made the run meanwhile
         return _judge(rubric, rubric_path, samples, settings, folder, forecast, judge, stop)
 
 
@@ -155,6 +154,7 @@ def _judge(
         tally.progress.close(tally.snapshot())
         manifest = _updated(manifest, store, forecast, tally, time.monotonic() - began)
         write_manifest(folder, manifest)
+        rewards = store.rewards()
         reader.close()
         store.close()
     if interrupted.is_set():
@@ -164,7 +164,7 @@ def _judge(
             f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {forecast.samples} samples are "
             f"judged and kept in {folder}\n  the same command with a higher ceiling goes on"
         )
-    return Scored(open_run(str(folder)), forecast, tally)
+    return Scored(open_run(str(folder)), forecast, tally, rewards)
 
 
 def _tasks(rubric: Rubric, samples: SampleFile, store: Store) -> Iterator[tuple[SampleRow, Task]]:
@@ -193,39 +193,6 @@ def _recordings(rubric: Rubric, folder: Path, own: Store | None, settings: Setti
 def _live_source(folder: Path) -> str | None:
     manifest = read_manifest(folder)
     return None if manifest is None else manifest.source
-
-
-def _refuse_changes(rubric: Rubric, folder: Path) -> None:
-    """A run is judged by one rubric; say what differs where another one is given."""
-    manifest = read_manifest(folder)
-    if manifest is None:
-        if is_foreign(folder):
-            raise InputError("this folder is not a run, and not empty", file=folder)
-        return
-    old = compile_rubric(manifest.rubric)
-    changed = differences(old.judge_content, rubric.judge_content) + differences(
-        old.reward_content, rubric.reward_content
-    )
-    if changed:
-        raise InputError(
-            f"this run was made with another rubric; changed: {listed(list(dict.fromkeys(changed)))}",
-            file=folder,
-            hint="score into a new folder (--run DIR); replies to unchanged requests are reused without a call",
-        )
-
-
-def differences(old: Any, new: Any, at: str = "") -> list[str]:
-    """The key paths at which two plain values differ, in words: `judge.temperature: 0 -> 1`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted({*old, *new})
-        return [d for key in keys for d in differences(old.get(key), new.get(key), f"{at}.{key}" if at else key)]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        pairs = zip(old, new, strict=True)
-        return [d for i, (a, b) in enumerate(pairs) for d in differences(a, b, f"{at}[{i}]")]
-    if old == new:
-        return []
-    short = all(len(str(value)) <= 40 for value in (old, new))
-    return [f"{at}: {old!r} -> {new!r}" if short else at]
 
 
 _COUNTED = {"samples": "samples", "judged": "outcomes"}
