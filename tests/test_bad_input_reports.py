@@ -70,7 +70,7 @@ RUN_CASES = [
     Case("judge-of-a-run", ("--judge", "belongs to --table"), (*CALIBRATE, "--judge", "judge")),
     Case("unknown-split", ("--split", "'tset'", "train, dev, test, anchor", "did you mean `test`?"), (*CALIBRATE, "--split", "tset")),
     Case("empty-split", ("no judged sample is in the split anchor", "dev"), (*CALIBRATE, "--split", "anchor")),
-    Case("unknown-slice", ("key `domian`", "no such field", "did you mean `domain`?"), (*CALIBRATE, "--by", "domian")),
+    Case("unknown-slice", ("key `domian`", "such a field", "did you mean `domain`?"), (*CALIBRATE, "--by", "domian")),
     Case("no-labels-anywhere", ("runs/mine.jsonl", "no labels", "--labels FILE"), ("calibrate", "runs/mine")),
     Case("truth-unknown-rater", ("--truth", "'ana'", "anna", "did you mean `anna`?"), (*CALIBRATE, "--truth", "ana")),
     Case("truth-rubric-missing", ("other.yaml", "no such rubric"), (*CALIBRATE, "--truth-rubric", "other.yaml")),

@@ -29,9 +29,15 @@ class Limit:
     on: On
 
 
+MAX_FAILURES = 0.1  # as in `rftj score`
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a judge must reach. The three shares are counted, not estimated: they are facts of the run."""
+    """What a judge must reach. The three shares are counted, not estimated: they are facts of the run.
+
+    Failures have a limit (10%) even where the rules name none: agreement on what was left over proves nothing.
+    """
 
     limits: tuple[Limit, ...]
     split: str | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rftj_cli.errors import InputError, listed, nearest
-from rftj_cli.gate.rules import EVERY, REWARD, Limit, Rules
+from rftj_cli.gate.rules import EVERY, MAX_FAILURES, REWARD, Limit, Rules
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.plan import labels_needed
@@ -195,10 +195,16 @@ def _decide(limit: Limit, one: Estimate) -> tuple[Decision, str | None]:
 
 def _counted(rules: Rules, report: Calibration) -> Iterator[Ruling]:
     counts = report.counts
-    if rules.max_failures is not None:
-        yield _fact(
-            "run", "failures", "max", rules.max_failures, counts.failed / max(1, counts.samples), counts.samples
+    waiting = report.run.get("waiting", 0)
+    if waiting:
+        reason = f"the run is not complete: {waiting:,} samples are not judged yet"
+        yield Ruling(
+            "run", "judged", "min", 1.0, None, None, None, counts.samples, "samples", "UNDECIDED", None, reason
         )
+    failed = counts.failed - report.run.get("stages", {}).get("skipped", 0)
+    share, named = failed / max(1, counts.samples), rules.max_failures
+    if named is not None or share > MAX_FAILURES:
+        yield _fact("run", "failures", "max", MAX_FAILURES if named is None else named, share, counts.samples)
     holders = _holders(report)
     if report.criteria:
         holders.pop(REWARD, None)

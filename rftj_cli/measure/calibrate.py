@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import Placed
 from rftj_cli.kernel.rubric import Rubric, Scale
@@ -24,6 +25,7 @@ from rftj_cli.stats.groups import pair_accuracy
 from rftj_cli.stats.numeric import numeric_agreement
 from rftj_cli.stats.shares import share
 
+MOST_SLICES = 200
 WORST = 50  # disagreements kept in the report
 
 
@@ -103,7 +105,9 @@ def _about(run: Run, joined: Joined, truths: Truths, question: Question) -> dict
 
 
 def _levels(id: str, scale: Scale, units: Sequence[Unit], truths: Truths, placed: Sequence[Placed]) -> Levels:
-    decided = [unit for unit in units if unit.truth is not None and unit.truth.level is not None]
+    # What a check or the response itself settled was never put to the judge: it is no failure of the judge.
+    asked = [unit for unit in units if unit.stage != "skipped"]
+    decided = [unit for unit in asked if unit.truth is not None and unit.truth.level is not None]
     labelled = [unit.truth for unit in units if unit.truth is not None]
     cluster, group = _codes([unit.cluster for unit in decided]), _codes([unit.group for unit in decided])
     raters = tuple(rater for rater in truths.raters if rater != ADJUDICATED)
@@ -183,6 +187,7 @@ def _reward(rows: Sequence[RewardRow], rubric: Rubric, seed: int) -> RewardRepor
         "tie_rate": pairs.tie_rate,
         **numeric_agreement(truth, judge, clusters=clusters, seed=seed),
         "coverage": share([row.judge is not None for row in rows if row.truth is not None]),
+        **_verdicts_alone(both),
     }
     baselines = []
     for name in ("length", "lexical"):
@@ -190,6 +195,20 @@ def _reward(rows: Sequence[RewardRow], rubric: Rubric, seed: int) -> RewardRepor
         found = pair_accuracy(groups, truth, score, clusters=clusters).estimate
         baselines.append(Baseline(name, f"ranks by {name}", {"pair_accuracy": found}))
     return RewardReport(estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, formula(rubric), baselines)
+
+
+def _verdicts_alone(rows: Sequence[RewardRow]) -> dict[str, Estimate]:
+    """The other reading where failures have a reward (`on_failure`, a failed check): pair accuracy without them."""
+    judged = [row for row in rows if row.verdict]
+    if len(judged) == len(rows) or not judged:
+        return {}
+    found = pair_accuracy(
+        [row.group for row in judged],
+        np.array([row.truth for row in judged], dtype=np.float64),
+        np.array([row.judge for row in judged], dtype=np.float64),
+        clusters=[row.cluster for row in judged],
+    ).estimate
+    return {"pair_accuracy_verdicts_alone": found}
 
 
 def formula(rubric: Rubric) -> str:
@@ -211,7 +230,8 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         for unit in joined.units[id]
         if unit.level is not None and unit.truth is not None and unit.truth.level is not None
     }
-    both |= {row.sample for row in joined.rewards if row.truth is not None and row.judge is not None}
+    both |= {row.sample for row in joined.rewards if row.truth is not None and row.judge is not None and row.verdict}
+    places = [row for row in joined.rewards if row.sample in both]
     return Counts(
         samples=joined.samples,
         judged=joined.judged,
@@ -219,8 +239,8 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         labelled=len(labelled),
         used=len(both),
         raters=len([rater for rater in truths.raters if rater != ADJUDICATED]) or len(truths.raters),
-        groups=len(joined.groups),
-        clusters=len(joined.clusters),
+        groups=len({row.group for row in places}),
+        clusters=len({row.cluster for row in places}),
     )
 
 
@@ -228,11 +248,15 @@ def _slices(joined: Joined, used: Sequence[str], question: Question) -> dict[str
     """field -> value -> criterion -> estimates, for every `--by`."""
     found: dict[str, dict[str, Any]] = {}
     for name in question.by:
-        values = sorted({unit.slices[name] for id in used for unit in joined.units[id]})
-        for value in values:
-            for id in used:
-                units = [unit for unit in joined.units[id] if unit.slices[name] == value]
-                levels = _levels(id, joined.scales[id], units, Truths({}, {}, 0, (), ""), [])
+        for id in used:
+            parts: dict[str, list[Unit]] = {}
+            for unit in joined.units[id]:
+                parts.setdefault(unit.slices[name], []).append(unit)
+            if len(parts) > MOST_SLICES:
+                expected = f"at most {MOST_SLICES} values: intervals on a handful of samples say nothing"
+                raise InputError("--by: this field has too many values", key=name, found=len(parts), expected=expected)
+            for value in sorted(parts):
+                levels = _levels(id, joined.scales[id], parts[value], Truths({}, {}, 0, (), ""), [])
                 if levels.truth.size:
                     found.setdefault(name, {}).setdefault(value, {})[id] = slice_report(levels, question.seed)
     return found

@@ -11,6 +11,7 @@ from rftj_cli.stats.estimate import Estimate
 FEW_LABELS = 50
 FEW_OF_A_CLASS = 10
 FEW_CLUSTERS = 15
+MOST_OF_ONE = 0.8  # the share of one level beyond which it rules the table
 
 
 def add(report: Calibration) -> Calibration:
@@ -88,12 +89,25 @@ def _continuous(one: Criterion) -> str:
 def _warnings(report: Calibration) -> Iterator[str]:
     yield from _about_labels(report)
     for id, one in report.criteria.items():
+        beyond = _beyond(one) if "table" in report.run else []
+        if beyond:
+            values = ", ".join(beyond)
+            yield f"{id}: the judge has values beyond all labels: {values}; if they mean no verdict, say --no-verdict"
         for text in _about(one, report.truth):
             yield f"{id}: {text}"
     if not report.criteria and report.reward is None:
         yield "nothing could be compared: no sample has both a verdict and a truth"
     if report.reward is not None:
         yield from _about_reward(report)
+
+
+def _beyond(one: Criterion) -> list[str]:
+    """Numbers that the judge gives and that lie outside all labels, as a -1 for a failed call does."""
+    used = [index for index, row in enumerate(one.table) if sum(row)]
+    if one.scale != "numeric" or not used:
+        return []
+    outside = [index for index in range(len(one.levels)) if not used[0] <= index <= used[-1]]
+    return [one.levels[index] for index in outside if sum(row[index] for row in one.table)]
 
 
 def _about_labels(report: Calibration) -> Iterator[str]:
@@ -111,10 +125,13 @@ def _about_labels(report: Calibration) -> Iterator[str]:
         yield f"labels of samples outside this run were passed over: {report.run['labels_passed_over']:,}"
     if report.run.get("waiting"):
         yield f"this run is not complete: {report.run['waiting']:,} samples are not judged yet"
+    skipped = report.run.get("stages", {}).get("skipped", 0)
+    if skipped:
+        yield f"not put to the judge: {skipped:,} samples that a check or the response itself settled"
     counts = report.counts
     if "table" in report.run and counts.labelled < counts.samples:
         yield f"{counts.samples - counts.labelled:,} of {counts.samples:,} rows have no label and are left out"
-    if counts.clusters < min(FEW_CLUSTERS, counts.samples):
+    if counts.clusters < min(FEW_CLUSTERS, counts.used):
         yield f"independent clusters: only {counts.clusters}; intervals may be too narrow below {FEW_CLUSTERS}"
 
 
@@ -156,12 +173,19 @@ def _no_interval(one: Criterion) -> Iterator[str]:
 
 
 def _paradox(one: Criterion) -> Iterator[str]:
-    kappa, ac1 = one.estimates.get("kappa"), one.estimates.get("ac1")
-    index = one.estimates.get("prevalence_index")
-    skewed = index is not None and index.value is not None and index.value > 0.6
-    apart = kappa and ac1 and kappa.value is not None and ac1.value is not None and abs(kappa.value - ac1.value) > 0.2
-    if skewed or apart:
-        yield "one level is so frequent that kappa says little: read the rate on each class"
+    """Kappa is low where nearly all labels are one level; it is rightly low where nearly all verdicts are."""
+    n = sum(map(sum, one.table))
+    if not n:
+        return
+    labels = [sum(row) for row in one.table]
+    verdicts = [sum(row[j] for row in one.table) for j in range(len(one.levels))]
+    if max(labels) > MOST_OF_ONE * n:
+        level = one.levels[labels.index(max(labels))]
+        yield f"{_share(max(labels) / n)} of the labels are {level}, so kappa says little: read the rate on each class"
+    elif max(verdicts) > MOST_OF_ONE * n and sum(count > 0 for count in verdicts) > 1:
+        level = one.levels[verdicts.index(max(verdicts))]
+        share = _share(max(labels) / n)
+        yield f"the judge says {level} to {_share(max(verdicts) / n)}, the most frequent label is on {share}"
 
 
 def _failures(one: Criterion, n: int) -> Iterator[str]:
@@ -189,6 +213,8 @@ def _as_ties(one: Criterion) -> Iterator[str]:
 def _beside_baselines(one: Criterion) -> Iterator[str]:
     name = "kappa_quadratic" if "kappa_quadratic" in one.estimates else "kappa"
     own = one.estimates[name].value if one.baselines else None
+    if sum(any(row[j] for row in one.table) for j in range(len(one.levels))) < 2:
+        return  # a judge that says one thing has its own warning
     for baseline in one.baselines:
         other = baseline.estimates.get(name)
         if own is None or other is None or other.value is None or baseline.name == "majority":
@@ -201,6 +227,13 @@ def _about_reward(report: Calibration) -> Iterator[str]:
     assert report.reward is not None
     if report.reward.pairs == 0:
         yield "reward: no group holds two samples that the labels tell apart, so its ranking cannot be measured"
+    alone = report.reward.estimates.get("pair_accuracy_verdicts_alone")
+    pairs = report.reward.estimates["pair_accuracy"]
+    if alone is not None and alone.value is not None and pairs.value is not None:
+        yield (
+            f"reward: failures count with the reward that the rubric gives them; pair accuracy is {pairs.value:.3f} so, "
+            f"{alone.value:.3f} without them"
+        )
 
 
 def _next(report: Calibration) -> Iterator[str]:

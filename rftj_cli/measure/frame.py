@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +12,10 @@ from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
 from rftj_cli.measure.calibrate import Question
 from rftj_cli.measure.join import join, labels_of, truths_of
+
+_ENDINGS = (".csv", ".parquet", ".jsonl")
+_FORMULA = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 if TYPE_CHECKING:
     import pandas
@@ -41,18 +48,43 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def write_rows(run: Run, question: Question, path: Path) -> None:
-    """Write the joined rows. The ending of the file chooses the format."""
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet", ".jsonl"):
+def refuse_overwriting(run: Run, path: Path, inputs: Sequence[Path]) -> None:
+    """Raise `InputError` where `path` cannot be written, or is what this command reads."""
+    if path.suffix.lower() not in _ENDINGS:
         raise InputError("--rows: unknown kind of file", found=str(path), expected=".csv, .jsonl or .parquet")
-    table = frame(run, question)
+    if not path.parent.is_dir():
+        raise InputError("--rows: no such folder", file=path.parent)
+    if path.exists() and not path.is_file():
+        raise InputError("--rows: there is something else than a file", file=path)
+    if path.resolve().is_relative_to(run.folder.resolve()):
+        raise InputError("--rows would write into the run", file=path, hint="choose another folder")
+    read = [*inputs, Path(run.manifest.samples_path), Path(run.manifest.rubric_path)]
+    if path.exists() and any(one.exists() and one.samefile(path) for one in read):
+        raise InputError("--rows would overwrite an input of this command", file=path, hint="choose another name")
+
+
+def write_rows(run: Run, question: Question, path: Path, *, inputs: Sequence[Path] = ()) -> None:
+    """Write the joined rows, whole or not at all. The ending of the file chooses the format; no input is overwritten.
+
+    In CSV, a text that begins with = + - @ and is no number gets a `'` before it, so that no spreadsheet runs it.
+    """
+    refuse_overwriting(run, path, inputs)
+    table, suffix, target = frame(run, question), path.suffix.lower(), path.resolve()
+    beside = target.with_name(f".rftj-{os.getpid()}-{target.name}")
     try:
         if suffix == ".csv":
-            table.to_csv(path, index=False)
+            table.rename(columns=_idle).map(_idle).to_csv(beside, index=False)
         elif suffix == ".parquet":
-            table.to_parquet(path, index=False)
+            table.to_parquet(beside, index=False)
         else:
-            table.to_json(path, orient="records", lines=True, force_ascii=False)
+            table.to_json(beside, orient="records", lines=True, force_ascii=False)
+        os.replace(beside, target)
     except OSError as error:
         raise InputError(f"--rows: cannot write: {error.strerror or error}", file=path) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _idle(cell: object) -> object:
+    """A cell as text that no spreadsheet takes for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULA and not _NUMBER.fullmatch(cell) else cell

@@ -18,6 +18,8 @@ from rftj_cli.kernel.rubric import Criterion, Rubric, Scale
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.measure.truth import Known, Truth, Truths, settle
 
+NO_FIELD = "(none)"  # the slice of samples that lack the field
+
 
 @dataclass(slots=True)
 class Unit:
@@ -49,6 +51,7 @@ class RewardRow:
     truth: float | None
     lexical: float
     length: float
+    verdict: bool  # the judge's reward comes from a verdict, not from `on_failure` or a check
 
 
 @dataclass(slots=True)
@@ -62,8 +65,6 @@ class Joined:
     samples: int = 0
     judged: int = 0
     stages: dict[str, int] = field(default_factory=dict)
-    groups: set[str] = field(default_factory=set)
-    clusters: set[str] = field(default_factory=set)
     splits: dict[str, int] = field(default_factory=dict)
     repaired: int = 0
 
@@ -114,15 +115,19 @@ def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], tr
     """Walk the run once and put every outcome beside its truth."""
     joined = Joined()
     store = run.store()
-    matched = 0
+    matched, seen = 0, set[str]()
     for row, outcome in store.outcomes():
         joined.splits[row.split] = joined.splits.get(row.split, 0) + 1
+        seen.update(row.sample.fields if by else ())
         if split is None or row.split == split:
             matched += _add(joined, run.rubric, row, outcome, truths, by, truth_rubric)
     store.close()
     if split is not None and joined.samples == 0:
         known = ", ".join(f"{name} {count}" for name, count in sorted(joined.splits.items())) or "none"
         raise InputError(f"no judged sample is in the split {split}", expected=f"a split that has samples: {known}")
+    for name in by:
+        if all(unit.slices[name] == NO_FIELD for units in joined.units.values() for unit in units):
+            raise InputError("--by: no sample has such a field", key=name, found=name, hint=nearest(name, seen))
     if not matched:
         raise InputError("no label matches a judged sample", hint="do the ids of labels and samples agree?")
     return joined
@@ -141,8 +146,6 @@ def _add(
     sample, outcome = row.sample, outcome_row.outcome
     rubric, matched = rubric_for(whole, sample), 0
     joined.samples += 1
-    joined.groups.add(row.group)
-    joined.clusters.add(row.cluster)
     if isinstance(outcome, Failure):
         joined.stages[outcome.stage] = joined.stages.get(outcome.stage, 0) + 1
     else:
@@ -156,7 +159,11 @@ def _add(
         joined.units.setdefault(criterion.id, []).extend(units)
     truth = _truth_reward(rubric_for(truth_rubric, sample) if truth_rubric else rubric, sample, truths, outcome)
     reward = outcome_row.reward.value
-    joined.rewards.append(RewardRow(sample.id, row.group, row.cluster, reward, truth, shared.lexical, shared.length))
+    joined.rewards.append(
+        RewardRow(
+            sample.id, row.group, row.cluster, reward, truth, shared.lexical, shared.length, isinstance(outcome, Verdict)
+        )
+    )  # fmt: skip
     return matched + (truth is not None)
 
 
@@ -186,13 +193,7 @@ def _seen(rubric: Rubric, sample: Sample) -> dict[str, object]:
 
 
 def _slices(sample: Sample, by: tuple[str, ...]) -> dict[str, str]:
-    slices = {}
-    for name in by:
-        if name not in sample.fields:
-            hint = nearest(name, sample.fields)
-            raise InputError(f"--by: sample {sample.id} has no such field", key=name, found=name, hint=hint)
-        slices[name] = str(sample.fields[name])
-    return slices
+    return {name: str(sample.fields[name]) if name in sample.fields else NO_FIELD for name in by}
 
 
 def _units(

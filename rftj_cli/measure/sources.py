@@ -74,5 +74,6 @@ def measure(source: Source) -> Calibration:
     if source.rows is not None:
         from rftj_cli.measure.frame import write_rows
 
-        write_rows(run, question, source.rows)
+        given = (None if source.labels is None else Path(source.labels), source.truth_rubric)
+        write_rows(run, question, source.rows, inputs=[one for one in given if one is not None])
     return calibrate(run, question)

@@ -49,6 +49,8 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], s
     """Agreement of the judge's column with the label's column."""
     if columns.judge is None or columns.human is None:
         raise InputError("--table needs --judge COL and --human COL")
+    if columns.judge == columns.human:
+        raise InputError("--judge and --human name the same column", found=columns.judge, expected="two columns")
     names = [columns.human, columns.judge, *([columns.group] if columns.group else []), *by]
     read = read_columns(path, names)
     rows = _read_rows(read, columns, path)

@@ -82,7 +82,7 @@ def functional_interval(
         deff = 1.0 if groups is None else design_effect(pull(table), groups)
         return _posterior(table, f, value, groups, deff, seed, draws)
     if n - float(np.trace(table)) < 3:
-        return _too_few(table, value, groups)
+        return _worst_case(table, f, value, groups)
     if table.shape[0] > MOST_LEVELS:
         return _grouped_jackknife(table, f, value, groups, scale, seed)
     if groups is not None:
@@ -231,12 +231,32 @@ def _grouped_jackknife(
     return symmetric_interval(value, se, count, scale, n, method, groups.caution if groups else None)
 
 
-def _too_few(table: Floats, value: float, groups: Clusters | None) -> Estimate:
-    n = float(table.sum())
+def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | None) -> Estimate:
+    """Too few disagreements to resample: the range of f over what Clopper-Pearson allows for exact agreement.
+
+    At its lower bound the missing agreement is taken from the diagonal in proportion and put into one cell, each in turn; clusters have
+    one voice each. Wide, and never [1, 1] on a perfect table.
+    """
+    n, k = float(table.sum()), table.shape[0]
+    exact = float(np.trace(table))
     deff = 1.0 if groups is None else groups.mean_size
-    bound = clopper_pearson(float(np.trace(table)) / deff, n / deff)[0]
-    note = f"n too small for an interval; lower bound of exact agreement (Clopper-Pearson) is {bound:.3f}"
-    return Estimate(value, None, None, round(n), "none: fewer than 3 items off the diagonal", note)
+    bound, best = clopper_pearson(exact / deff, n / deff)
+    diagonal = np.eye(k, dtype=np.bool_)
+    base = np.where(diagonal, table * (bound * n / exact if exact else 0.0), table)
+    cells = np.argwhere(~diagonal)
+    stack = np.repeat(base[None], len(cells), axis=0)
+    stack[np.arange(len(cells)), cells[:, 0], cells[:, 1]] += n - float(base.sum())
+    # The best case: as few errors of the kinds seen as Clopper-Pearson allows.
+    fewest = np.where(diagonal, table * best * n / max(exact, 1), table * (1 - best) * n / max(n - exact, 1))
+    reached = f(np.concatenate([stack, fewest[None]]))
+    reached = np.append(reached[np.isfinite(reached)], value)
+    note = (
+        f"fewer than 3 items off the diagonal: the worst case if exact agreement is only {bound:.3f} (Clopper-Pearson)"
+    )
+    caution = groups.caution if groups is not None else None
+    method = "worst case within Clopper-Pearson 95% on exact agreement" + ("" if deff == 1 else " of clusters")
+    low, high = float(reached.min()), float(reached.max())
+    return Estimate(value, low, high, round(n), method, f"{note}; {caution}" if caution else note)
 
 
 def _without_one(f: Functional, table: Floats) -> Floats:

@@ -7,6 +7,7 @@ import pytest
 
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Floats
+from rftj_cli.stats.binomial import clopper_pearson
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.intervals import draw_tables, functional_interval, jackknife_influence, kappa_interval
@@ -63,11 +64,39 @@ def test_three_levels_take_bca() -> None:
     assert found.method.startswith("Dirichlet(1/2)")
 
 
-def test_hardly_any_error_has_no_interval() -> None:
-    """Fewer than three errors on three levels are too few; the note bounds the exact agreement instead."""
+def test_hardly_any_error_gets_the_worst_case() -> None:
+    """Fewer than three errors on three levels are too few to resample: the exact agreement is bounded instead."""
     found = kappa_interval(np.array([[9.0, 0, 0], [1, 10, 0], [0, 0, 10]]), "nominal")
-    assert (found.low, found.high) == (None, None)
-    assert found.note == "n too small for an interval; lower bound of exact agreement (Clopper-Pearson) is 0.828"
+    assert found.value is not None and found.low is not None and found.high is not None
+    assert found.low < found.value < found.high <= 1
+    assert found.method == "worst case within Clopper-Pearson 95% on exact agreement"
+    assert found.note is not None and "0.828" in found.note
+
+
+def test_a_perfect_table_of_levels_keeps_a_width() -> None:
+    """All right on three levels: the lower bound is what a judge with the bounded exact agreement could reach."""
+    table = np.diag([10.0, 10.0, 10.0])
+    found = kappa_interval(table, "quadratic")
+    assert (found.value, found.high) == (1.0, 1.0)
+    # 0.884 of 30 exact by Clopper-Pearson; by hand, the rest in the far corner: D_o = .1157, D_e = .3513.
+    share = 1 - clopper_pearson(30, 30)[0]
+    rows = np.array([1 - share, 1 - share, 1 - share]) / 3 + np.array([share, 0, 0])
+    columns = np.array([1 - share, 1 - share, 1 - share]) / 3 + np.array([0, 0, share])
+    far = np.array([[0, 0.25, 1], [0.25, 0, 0.25], [1, 0.25, 0]])
+    assert found.low == pytest.approx(1 - share / (rows @ far @ columns), abs=1e-12)
+
+
+def test_the_worst_case_covers_a_nearly_perfect_judge() -> None:
+    """Of 200 samples of 50 with 2% errors to the neighbour, at least 95% of the intervals hold the true kappa."""
+    shares = np.diag([0.1, 0.2, 0.3, 0.25, 0.15]) * 0.98
+    for level in range(5):
+        for other in {max(level - 1, 0), min(level + 1, 4)} - {level}:
+            shares[level, other] += 0.02 * [0.1, 0.2, 0.3, 0.25, 0.15][level] / (1 if level in (0, 4) else 2)
+    truth = float(kappa(shares, weights(5, "quadratic")))
+    draws = np.random.default_rng(4).multinomial(50, shares.ravel() / shares.sum(), size=200).reshape(-1, 5, 5)
+    found = [kappa_interval(draw.astype(np.float64), "quadratic", seed=1) for draw in draws]
+    held = [one.low <= truth <= one.high for one in found if one.low is not None and one.high is not None]
+    assert len(held) > 190 and np.mean(held) >= 0.95
 
 
 def test_clusters_widen() -> None:
