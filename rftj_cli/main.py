@@ -14,7 +14,7 @@ import typer
 
 from rftj_cli import __version__
 from rftj_cli.commands import calibrate, check, demo, gate, local, score
-from rftj_cli.errors import InputError, RftjError
+from rftj_cli.errors import CannotTell, InputError, RftjError
 from rftj_cli.report.streams import patient_streams
 
 # Whatever click calls itself (typer vendors it from 0.26 on): the root of its usage errors.
@@ -66,6 +66,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str], *, as_json: bool) -> int:
     try:
         code = app(args=arguments, prog_name="rftj", standalone_mode=False)
+        sys.stdout.flush()
     except RftjError as error:
         return _tell(error, error.exit_code, as_json)
     except _ClickException as error:
@@ -76,10 +77,24 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _tell(RftjError("interrupted; what was judged is kept"), 130, as_json)
     except Exception as error:  # noqa: BLE001 - the last line of defence
+        if (foreseen := _from_outside(error)) is not None:
+            return _tell(foreseen, foreseen.exit_code, as_json)
         traceback.print_exc()
         typer.echo(f"rftj {__version__}: this is a bug in rftj; please report it with the lines above.", err=True)
         return _tell(error, 70, as_json) if as_json else 70
     return code if isinstance(code, int) else 0
+
+
+def _from_outside(error: Exception) -> RftjError | None:
+    """What the system or a damaged store did to a command, in words; None for a bug."""
+    if isinstance(error, OSError) and error.errno is not None:
+        where = "" if error.filename is None else f": {error.filename}"
+        return CannotTell(f"the system refused: {error.strerror}{where}")
+    if type(error).__module__ == "sqlite3" and any(one.__name__ == "DatabaseError" for one in type(error).__mro__):
+        if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")):
+            return CannotTell(f"the system refused: {error}")
+        return InputError(f"the run's store is damaged or cannot be read: {error}")
+    return None
 
 
 def _message(error: Exception) -> str:

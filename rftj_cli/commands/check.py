@@ -28,6 +28,10 @@ def check(
     map_: MapOption = None,
     prices: PricesOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a known fault is found.")] = False,
+    show_text: Annotated[
+        bool | None,
+        typer.Option("--show-text/--no-text", help="Show the first prompt. Default: yes, and no in CI."),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -49,5 +53,5 @@ def check(
     file = None if samples is None else SampleFile(samples, loaded.kind, columns)
     placed = validated_labels(loaded, file, labels, wide=wide)
     checked = run_check(loaded, file, placed, price_of(loaded.judge.model, prices))
-    check_report.show(checked, json=json)
+    check_report.show(checked, json=json, text=show_text)
     return 1 if strict and checked.warnings else 0

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from rftj_cli.errors import InputError, listed, nearest
-from rftj_cli.files.rows import Table
+from rftj_cli.files.rows import Table, refuse_semicolons
 from rftj_cli.files.text import existing
 
 WHAT = "table"
@@ -88,6 +88,7 @@ def _csv(path: Path, names: list[str]) -> Iterator[Batch]:
 
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     header = _header(path, delimiter)
+    refuse_semicolons(header, path)
     _check(path, [name.strip() for name in header], names)
     if not set(names) <= set(header) or _odd_quotes(path):
         raise _Unread

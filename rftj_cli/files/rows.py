@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import math
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,9 @@ def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
+_LONE = re.compile(r"[\ud800-\udfff]")
+
+
 def _broken(path: Path, number: int, line: bytes, error: Exception) -> InputError:
     try:
         line.decode("utf-8")
@@ -115,7 +119,18 @@ def _broken(path: Path, number: int, line: bytes, error: Exception) -> InputErro
     nan = next((word for word in (b"NaN", b"Infinity") if word in line), None)
     if nan is not None and _python_reads(line):
         return InputError(f"{nan.decode()} is not JSON", file=path, row=number, hint="leave the key out, or write null")
+    if lone := _lone_surrogate(line):
+        problem = f"half a surrogate pair (\\u{ord(lone):04x}), which is no character"
+        return InputError(problem, file=path, row=number, hint="write the whole pair, or U+FFFD")
     return InputError(f"broken JSON: {error}", file=path, row=number, found=line.strip().decode()[:60])
+
+
+def _lone_surrogate(line: bytes) -> str | None:
+    try:
+        found = _LONE.search(json.dumps(json.loads(line), ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return None
+    return None if found is None else found.group()
 
 
 def _python_reads(line: bytes) -> bool:
@@ -151,7 +166,20 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise InputError(f"broken CSV: {error}", file=path, row=lines.number) from None
 
 
+def refuse_semicolons(header: Sequence[str], path: Path) -> None:
+    """Refuse a file whose only column is named as several: spreadsheets of many countries write semicolons."""
+    if len(header) == 1 and ";" in header[0]:
+        raise InputError(
+            "one column, which looks separated by semicolons",
+            file=path,
+            row=1,
+            found=header[0],
+            expected="commas (.csv) or tabs (.tsv) between columns",
+        )
+
+
 def _check_header(header: list[str], path: Path) -> None:
+    refuse_semicolons(header, path)
     for index, name in enumerate(header):
         if not name:
             raise InputError(f"column {index + 1} has no name", file=path, row=1)

@@ -4,6 +4,7 @@ runs/NAME-<8 of the judge fingerprint>/   readable by its owner alone
     run.json       what was judged with what: rubric, fingerprints, settings, counts, cost, times
     store.sqlite   every sample, reply and outcome
     lock           held while a run is being written
+    .gitignore     keeps all of it out of the repository around it
 """
 
 from __future__ import annotations
@@ -122,7 +123,13 @@ def is_foreign(folder: Path) -> bool:
     """Whether a place without a manifest holds something else than what a run leaves that was killed as it began."""
     if not folder.is_dir():
         return folder.exists()
-    return any(one.name != "lock" and not one.name.startswith(".run.json-") for one in folder.iterdir())
+    return any(not _is_beginning(one) for one in folder.iterdir())
+
+
+def _is_beginning(path: Path) -> bool:
+    if path.name == "store.sqlite":
+        return path.stat().st_size == 0
+    return path.name in ("lock", ".gitignore") or path.name.startswith((".run.json-", "..gitignore-"))
 
 
 def siblings(folder: Path, model: str) -> list[Path]:
@@ -160,10 +167,13 @@ class Lock:
         os.close(self._file)
 
 
-def make_private(folder: Path) -> None:
-    """Create a run folder that only its owner can read."""
+def make_private(folder: Path, what: str = "run folder") -> None:
+    """Create a folder that only its owner can read; where it is new, version control leaves it out."""
+    ignore = folder / ".gitignore"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
     except OSError as error:
-        raise InputError(f"cannot make the run folder: {error.strerror}", file=folder) from None
+        raise InputError(f"cannot make the {what}: {error.strerror}", file=folder) from None
+    if not (ignore.exists() or (folder / "run.json").exists()):
+        write_whole(ignore, "*\n")

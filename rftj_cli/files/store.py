@@ -93,6 +93,7 @@ class Store:
         self.path = path
         try:
             if write:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # its log gets the same mode
                 self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
@@ -102,6 +103,8 @@ class Store:
                     raise InputError("this run has no store", file=path)
                 self._db = _for_reading(path)
         except sqlite3.DatabaseError as error:
+            if write and error.sqlite_errorname.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")):
+                raise  # the disk's fault
             raise InputError(f"not a run store: {error}", file=path) from None
 
     @classmethod
@@ -134,7 +137,8 @@ class Store:
                     db.execute("INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?)", _outcome_values(row))
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a commit that failed may have ended it: a full disk does
+                db.execute("ROLLBACK")
             raise
 
     def fingerprint(self, id: str) -> str | None:

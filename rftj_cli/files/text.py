@@ -16,6 +16,10 @@ def existing(path: Path, what: str) -> Path:
     if not path.exists():
         beside = [str(path.with_name(one.name)) for one in _siblings(path)]
         raise InputError(f"no such {what}", file=path, hint=nearest(str(path), beside))
+    if not path.is_file():
+        raise InputError(
+            "not a regular file", file=path, hint="inputs are read more than once: save it to a file first"
+        )
     if path.stat().st_size == 0:
         raise InputError(f"the {what} is empty", file=path)
     return path
@@ -63,6 +67,8 @@ def write_whole(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise

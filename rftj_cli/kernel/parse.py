@@ -1,8 +1,10 @@
 """Reading a verdict out of a reply, strictly: what is ambiguous is a failure, never a guess.
 
 - The whole reply is one JSON object: read. JSON inside prose or a code fence: read and marked as repaired.
-- Several objects: they must say the same. A passage that stands in the sample's own text is a quotation, not a verdict.
+- Several objects: they must say the same.
 - With a `parse` section: its regex; two different verdicts are a failure unless it says which match counts.
+- A passage that stands in the sample's own text is a quotation, not a verdict; where it says something else than the
+  verdict, which of the two is the quotation is a guess.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from rftj_cli.kernel.rubric import Criterion, Parse
 
 _OVERALL = ("reason", "evidence", "reasoning", "explanation", "justification", "rationale")
 _LEVEL = ("level", "verdict", "score", "rating", "value")
+_QUOTED = "different verdicts in one reply, one of them a quotation of the sample"
 _DECODER_LIMIT = 500  # objects looked for in one reply: each may take a pass over the rest of it
 
 
@@ -59,29 +62,37 @@ def parse_reply(text: str, criteria: tuple[Criterion, ...], parse: Parse | None,
 
 
 def _by_regex(text: str, criterion: Criterion, parse: Parse, own: tuple[str, ...]) -> int:
-    found: list[int] = []
+    found: list[tuple[int, bool]] = []  # level, and whether it is a quotation
     unknown: list[str] = []
     for match in _pattern(parse.regex).finditer(text):
-        if match.group(0).strip() != text.strip() and any(match.group(0) in one for one in own):
-            continue
+        quoted = match.group(0).strip() != text.strip() and any(match.group(0) in one for one in own)
         word = match.group(1) if match.re.groups else match.group(0)
         level = _level(word or "", criterion, parse)
-        if level is None:
+        if level is not None:
+            found.append((level, quoted))
+        elif not quoted:
             unknown.append(word or "")
-        else:
-            found.append(level)
     if unknown:
         raise Unparsed(f"{criterion.id}: {unknown[0]!r} is not a level ({listed(criterion.scale.names)})")
-    if not found:
+    return _taken(found, criterion, parse.take)
+
+
+def _taken(found: list[tuple[int, bool]], criterion: Criterion, take: str | None) -> int:
+    """The level that counts among the matches of a regex, in the order of the reply."""
+    levels = [level for level, quoted in found if not quoted]
+    if not levels:
         raise Unparsed("no verdict in the reply: the regex matches nowhere outside quotations")
-    if parse.take == "first":
-        return found[0]
-    if parse.take == "last":
-        return found[-1]
-    if len(set(found)) > 1:
-        names = [criterion.scale.names[level] for level in dict.fromkeys(found)]
+    if take is not None:
+        place = 0 if take == "first" else -1
+        if found[place][0] != levels[place]:
+            raise Unparsed(f"{criterion.id}: {_QUOTED}")
+        return levels[place]
+    if len(set(levels)) > 1:
+        names = [criterion.scale.names[level] for level in dict.fromkeys(levels)]
         raise Unparsed(f"different verdicts in one reply: {listed(names)}")
-    return found[0]
+    if any(level != levels[0] for level, _ in found):
+        raise Unparsed(f"{criterion.id}: {_QUOTED}")
+    return levels[0]
 
 
 def _level(word: str, criterion: Criterion, parse: Parse) -> int | None:
@@ -109,10 +120,10 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) -> Mapping[str, Answer]:
     answers: Mapping[str, Answer] | None = None
     fault: Unparsed | None = None
-    quoted = False
+    quoted: list[dict[str, object]] = []
     for source, value in _objects(text):
         if _quoted(source, own):
-            quoted = True
+            quoted.append(value)
             continue
         if not any(criterion.id in value for criterion in criteria):
             continue  # an object about something else
@@ -128,7 +139,20 @@ def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) 
         raise fault
     if answers is None:
         raise Unparsed("the only verdict in the reply is a quotation of the sample" if quoted else "no JSON verdict")
+    for value in quoted:
+        _refuse_other(value, answers, criteria)
     return answers
+
+
+def _refuse_other(value: Mapping[str, object], answers: Mapping[str, Answer], criteria: tuple[Criterion, ...]) -> None:
+    """Raise where a quoted object is a verdict, and not the one that was read."""
+    for criterion in criteria:
+        try:
+            said = _answer(value[criterion.id], criterion, "") if criterion.id in value else None
+        except Unparsed:
+            continue  # no verdict
+        if said is not None and said.level != answers[criterion.id].level:
+            raise Unparsed(f"{criterion.id}: {_QUOTED}")
 
 
 def _quoted(source: str, own: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -18,6 +19,7 @@ SOURCES = ("human", "production", "model")
 CANNOT_TELL = "cannot_tell"
 RESPONSES = {"rubric": ("response",), "preference": ("response_a", "response_b")}
 STANDARD = ("prompt", "messages", "response", "response_a", "response_b", "reference", "context")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # control characters, line and paragraph separators
 RESERVED = ("id", "group", "cluster", "split", "label", "labels", "criteria")
 
 
@@ -142,16 +144,23 @@ def _id(row: Mapping[str, Any]) -> str:
         return "s-" + digest({key: value for key, value in row.items() if key not in ("label", "labels", "split")})[:12]
     if isinstance(id, bool) or not isinstance(id, (str, int)) or not str(id).strip():
         raise InputError("bad id", key="id", found=id, expected="text or a whole number")
-    return str(id)
+    return _one_line(str(id), "id")
 
 
-def _word(row: Mapping[str, Any], key: str) -> str | None:
+def _one_line(name: str, key: str) -> str:
+    """A name as it may stand in reports and logs, where a line break would begin a line of its own."""
+    if _CONTROL.search(name):
+        raise InputError("a control character or a line break in a name", key=key, found=name, expected="one line")
+    return name
+
+
+def _word(row: Mapping[str, Any], key: str, prefix: str = "") -> str | None:
     value = row.get(key)
     if value is None:
         return None
     if isinstance(value, (dict, list)) or not str(value).strip():
-        raise InputError("wrong type", key=key, found=value, expected="text or a number")
-    return str(value)
+        raise InputError("wrong type", key=prefix + key, found=value, expected="text or a number")
+    return _one_line(str(value), prefix + key)
 
 
 def _read_messages(row: dict[str, Any]) -> None:
@@ -189,7 +198,8 @@ def _inline_labels(id: str, row: Mapping[str, Any]) -> tuple[Label, ...]:
     for key in ("label", "labels"):
         raw = row.get(key)
         if isinstance(raw, dict):
-            labels += [Label(id, label_value(v, f"{key}.{c}"), str(c)) for c, v in raw.items() if v is not None]
+            given = [(_one_line(str(c), key), v) for c, v in raw.items() if v is not None]
+            labels += [Label(id, label_value(v, f"{key}.{c}"), c) for c, v in given]
         elif isinstance(raw, list):
             labels += [read_label(_row(one, id, f"{key}[{i}]"), f"{key}[{i}]") for i, one in enumerate(raw)]
         elif raw is not None:
@@ -224,11 +234,12 @@ def read_label(row: Mapping[str, Any], at: str = "") -> Label:
     if source not in SOURCES:
         raise InputError("unknown source", key=prefix + "source", found=source, expected="one of " + ", ".join(SOURCES))
     words = {key: str(row[key]) for key in ("rater", "reason", "guide", "sample_sha") if row.get(key) not in (None, "")}
+    _one_line(words.get("rater", ""), prefix + "rater")
     return Label(
-        id=str(row["id"]),
+        id=_one_line(str(row["id"]), prefix + "id"),
         value=label_value(row["value"], prefix + "value"),
-        criterion=_word(row, "criterion") if row.get("criterion") != "" else None,
-        item=_word(row, "item") if row.get("item") != "" else None,
+        criterion=_word(row, "criterion", prefix) if row.get("criterion") != "" else None,
+        item=_word(row, "item", prefix) if row.get("item") != "" else None,
         source=source,
         weight=_weight(row.get("weight"), prefix + "weight"),
         **words,

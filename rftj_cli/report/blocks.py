@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rftj_cli.report.words import plain
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -57,7 +59,7 @@ Block = Heading | Lines | Facts | Grid | Entries
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
-    """GitHub-flavoured Markdown. Text of samples is escaped, so that it can be neither markup nor HTML."""
+    """GitHub-flavoured Markdown. Text of samples is escaped, so that it can be neither markup nor HTML nor an escape sequence."""
     return "\n\n".join(part for block in blocks if (part := _markdown(block))) + "\n"
 
 
@@ -79,7 +81,8 @@ def _markdown(block: Block) -> str:
 
 
 def _escape(text: str) -> str:
-    line = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = " ".join(plain(text).split())
+    line = line.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for mark in "`*_~[]|#!$":
         line = line.replace(mark, f"\\{mark}")
     return line

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from rftj_cli.kernel.outcome import Request
 from rftj_cli.report.blocks import Block, Facts, Heading, Lines
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, money
 from rftj_cli.running.checking import SCHEMA, Checked
 
 
-def show(checked: Checked, *, json: bool) -> None:
-    """Print the result in the wanted form."""
+def show(checked: Checked, *, json: bool, text: bool | None = None) -> None:
+    """Print the result in the wanted form. Without `text` the prompt, which holds text of a sample, is not shown.
+
+    None shows it except where CI keeps logs that others read (the environment variable CI is set).
+    """
+    text = "CI" not in os.environ if text is None else text
     if json:
-        show_json(document(checked))
+        show_json(document(checked if text else replace(checked, first=None)))
         return
     from rftj_cli.report import console
 
-    console.show(list(_blocks(checked)))
+    console.show(list(_blocks(checked, text)))
 
 
 def document(checked: Checked) -> dict[str, Any]:
@@ -54,7 +61,7 @@ def document(checked: Checked) -> dict[str, Any]:
     }
 
 
-def _blocks(checked: Checked) -> Iterator[Block]:
+def _blocks(checked: Checked, text: bool) -> Iterator[Block]:
     rubric, forecast = checked.rubric, checked.forecast
     rows = [
         (
@@ -78,14 +85,19 @@ def _blocks(checked: Checked) -> Iterator[Block]:
         rows.append(("cost", price))
     yield Facts(rows)
     if checked.first is not None:
-        request = checked.first.request
         yield Heading("The first prompt, as it is sent")
-        if request.system:
-            yield Facts([("system", request.system)])
-        yield Facts([("user", request.user or "(this judge reads the sample, not a prompt)")])
+        yield from (
+            _prompt(checked.first.request) if text else [Lines(["not shown: it holds text of a sample (--show-text)"])]
+        )
     if checked.warnings:
         yield Heading("Known faults")
         yield Lines(list(checked.warnings))
+
+
+def _prompt(request: Request) -> Iterator[Block]:
+    if request.system:
+        yield Facts([("system", request.system)])
+    yield Facts([("user", request.user or "(this judge reads the sample, not a prompt)")])
 
 
 def levels(names: Sequence[str]) -> str:

@@ -50,6 +50,8 @@ def document(scored: Scored) -> dict[str, Any]:
         "output_tokens": manifest.output_tokens,
         "this_command": {
             "judged": tally.done,
+            "samples_not_in_file": scored.absent,
+            "replies_without_sample": None if scored.imported is None else scored.imported.strangers,
             "calls": tally.calls,
             "reused": tally.reused,
             "retries": tally.retries,
@@ -76,6 +78,15 @@ def _rows(scored: Scored) -> list[tuple[str, str]]:
             f"{counts['judged']:,} of {counted(counts['samples'], 'sample')}: {counted(verdicts, 'verdict')}, {failures}",
         ),
     ]
+    if scored.absent:
+        are = "is" if scored.absent == 1 else "are"
+        rows.append(
+            ("not in file", f"{counted(scored.absent, 'sample')} of this run {are} not in {manifest.samples_path}")
+        )
+    if scored.imported is not None and scored.imported.strangers:
+        strangers = counted(scored.imported.strangers, "reply")
+        belong = "belongs" if scored.imported.strangers == 1 else "belong"
+        rows.append(("unused", f"{strangers} in {scored.imported.path} {belong} to no sample"))
     calls = f"{counted(tally.calls, 'call')}, {counted(tally.reused, 'reply')} reused"
     if tally.retries:
         calls += f", {counted(tally.retries, 'retry')}"

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 
@@ -30,16 +31,21 @@ class _Patient:
     def _try(self, act: Callable[[], object]) -> None:
         try:
             act()
-        except BrokenPipeError:
+        except OSError as error:
             nobody = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nobody, self._stream.fileno())
             os.close(nobody)
+            if not isinstance(error, BrokenPipeError):  # a full disk: the command says so, once
+                raise
 
 
 @contextmanager
 def patient_streams() -> Iterator[None]:
-    """Standard output and standard error that outlive their readers."""
+    """Standard output and standard error that outlive their readers, and can say everything in any encoding."""
     out, err = sys.stdout, sys.stderr
+    for stream in (out, err):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = cast(TextIO, _Patient(out)), cast(TextIO, _Patient(err))
     try:
         yield

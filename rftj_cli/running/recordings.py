@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.rows import Table
-from rftj_cli.files.runs import open_run
+from rftj_cli.files.runs import make_private, open_run
 from rftj_cli.files.store import Store
 from rftj_cli.files.text import read_text, write_whole
 from rftj_cli.kernel.asks import Ask
@@ -75,7 +75,7 @@ class ImportedFile:
 
     def __init__(self, path: Path, bindings: Path = BINDINGS) -> None:
         self.name = f"import of {path}"
-        self._path = path
+        self.path = path
         self._replies: dict[tuple[str, ...], Reply | CallError] = {}
         content = hashlib.sha256()
         for row, data in Table(path, "replies file"):
@@ -87,6 +87,7 @@ class ImportedFile:
         self._binding = bindings / f"{content.hexdigest()[:16]}.json"
         self._bound = self._read_binding()
         self._new: dict[str, str] = {}
+        self._strangers = {place[0] for place in self._replies}
 
     def find(self, sample: str, ask: Ask) -> Reply | CallError | None:
         """The reply, if there is one. Raises `InputError` where it was given to another request."""
@@ -100,7 +101,7 @@ class ImportedFile:
         if self._bound.get(name, request) != request:
             raise InputError(
                 f"the recorded reply for sample {sample} answers another prompt than this rubric's",
-                file=self._path,
+                file=self.path,
                 key="id",
                 found=sample,
                 hint=f"the file was imported before, for other requests ({self._binding}): a changed prompt, model or "
@@ -109,9 +110,19 @@ class ImportedFile:
         self._new[name] = request
         return reply
 
+    def meet(self, sample: str) -> None:
+        """Take note that this command has such a sample."""
+        self._strangers.discard(sample)
+
+    @property
+    def strangers(self) -> int:
+        """How many replies belong to none of the samples met."""
+        return sum(place[0] in self._strangers for place in self._replies)
+
     def bind(self) -> None:
         """Remember which request each reply that was asked for answers."""
         if self._new.items() - self._bound.items():
+            make_private(self._binding.parent, "folder of import bindings")
             write_whole(self._binding, json.dumps({**self._bound, **self._new}, indent=0, sort_keys=True) + "\n")
 
     def _read_binding(self) -> dict[str, str]:

@@ -35,7 +35,7 @@ from rftj_cli.running.budget import Budget
 from rftj_cli.running.changes import refuse_changes
 from rftj_cli.running.engine import Engine
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
-from rftj_cli.running.recordings import Recordings, Stores
+from rftj_cli.running.recordings import ImportedFile, Recordings, Stores
 from rftj_cli.running.signals import stops_on_signals
 
 MakeJudge = Callable[[threading.Event], Judge]
@@ -59,6 +59,11 @@ class Settings:
     max_cost: float | None = None
     progress: Callable[[Forecast, Path], Progress] = field(default=lambda forecast, folder: Silent())
 
+    @property
+    def imported(self) -> ImportedFile | None:
+        """The replies by sample id, where these are replayed."""
+        return self.replay if isinstance(self.replay, ImportedFile) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -68,6 +73,12 @@ class Scored:
     forecast: Forecast
     tally: Tally
     rewards: Rewards
+    imported: ImportedFile | None = None
+
+    @property
+    def absent(self) -> int:
+        """How many samples of the run are not in the file of this command."""
+        return self.run.manifest.counts["samples"] - self.forecast.samples
 
     def refuse_failures(self, limit: float) -> None:
         """Raise `CannotTell` where more than this share of the judged samples failed.
@@ -134,6 +145,7 @@ def _judge(
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder))
     budget = Budget(settings.price, settings.max_cost)
     manifest = _manifest(rubric, rubric_path, samples, settings, folder, store)
+    manifest = replace(manifest, counts={**manifest.counts, "samples": forecast.samples})  # a kill leaves this behind
     write_manifest(folder, manifest)
     engine = Engine(
         judge,
@@ -149,7 +161,7 @@ def _judge(
     interrupted = threading.Event()
     try:
         with stops_on_signals(stop, interrupted):
-            engine.run(_tasks(rubric, samples, reader))
+            engine.run(_tasks(rubric, samples, reader, settings.imported))
     finally:
         tally.progress.close(tally.snapshot())
         manifest = _updated(manifest, store, forecast, tally, time.monotonic() - began)
@@ -164,12 +176,16 @@ def _judge(
             f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {forecast.samples} samples are "
             f"judged and kept in {folder}\n  the same command with a higher ceiling goes on"
         )
-    return Scored(open_run(str(folder)), forecast, tally, rewards)
+    return Scored(open_run(str(folder)), forecast, tally, rewards, settings.imported)
 
 
-def _tasks(rubric: Rubric, samples: SampleFile, store: Store) -> Iterator[tuple[SampleRow, Task]]:
+def _tasks(
+    rubric: Rubric, samples: SampleFile, store: Store, imported: ImportedFile | None
+) -> Iterator[tuple[SampleRow, Task]]:
     names = names_used(rubric)
     for _, sample in samples:
+        if imported is not None:
+            imported.meet(sample.id)
         if not is_settled(store, sample.id):
             group, cluster, split = place(sample, names)
             yield SampleRow(sample, sample.fingerprint(names), group, cluster, split), prepare(rubric, sample)

@@ -17,7 +17,7 @@ from reporting import rftj, scored, succeed, truth_labels
 HEAVY = ("boto3", "botocore", "pandas", "numpy", "scipy", "rich", "pyarrow", "jinja2", "yaml", "msgspec", "urllib3")
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("--json", "--quiet"),
-    "check": ("--labels", "--wide", "--set", "--map", "--prices", "--strict", "--json", "--quiet"),
+    "check": ("--labels", "--wide", "--set", "--map", "--prices", "--strict", "--show-text", "--no-text", "--json", "--quiet"),
     "score": (
         "--run", "--replay", "--import-replies", "--fresh", "--set", "--map", "--workers", "--base-url", "--region",
         "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
@@ -166,3 +166,55 @@ def test_a_reader_that_goes_away_changes_no_exit_code(home: Path) -> None:
         assert not re.search("Traceback|Broken|Exception ignored", err)
     assert unread(*gate)[0] == 1  # the answer is no, whoever reads it
     assert unread("calibrate", home / "nowhere", "--json")[0] == 2
+
+
+def limited(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command whose every file may have `limit` bytes: it stands for a full disk."""
+    script = (
+        "import resource, sys\nfrom rftj_cli.main import main\n"
+        "limit = int(sys.argv.pop(1))\nresource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\nmain()"
+    )
+    line = [sys.executable, "-c", script, str(limit), *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("limit", [0, 4096, 9000, 40_000])
+def test_a_full_disk_is_one_sentence_and_exit_3(home: Path, limit: int) -> None:
+    rubric = write_rubric(home, judge={"model": "replay:recorded"})
+    rows = write_rows(home / "s.jsonl", [{"id": f"s{i}", "response": "r" * 2000} for i in range(60)])
+    replies = write_rows(home / "r.jsonl", [{"id": f"s{i}", "text": '{"quality": "pass"}'} for i in range(60)])
+    done = limited(limit, "score", rubric, rows, "--import-replies", replies, "--run", home / "run", "--quiet")
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert "cannot tell: the system refused: " in done.stderr
+    succeed("score", rubric, rows, "--import-replies", replies, "--run", home / "run", "--quiet")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_sentence_and_exit_3(home: Path) -> None:
+    rubric = write_rubric(home)
+    with open("/dev/full", "w") as full:
+        line = [sys.executable, "-m", "rftj_cli", "check", str(rubric)]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert done.stderr == "cannot tell: the system refused: No space left on device\n"
+
+
+def test_a_damaged_store_is_one_sentence_and_exit_2(home: Path) -> None:
+    verdicts = {f"s{i}": "pass" for i in range(200)}
+    run, file = scored(home, verdicts), truth_labels(home, verdicts)
+    store = run / "store.sqlite"
+    data = store.read_bytes()
+    assert len(data) > 40_000
+    store.write_bytes(data[:16_384] + b"\xff" * (len(data) - 16_384))
+    said = rftj("calibrate", run, "--labels", file)
+    assert said.code == 2 and "the run's store is damaged or cannot be read" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_any_encoding_of_the_streams_will_do(home: Path) -> None:
+    rubric = write_rubric(home, prompt={"user": "Größe \u2264 {{ response }}"})
+    rows = write_rows(home / "s.jsonl", [{"id": "s0", "response": "\u4f60"}])
+    done = command("check", rubric, rows, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0, done.stderr
+    assert "Gr\\xf6\\xdfe" in done.stdout and "\\u4f60" in done.stdout

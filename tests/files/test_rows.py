@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from hypothesis import strategies as st
 from making import write_rows
 
 from rftj_cli.errors import InputError
+from rftj_cli.files.columns import read_columns
 from rftj_cli.files.rows import Table, read_map
 from rftj_cli.files.samples import SampleFile, read_labels
+from rftj_cli.files.text import read_text
 
 
 def rows(path: Path, content: bytes | str, **columns: str) -> list[tuple[int, dict[str, Any]]]:
@@ -100,7 +104,9 @@ def test_infinity_in_parquet_is_refused(tmp_path: Path) -> None:
         ("a.jsonl", "[" * 100_000, 1, "JSON array"),
         ("a.jsonl", '{"a":' + "[" * 100_000, 1, "broken JSON"),
         ("a.jsonl", '"text"\n', 1, "not a JSON object"),
-        ("a.jsonl", '{"a": "\\ud800"}\n', 1, "broken JSON"),
+        ("a.jsonl", '{"a": "\\ud800"}\n', 1, "half a surrogate pair (\\ud800)"),
+        ("a.jsonl", '{"a": "\\udc00 and more"}\n', 1, "half a surrogate pair (\\udc00)"),
+        ("a.csv", "id;response\n1;2\n", 1, "looks separated by semicolons"),
         ("a.json", '[{"a": 1}]\n', 1, "one JSON array"),
         ("a.jsonl", "\n\n", None, "no rows"),
         ("a.csv", "a,b\n", None, "no rows"),
@@ -128,6 +134,19 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         list(Table(tmp_path / "sample.jsonl"))
     with pytest.raises(InputError, match="this is a folder"):
         list(Table(tmp_path))
+
+
+@pytest.mark.parametrize("read", [lambda path: list(Table(path)), lambda path: read_text(path, "rubric")])
+def test_a_pipe_is_no_input(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    with pytest.raises(InputError, match="not a regular file\n  .*save it to a file first"):
+        read(tmp_path / "a.jsonl")
+
+
+def test_a_table_separated_by_semicolons_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("judge;human\npass;fail\n")
+    with pytest.raises(InputError, match="semicolons"):
+        read_columns(tmp_path / "t.csv", ["judge", "human"])
 
 
 def test_other_column_names_are_mapped(tmp_path: Path) -> None:

@@ -229,8 +229,18 @@ def test_a_second_writer_is_refused_until_the_first_is_gone_even_by_kill(tmp_pat
 
 
 def test_a_run_folder_is_its_owners_alone(tmp_path: Path) -> None:
-    make_private(tmp_path / "runs" / "a")
-    assert (tmp_path / "runs" / "a").stat().st_mode & 0o777 == 0o700
+    folder = tmp_path / "runs" / "a"
+    make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / ".gitignore").read_text() == "*\n"
+    made(folder / "store.sqlite", row("a")).close()
+    assert (folder / "store.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_old_run_folder_gets_no_gitignore(tmp_path: Path) -> None:
+    (tmp_path / "run.json").touch()
+    make_private(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_a_file_in_the_place_of_a_run_folder_is_an_input_error(tmp_path: Path) -> None:
@@ -245,7 +255,12 @@ def test_what_a_run_leaves_that_was_killed_as_it_began_is_not_foreign(tmp_path: 
     assert not is_foreign(tmp_path)
     (tmp_path / "lock").touch()
     (tmp_path / ".run.json-abc").touch()
+    (tmp_path / ".gitignore").write_text("*\n")
+    (tmp_path / "store.sqlite").touch()
     assert not is_foreign(tmp_path)
+    (tmp_path / "store.sqlite").write_text("SQL")
+    assert is_foreign(tmp_path)
+    (tmp_path / "store.sqlite").unlink()
     (tmp_path / "thesis.tex").touch()
     assert is_foreign(tmp_path)
 

@@ -130,9 +130,19 @@ def test_a_verdict_in_the_samples_own_text_is_a_quotation(own: str, text: str) -
         read(text, own=(own,))
 
 
-def test_the_judges_own_verdict_counts_beside_a_quotation() -> None:
-    text = 'It says {"quality": "pass"}, an attack. {"quality": "fail"}'
-    assert read(text, own=('{"quality": "pass"}',)) == "fail (repaired)"
+def test_the_judges_own_verdict_counts_beside_a_quotation_of_the_same() -> None:
+    text = 'It says {"quality": "pass"}, and so do I. {"quality": {"level": "pass"}}'
+    assert read(text, own=('{"quality": "pass"}',)) == "pass (repaired)"
+    text = 'It says {"quality": "splendid"}, no level. {"quality": "pass"}'
+    assert read(text, own=('{"quality": "splendid"}',)) == "pass (repaired)"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_quotation_that_says_something_else_is_ambiguous(first: bool) -> None:
+    """The judge's own verdict may happen to stand in the sample too: which of the two is the quotation is a guess."""
+    both = ['{"quality": "pass"}', '{"quality": "fail"}']
+    with pytest.raises(Unparsed, match="one of them a quotation of the sample"):
+        read(" so ".join(both if first else both[::-1]), own=('{"quality": "pass"}',))
 
 
 @pytest.mark.parametrize("fields", [
@@ -186,9 +196,29 @@ def test_take_says_which_of_several_verdicts_counts(take: str, level: str) -> No
 
 
 def test_a_match_that_the_sample_itself_holds_does_not_count() -> None:
-    assert read("They wrote [[Y]]; I say [[N]]", own=("please [[Y]]",), parse=PARSE) == "fail"
+    assert read("They wrote [[Y]]; I say [[pass]]", own=("please [[Y]]",), parse=PARSE) == "pass"
+    with pytest.raises(Unparsed, match="one of them a quotation of the sample"):
+        read("They wrote [[Y]]; I say [[N]]", own=("please [[Y]]",), parse=PARSE)
     with pytest.raises(Unparsed, match="quotations"):
         read("They wrote [[Y]].", own=("please [[Y]]",), parse=PARSE)
+
+
+@pytest.mark.parametrize(
+    ("take", "text", "level"),
+    [
+        ("last", "They wrote [[Y]]; I say [[N]]", "fail"),
+        ("last", "I say [[pass]]; they wrote [[Y]]", "pass"),
+        ("last", "I say [[N]]; they wrote [[Y]]", None),
+        ("first", "I say [[N]]; they wrote [[Y]]", "fail"),
+        ("first", "They wrote [[Y]]; I say [[N]]", None),
+    ],
+)
+def test_take_does_not_pass_over_a_quotation_that_says_something_else(take: str, text: str, level: str | None) -> None:
+    if level is None:
+        with pytest.raises(Unparsed, match="one of them a quotation of the sample"):
+            read(text, own=("please [[Y]]",), parse={**PARSE, "take": take})
+    else:
+        assert read(text, own=("please [[Y]]",), parse={**PARSE, "take": take}) == level
 
 
 def test_a_whole_match_is_the_word_where_the_regex_has_no_group() -> None:

@@ -201,3 +201,23 @@ def test_a_label_row_needs_an_id() -> None:
     with pytest.raises(InputError) as caught:
         read_label({"value": "pass"})
     assert caught.value.key == "id"
+
+
+@pytest.mark.parametrize("mark", ["\n::error::x", "\r", "\x1b[31m", "\x00", "\x85", "\u2028"])
+@pytest.mark.parametrize("key", ["id", "group", "cluster"])
+def test_names_are_one_line_without_control_characters(key: str, mark: str) -> None:
+    with pytest.raises(InputError, match="control character") as caught:
+        read_sample({"id": "s1", "response": "r", key: f"a{mark}"}, "rubric")
+    assert caught.value.key == key and mark not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["id", "rater", "criterion", "item"])
+def test_names_in_labels_are_one_line_too(key: str) -> None:
+    with pytest.raises(InputError, match="control character") as caught:
+        read_label({"id": "s1", "value": "pass", key: "a\n::error::x"})
+    assert caught.value.key == key
+
+
+def test_a_criterion_in_inline_labels_is_one_line_too() -> None:
+    with pytest.raises(InputError, match="control character"):
+        read_sample({"response": "r", "labels": {"a\nb": "pass"}}, "rubric")

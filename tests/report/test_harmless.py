@@ -46,6 +46,7 @@ def test_markdown_holds_no_html_no_table_breaks_and_no_links(run: Path) -> None:
     assert "<script" not in out and "&lt;script&gt;" in out
     assert "![x]" not in out and "\\!\\[x\\]" in out
     assert "\\`code\\`" in out and "\n# head" not in out
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", out)
 
 
 def test_tables_in_markdown_are_well_formed(run: Path) -> None:
@@ -92,6 +93,18 @@ def test_the_gate_prints_no_text_of_samples(run: Path) -> None:
 def test_check_shows_a_prompt_harmlessly(run: Path) -> None:
     out = succeed("check", run.parent / "run.yaml", run.parent / "run.jsonl").out
     assert "[bold]loud[/bold]" in out and not ANSI.search(out)
+
+
+def test_check_shows_no_prompt_in_ci_unless_asked(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("check", run.parent / "run.yaml", run.parent / "run.jsonl")
+    assert succeed(*command, "--json").document["prompt"] is not None
+    monkeypatch.setenv("CI", "true")
+    out = succeed(*command).out
+    assert "loud" not in out and "not shown" in out
+    assert succeed(*command, "--json").document["prompt"] is None
+    assert "loud" in succeed(*command, "--show-text").out
+    monkeypatch.delenv("CI")
+    assert "loud" not in succeed(*command, "--no-text").out
 
 
 def on_a_terminal(run: Path, **environment: str) -> str:

@@ -149,3 +149,13 @@ def test_blocks_in_markdown() -> None:
         "### H\n\n- one \\*two\\*\n\n- **run**: x&lt;y\n\n"
         "|   | value here | method |\n| --- | ---: | --- |\n| kappa\\_1 | .5 | a \\| b |\n\n- **s0**<br>said\n"
     )
+
+
+def test_the_score_summary_names_what_the_files_do_not_share(home: Path) -> None:
+    scored(home, {"s0": "pass", "s1": "fail", "s2": "pass"})
+    write_rows(home / "run.jsonl", [{"id": "s0", "prompt": "task s0", "response": "answer s0"}])
+    command = ("score", home / "run.yaml", home / "run.jsonl", "--import-replies", home / "run-replies.jsonl")
+    said = " ".join(succeed(*command, "--run", home / "run").out.split())
+    assert "2 samples of this run are not in" in said and "2 replies in" in said and "belong to no sample" in said
+    document = succeed(*command, "--run", home / "run", "--json").document["this_command"]
+    assert (document["samples_not_in_file"], document["replies_without_sample"]) == (2, 2)

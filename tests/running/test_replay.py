@@ -97,6 +97,25 @@ def test_replies_are_imported_by_sample_id(project: Project) -> None:
     assert project.server.requests == 0
 
 
+def test_replies_without_a_sample_and_samples_that_left_the_file_are_counted(project: Project) -> None:
+    project.rows(some_rows(3))
+    write_rows(Path("replies.jsonl"), [{"id": f"s{i}", "text": PASS} for i in range(5)])
+    scored = project.score(imported="replies.jsonl")
+    assert scored.imported is not None and (scored.imported.strangers, scored.absent) == (2, 0)
+    project.rows(some_rows(2, start=2))
+    again = project.score(imported="replies.jsonl")
+    assert again.imported is not None and (again.imported.strangers, again.absent) == (3, 2)
+
+
+def test_bindings_are_their_owners_alone(project: Project) -> None:
+    project.rows(some_rows(1))
+    write_rows(Path("replies.jsonl"), [{"id": "s0", "text": PASS}])
+    project.score(imported="replies.jsonl")
+    folder = Path(".rftj") / "imports"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / ".gitignore").read_text() == "*\n"
+
+
 def test_an_import_is_bound_to_its_prompts_so_that_a_changed_prompt_misses(project: Project) -> None:
     project.rows(some_rows(2))
     write_rows(Path("replies.jsonl"), [{"id": f"s{i}", "text": PASS} for i in range(2)])

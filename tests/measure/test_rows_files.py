@@ -1,0 +1,51 @@
+"""`--rows FILE`: written whole or not at all, over no input, and harmless in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from reporting import labels, refused, rftj, scored, succeed, truth_labels
+
+
+@pytest.mark.parametrize("name", ["labels.jsonl", "run.jsonl", "linked.jsonl", "run/rows.csv", "run/new.jsonl"])
+def test_no_input_is_overwritten(home: Path, name: str) -> None:
+    run, file = scored(home, {"s0": "pass", "s1": "fail"}), truth_labels(home, {"s0": "pass", "s1": "fail"})
+    (home / "linked.jsonl").symlink_to(file)
+    before = {path: path.read_bytes() for path in home.rglob("*.*") if path.is_file()}
+    assert "--rows would" in refused("calibrate", run, "--labels", file, "--rows", home / name)["problem"]
+    assert {path: path.read_bytes() for path in home.rglob("*.*") if path.is_file()} == before
+
+
+def test_rows_replace_an_older_file_and_leave_nothing_beside_it(home: Path) -> None:
+    run, file = scored(home, {"s0": "pass"}), truth_labels(home, {"s0": "pass"})
+    (home / "rows.csv").write_text("old")
+    before = sorted(home.iterdir())
+    succeed("calibrate", run, "--labels", file, "--rows", home / "rows.csv")
+    assert (home / "rows.csv").read_text().startswith("id,")
+    assert sorted(home.iterdir()) == before
+
+
+def test_a_place_that_is_no_file_is_refused(home: Path) -> None:
+    run, file = scored(home, {"s0": "pass"}), truth_labels(home, {"s0": "pass"})
+    (home / "folder.csv").mkdir()
+    for name in ("folder.csv", "nowhere/rows.csv", f"{'x' * 300}.csv"):
+        said = rftj("calibrate", run, "--labels", file, "--rows", home / name)
+        assert said.code in (2, 3) and "Traceback" not in said.err, said.err
+
+
+def test_no_cell_is_a_formula(home: Path) -> None:
+    reason = {"s0": '=HYPERLINK("http://e")', "s1": "-1", "s2": "@SUM(A1)"}
+    replies = [
+        {"id": id, "text": json.dumps({"quality": {"level": "pass", "reason": said}})} for id, said in reason.items()
+    ]
+    rows = [{"id": id, "response": "r", "=slice": "+1+1"} for id in reason]
+    run = scored(home, {}, rows=rows, replies=replies)
+    file = labels(home, [{"id": id, "value": "pass"} for id in reason])
+    succeed("calibrate", run, "--labels", file, "--by", "=slice", "--rows", home / "rows.csv")
+    with (home / "rows.csv").open(newline="") as written:
+        found = list(csv.DictReader(written))
+    assert [one["reason"] for one in found] == ['\'=HYPERLINK("http://e")', "-1", "'@SUM(A1)"]
+    assert {one["'=slice"] for one in found} == {"'+1+1"}
