@@ -34,8 +34,10 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
     rows = []
     for criterion, units in joined.units.items():
         names = joined.scales[criterion].names
+        answered = None if question.truth_rubric is None else question.truth_rubric.criterion(criterion)
+        said = names if answered is None else answered.scale.names  # the labels may be on another rubric's scale
         for unit in units:
-            truth = None if unit.truth is None or unit.truth.level is None else names[unit.truth.level]
+            truth = None if unit.truth is None or unit.truth.level is None else said[unit.truth.level]
             row: dict[str, object] = {
                 "id": unit.sample, "item": unit.item, "criterion": criterion, "truth": truth,
                 "verdict": None if unit.level is None else names[unit.level], "failure": unit.stage,
@@ -43,7 +45,7 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
                 "reward": rewards[unit.sample].judge, "reward_truth": rewards[unit.sample].truth, **unit.slices,
             }  # fmt: skip
             for rater, level in (unit.truth.raters if unit.truth else {}).items():
-                row[f"label_{rater}"] = "cannot_tell" if level is None else names[level]
+                row[f"label_{rater}"] = "cannot_tell" if level is None else said[level]
             rows.append(row)
     return pandas.DataFrame(rows)
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from making import write_rubric
 from reporting import labels, refused, rftj, scored, succeed, truth_labels
 
 
@@ -49,3 +50,17 @@ def test_no_cell_is_a_formula(home: Path) -> None:
         found = list(csv.DictReader(written))
     assert [one["reason"] for one in found] == ['\'=HYPERLINK("http://e")', "-1", "'@SUM(A1)"]
     assert {one["'=slice"] for one in found} == {"'+1+1"}
+
+
+def test_labels_of_another_rubric_keep_its_levels(home: Path) -> None:
+    """The run rates 1 to 10, the labels pass or fail: the rows show what the labels say, not a level of the run."""
+    run = scored(
+        home,
+        {"s0": {"quality": 7}, "s1": {"quality": 2}},
+        criteria=[{"id": "quality", "question": "Good?", "scale": {"min": 1, "max": 10}}],
+    )
+    truth = write_rubric(home, "truth.yaml")
+    labelled = truth_labels(home, {"s0": "pass", "s1": "fail"})
+    succeed("calibrate", run, "--labels", labelled, "--truth-rubric", truth, "--rows", home / "rows.jsonl")
+    rows = [json.loads(line) for line in (home / "rows.jsonl").read_text().splitlines()]
+    assert [(row["truth"], row["verdict"]) for row in rows] == [("pass", "7"), ("fail", "2")]
