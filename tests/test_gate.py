@@ -181,7 +181,7 @@ def test_flips_are_the_worse_of_votes_and_orders() -> None:
 @given(
     value=st.floats(0, 1),
     width=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)),
-    limits=st.tuples(st.floats(-1, 2), st.floats(-1, 2)),
+    limits=st.tuples(st.floats(-1, 1), st.floats(-1, 1)),
     kind=st.sampled_from(["min", "max"]),
     on=st.sampled_from(["low", "value"]),
 )
@@ -201,6 +201,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("criteria: {quality: {min: {kapa: 0.5}}}", "criteria.quality.min.kapa", "did you mean `kappa`?"),
     ("criteria: {quality: {mni: {kappa: 0.5}}}", "criteria.quality.mni", "did you mean `min`?"),
     ("min: {kappa: high}", "min.kappa", "a number"),
+    ("min: {kappa: 60}", "min.kappa", "a number from -1 to 1"),
     ("min: {kappa: .nan}", "min.kappa", "a number"),
     ("min: {kappa: true}", "min.kappa", "a number"),
     ("min: {kappa: null}", "min.kappa", ""),

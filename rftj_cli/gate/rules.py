@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -81,4 +82,7 @@ def _limits(fields: Fields, criterion: str, on: On) -> Iterator[Limit]:
     for kind in ("min", "max"):
         bounds = Fields(fields.raw(kind, {}), fields.path(kind))
         for name in bounds.raw_items():
-            yield Limit(criterion, str(name), kind, bounds.number(str(name)), on)
+            # All but these are shares or correlations.
+            bounded = str(name) not in ("mae", "bias", "mean_truth", "mean_judge")
+            limit = bounds.number(str(name), low=-1 if bounded else -math.inf, high=1 if bounded else math.inf)
+            yield Limit(criterion, str(name), kind, limit, on)

