@@ -60,13 +60,11 @@ class Joined:
 
     units: dict[str, list[Unit]] = field(default_factory=dict)
     scales: dict[str, Scale] = field(default_factory=dict)
-    essentials: set[str] = field(default_factory=set)
     rewards: list[RewardRow] = field(default_factory=list)
     samples: int = 0
     judged: int = 0
     stages: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
-    repaired: int = 0
 
 
 def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str]) -> list[Placed]:
@@ -150,7 +148,6 @@ def _add(
         joined.stages[outcome.stage] = joined.stages.get(outcome.stage, 0) + 1
     else:
         joined.judged += 1
-        joined.repaired += int(outcome.repaired)
     shared = _Shared(row.group, row.cluster, _slices(sample, by), _seen(whole, sample))
     for criterion in rubric.criteria:
         _one_scale(joined, criterion, sample)
@@ -169,8 +166,6 @@ def _add(
 
 def _one_scale(joined: Joined, criterion: Criterion, sample: Sample) -> None:
     """Keep a criterion's scale; samples may bring criteria of their own, but one id is one scale."""
-    if criterion.essential:
-        joined.essentials.add(criterion.id)
     known = joined.scales.setdefault(criterion.id, criterion.scale)
     if known != criterion.scale:
         raise InputError(

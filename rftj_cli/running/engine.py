@@ -104,7 +104,7 @@ class Engine:
         stop: threading.Event,
     ) -> None:
         self._judge, self._recordings, self._price = judge, recordings, price
-        self._budget, self._tally, self._stop = budget, tally, stop
+        self._budget, self._stop = budget, stop
         self._workers = workers
         self._queue: queue.Queue[tuple[_Job, int] | None] = queue.Queue(maxsize=2 * workers)
         self._writer = Writer(store, tally.acknowledge, self._fail)
