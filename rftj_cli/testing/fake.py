@@ -1,62 +1,85 @@
 """A judge's service on this machine, with faults on demand: OpenAI chat completions and Bedrock Converse.
 
-    POST /v1/chat/completions       POST /model/{id}/converse
+    POST /v1/chat/completions       POST /model/{id}/converse       GET /inference-profiles/{id}
+    GET  /v1/models                 GET  /api/tags                  GET /__fake__  (counts as JSON)
 
 In a test `with FakeJudgeServer('{"quality": "pass"}') as server:`, then `--base-url server.base_url`, or
 AWS_ENDPOINT_URL_BEDROCK_RUNTIME=server.url. As a process of its own `python -m rftj_cli.testing.server --port 0 --reply ...`,
-whose first line of output is the URL. Standard library only.
+whose first line of output is the URL. Standard library only; botocore where a Converse request is checked.
 """
 
 from __future__ import annotations
 
 import json
-import socket
-import struct
-import threading
-import time
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self, cast
-from urllib.parse import unquote
+from typing import Any, Final, Self
 
-from rftj_cli.testing.faults import STATUSES, Canned, Faults
+from rftj_cli.testing.chat import Chat
+from rftj_cli.testing.converse import Converse
+from rftj_cli.testing.engine import Connection, Engine
+from rftj_cli.testing.exchange import Exchange
+from rftj_cli.testing.faults import Faults
+from rftj_cli.testing.http import Incoming
+from rftj_cli.testing.listing import PROFILES, inference_profile, ollama_tags, openai_models
+from rftj_cli.testing.model import Model
+from rftj_cli.testing.problems import Canned, Problem
+from rftj_cli.testing.quota import Meter, Quota
+from rftj_cli.testing.record import Record
+from rftj_cli.testing.replies import Said
+from rftj_cli.testing.threads import Threads
+from rftj_cli.testing.usage import CountTokens, PromptCache, Usage, rough_tokens
 
-Rule = Callable[[dict[str, Any]], str]
-DRIP: Final = 0.2  # seconds between two bytes
+COUNTS: Final = "/__fake__"
+_CHAT, _CONVERSE = Chat(), Converse()
 
 
 class FakeJudgeServer:
-    """A service that answers every request with `reply`, a text or a rule from the request's body to a text.
+    """A service that answers every request with `reply`: a text, an `Answer`, or a rule from the body to either.
 
-    `latency` in seconds; `faults` say which requests fail and how. With `log`, each request received and each reply
-    finished is one JSON line there, flushed at once. `requests` counts what arrived.
+    `latency` in seconds is waited before every answer but a refusal; `faults` say which requests fail and how; `log` is a file of JSON
+    Lines. `model` says which parameters are accepted, `quota` how much, `api_key` and `credentials` (access key, secret
+    key, perhaps session token) from whom. `strict` refuses what the real service does not know. `profiles` maps
+    inference profiles to their regions, `models` are listed. `tls` is (certificate, key), as files. `keep` bounds the
+    bodies kept. A rule runs in one of `threads` threads; with 0 in the server's loop, faster, where it must not block.
+
+    `rule`, `latency`, `faults` and `model` may be replaced while the server runs.
     """
 
     def __init__(
         self,
-        reply: str | Rule = '{"quality": "pass"}',
+        reply: Said = '{"quality": "pass"}',
         *,
         latency: float = 0.0,
         faults: Faults | None = None,
         log: Path | str | None = None,
         port: int = 0,
+        tls: tuple[str | Path, str | Path] | None = None,
+        keep: int | None = None,
+        model: Model | None = None,
+        models: Sequence[str] = ("fake-judge",),
+        profiles: Mapping[str, Sequence[str]] | None = None,
+        quota: Quota | None = None,
+        count_tokens: CountTokens = rough_tokens,
+        api_key: str | None = None,
+        credentials: Sequence[str] | None = None,
+        strict: bool = True,
+        threads: int = 64,
     ) -> None:
-        self.rule: Rule = reply if callable(reply) else lambda body: reply
-        self.latency, self.faults = latency, faults or Faults()
-        self.bodies: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
-        self._log: IO[str] | None = None if log is None else Path(log).open("a", encoding="utf-8")  # noqa: SIM115
-        self._http = _Server(("127.0.0.1", port), _Handler)
-        self._http.fake = self
-        self._thread: threading.Thread | None = None
-        self.stopping = threading.Event()
+        self.rule, self.latency, self.faults = reply, latency, faults or Faults()
+        self.model, self.models, self.profiles = model or Model(), models, profiles or {}
+        self.quota, self.meter = quota, None if quota is None else Meter(quota)
+        self.count_tokens, self.cache = count_tokens, PromptCache()
+        self.api_key, self.credentials, self.strict = api_key, credentials, strict
+        self.record = Record(log, keep)
+        self.threads = Threads(threads) if threads else None
+        self.engine = Engine(self._handle, port, None if tls is None else (str(tls[0]), str(tls[1])))
 
     @property
     def url(self) -> str:
         """The address, for AWS_ENDPOINT_URL_BEDROCK_RUNTIME."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{'https' if self.engine.secure else 'http'}://127.0.0.1:{self.engine.port}"
 
     @property
     def base_url(self) -> str:
@@ -65,145 +88,82 @@ class FakeJudgeServer:
 
     @property
     def requests(self) -> int:
-        return len(self.bodies)
+        """How many requests for a reply have arrived."""
+        return self.record.requests
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The bodies of these requests in order of arrival, the first `keep` of them."""
+        return self.record.bodies
+
+    @property
+    def billed(self) -> Usage:
+        """What a real service would bill: all replies that were generated, also those that faults kept from arriving."""
+        return self.record.billed
+
+    @property
+    def throttled(self) -> int:
+        """How many requests were over the quota."""
+        return self.record.throttled
+
+    def counts(self) -> dict[str, Any]:
+        """All counts as plain data: what GET /__fake__ answers."""
+        return {
+            **self.record.counts(),
+            "connections": self.engine.accepted,
+            "open": len(self.engine.connections),
+        }
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self.engine.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stopping.set()
-        self._http.shutdown()
-        self._http.server_close()
-        if self._log is not None:
-            self._log.close()
+        self.engine.stop()
+        self._close()
 
     def serve(self) -> None:
-        """Serves until the process ends."""
-        self._http.serve_forever()
+        """Serves in this thread until `stop`, or until an exception such as KeyboardInterrupt comes in."""
+        try:
+            self.engine.run()
+        finally:
+            self._close()
 
-    def received(self, path: str, body: dict[str, Any]) -> int:
-        """Counts and logs a request; its number, from 0."""
-        with self._lock:
-            number = len(self.bodies)
-            self.bodies.append(body)
-            self._write({"event": "request", "number": number, "path": path, "body": body})
-        return number
+    def stop(self) -> None:
+        """Ends `serve`, from a signal handler or another thread."""
+        self.engine.stop()
 
-    def finished(self, number: int, fault: str | Canned, text: str) -> None:
-        """Logs a reply that was written whole."""
-        with self._lock:
-            name = fault if isinstance(fault, str) else str(fault.status)
-            self._write({"event": "reply", "number": number, "fault": name, "text": text})
+    def outage(self, seconds: float) -> None:
+        """From now on every connection is closed and new ones are refused, for a time; then the same port listens."""
+        self.engine.outage(seconds)
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        if self._log is not None and not self._log.closed:
-            self._log.write(json.dumps({**entry, "time": time.time()}, ensure_ascii=False) + "\n")
-            self._log.flush()
+    def _close(self) -> None:
+        if self.threads is not None:
+            self.threads.stop()
+        self.record.close()
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # a hanging request must not hold the test's end
-    request_queue_size = 1024
-    fake: FakeJudgeServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no event."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # buffered: one packet a reply
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Silent: the log is a file of its own."""
-
-    def do_POST(self) -> None:
-        fake = cast(_Server, self.server).fake
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = unquote(self.path)
-        converse = path.startswith("/model/") and path.endswith("/converse")
-        if not converse and not path.endswith("/chat/completions"):
-            return self._send(404, json.dumps({"error": {"message": f"no such path: {path}"}}))
-        body = json.loads(raw)
-        number = fake.received(path, body)
-        fault = fake.faults.of(number)
-        if fake.latency or fault == "hang":
-            fake.stopping.wait(fake.faults.hang if fault == "hang" else fake.latency)
-        text = fake.rule(body) if fault in ("ok", "hang", "drip", "truncated") else ""
-        self._answer(fault, converse, json.dumps(_converse(text) if converse else _chat(text, body)))
-        if fault != "reset":
-            fake.finished(number, fault, text)
-
-    def _answer(self, fault: str | Canned, converse: bool, content: str) -> None:
-        faults = cast(_Server, self.server).fake.faults
-        if isinstance(fault, Canned):
-            self._send(fault.status, fault.body, fault.headers)
-        elif fault in STATUSES:
-            status, code = STATUSES[fault]
-            headers = {"Retry-After": f"{faults.retry_after:g}"} if fault == "429-after" else {}
-            if converse:
-                return self._send(status, json.dumps({"message": "as asked"}), {**headers, "x-amzn-ErrorType": code})
-            self._send(status, json.dumps({"error": {"message": "as asked", "code": code}}), headers)
-        elif fault == "reset":
-            # Lingering for 0 s makes the close a reset; the handler's buffers are then written to nobody.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
-        elif fault == "truncated":
-            self.close_connection = True
-            self._send(200, content[: len(content) // 2], {"Connection": "close"})
-        elif fault == "html":
-            self._send(200, "<html><body>Sign in to the network</body></html>", {"Content-Type": "text/html"})
-        elif fault == "malformed":
-            self._send(200, "{}")
-        elif fault == "drip":
-            self._drip(content)
+    def _handle(self, incoming: Incoming, peer: Connection) -> None:
+        path = incoming.path
+        if incoming.method == "POST" and path.endswith("/chat/completions"):
+            Exchange(self, _CHAT, incoming, peer).begin()
+        elif incoming.method == "POST" and path.startswith("/model/") and path.endswith("/converse"):
+            Exchange(self, _CONVERSE, incoming, peer).begin()
         else:
-            self._send(200, content)
+            peer.answer(self._listed(incoming, path) if incoming.method == "GET" else _nowhere(path))
 
-    def _send(self, status: int, content: str, headers: Mapping[str, str] | None = None) -> None:
-        data = content.encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-        self.wfile.flush()
-
-    def _drip(self, content: str) -> None:
-        data = content.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        for byte in data:
-            self.wfile.write(bytes([byte]))
-            self.wfile.flush()
-            if cast(_Server, self.server).fake.stopping.wait(DRIP):
-                return
+    def _listed(self, incoming: Incoming, path: str) -> Canned:
+        if path == COUNTS:
+            return Canned(200, json.dumps(self.counts()))
+        if path.startswith(PROFILES):
+            problem = _CONVERSE.admit(incoming, self.api_key, self.credentials)
+            return inference_profile(path, self.profiles) if problem is None else _CONVERSE.problem(problem)
+        if path.endswith("/models") or path == "/api/tags":
+            problem = _CHAT.admit(incoming, self.api_key, self.credentials)
+            if problem is not None:
+                return _CHAT.problem(problem)
+            return ollama_tags(self.models) if path == "/api/tags" else openai_models(self.models)
+        return _nowhere(path)
 
 
-def _chat(text: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    asked = sum(len(str(message.get("content", ""))) for message in body.get("messages", ()))
-    return {
-        "id": "chatcmpl-fake",
-        "object": "chat.completion",
-        "model": body.get("model", ""),
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
-        "usage": {"prompt_tokens": asked // 4, "completion_tokens": len(text) // 4 + 1},
-    }
-
-
-def _converse(text: str) -> dict[str, Any]:
-    tokens = {"inputTokens": 10, "outputTokens": len(text) // 4 + 1}
-    return {
-        "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
-        "stopReason": "end_turn",
-        "usage": {**tokens, "totalTokens": sum(tokens.values())},
-        "metrics": {"latencyMs": 1},
-    }
+def _nowhere(path: str) -> Canned:
+    return _CHAT.problem(Problem(404, "not_found", f"no such path: {path}"))
