@@ -7,13 +7,13 @@ chosen in place of another, least of all one that needs no model.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Any, Final, Literal
 
 from rftj_cli.errors import InputError, listed, nearest
+from rftj_cli.kernel.dialect import HttpJudge
 from rftj_cli.kernel.outcome import Judge, JudgeFactory
-from rftj_cli.kernel.retry import Retry
 from rftj_cli.kernel.rubric import JudgeSettings
 
 GROUP: Final = "rftj.judges"
@@ -21,28 +21,26 @@ GROUP: Final = "rftj.judges"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a backend is told beside the rubric's settings; `timeout` in seconds."""
+    """What a backend is told beside the rubric's settings.
+
+    `timeout` in seconds is a whole call's deadline. `transport` is `boto3` where Bedrock is to be called through it,
+    else `auto`. `known` is what an earlier command of the run has learned of the model (`Learned.document`).
+    """
 
     workers: int
-    base_url: str | None
-    region: str | None
-    timeout: float
+    base_url: str | None = None
+    region: str | None = None
+    timeout: float = 120.0
+    transport: Literal["auto", "boto3"] = "auto"
+    known: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_judge(
-    settings: JudgeSettings,
-    *,
-    workers: int,
-    base_url: str | None = None,
-    region: str | None = None,
-    timeout: float = 120.0,
-) -> Retry:
-    """The judge that the settings name, wrapped in the retry policy; `timeout` seconds is a whole call's deadline.
+def make_judge(settings: JudgeSettings, options: Options) -> Judge:
+    """The judge that the settings name. It makes one attempt a call: retries are `kernel/retry.py`'s.
 
     Raises `InputError` for an unknown backend, and for one that is not set up on this machine.
     """
-    options = Options(workers, base_url, region, timeout)
-    return Retry(_factory(settings.backend)(settings, options), deadline=timeout)
+    return _factory(settings.backend)(settings, options)
 
 
 def backends() -> tuple[str, ...]:
@@ -62,7 +60,13 @@ def _factory(backend: str) -> _Make:
         raise InputError(
             "unknown judge backend", key="judge.model", found=backend, expected=listed(backends()), hint=hint
         )
-    return lambda settings, options: _load(plugin)(settings.model, **asdict(options))
+    return lambda settings, options: _load(plugin)(
+        settings.model,
+        workers=options.workers,
+        base_url=options.base_url,
+        region=options.region,
+        timeout=options.timeout,
+    )
 
 
 def _plugins() -> dict[str, EntryPoint]:
@@ -81,22 +85,27 @@ def _load(plugin: EntryPoint) -> JudgeFactory:
 
 
 def _bedrock(settings: JudgeSettings, options: Options) -> Judge:
-    from rftj_cli.kernel.bedrock import BedrockJudge
+    from rftj_cli.kernel.bedrock import Access, BotoJudge, ConverseDialect
 
-    return BedrockJudge(
-        _named(settings, "bedrock"),
-        workers=options.workers,
-        region=options.region,
-        allow_regions=settings.allow_regions,
-        timeout=options.timeout,
+    named = _named(settings, "bedrock")
+    access = Access(named, region=options.region, allow_regions=settings.allow_regions, timeout=options.timeout)
+    if options.transport == "boto3":
+        return BotoJudge(access, settings, workers=options.workers, timeout=options.timeout, known=options.known)
+    from rftj_cli.judges.curl import Curl
+
+    return HttpJudge(
+        ConverseDialect(access, settings, options.known), Curl(options.workers, access.url), options.timeout
     )
 
 
 def _openai(settings: JudgeSettings, options: Options) -> Judge:
-    from rftj_cli.judges.openai import OpenAIJudge
+    from rftj_cli.judges.curl import Curl
+    from rftj_cli.judges.openai import ChatDialect, ChatEndpoint
 
-    name = _named(settings, "openai")
-    return OpenAIJudge(name, base_url=options.base_url, workers=options.workers, timeout=options.timeout)
+    endpoint = ChatEndpoint(_named(settings, "openai"), base_url=options.base_url)
+    return HttpJudge(
+        ChatDialect(endpoint, settings, options.known), Curl(options.workers, endpoint.url), options.timeout
+    )
 
 
 def _local(settings: JudgeSettings, options: Options) -> Judge:

@@ -1,47 +1,39 @@
 """Any endpoint that speaks OpenAI chat completions: OpenAI, vLLM, Ollama, llama.cpp, gateways.
 
-    Request --build_chat--> body --POST--> status, body --read_chat--> Reply
-                                             |
-                                             +-- refused --> CallError
+    Request --ChatDialect.write--> HttpCall --> HttpAnswer --ChatDialect.read--> Reply | CallError
 
-One attempt a call; `kernel/retry.py` decides about another. The key is sent to the endpoint and stands nowhere else: what
-a server says is searched for it before it is quoted. The connection itself is in `judges/http.py`.
+The key is sent to the endpoint and stands nowhere else: what a server says is searched for it before it is quoted. What
+errors mean is in `refusals.py` beside this file, the connection in `curl.py`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from rftj_cli.errors import InputError
-from rftj_cli.judges.http import Connection
-from rftj_cli.kernel.outcome import CallError, Reply, Request, Stop
-from rftj_cli.kernel.retry import time_left
+from rftj_cli.judges.odds import probabilities
+from rftj_cli.judges.ollama import suggestion
+from rftj_cli.judges.refusals import adapted, hidden, refused, said
+from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, unusable
+from rftj_cli.kernel.outcome import CallError, Reply, Request, Stop, Structure
+from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.structure import SCHEMA_DESCRIPTION, SCHEMA_NAME, answer_schema
 
 PREFIX: Final = "openai:"
 DEFAULT_URL: Final = "https://api.openai.com/v1"
+FORMS: Final[tuple[Structure, ...]] = ("schema", "object", "text")  # ways to hold a model to JSON, best first
 NO_KEY: Final = (
     "Three ways on:\n"
     "  - set OPENAI_API_KEY to a key of api.openai.com;\n"
-    "  - name another endpoint with --base-url URL or OPENAI_BASE_URL; Ollama on this machine, for one, serves "
-    "http://127.0.0.1:11434/v1 and needs no key;\n"
+    "  - name another endpoint with --base-url URL or OPENAI_BASE_URL{ollama};\n"
     "  - replay recorded replies: --replay RUN"
 )
 _STOPS: Final[Mapping[str, Stop]] = {"length": "max_tokens", "content_filter": "filtered"}
-_ADVICE: Final[Mapping[int, str]] = {
-    400: "check judge.model and the judge's settings",
-    401: "check OPENAI_API_KEY",
-    403: "check that the key may use this model",
-    404: "check judge.model and --base-url (the URL usually ends in /v1)",
-    422: "check judge.model and the judge's settings",
-}
 
 
 def model_name(model: str) -> str:
@@ -49,185 +41,32 @@ def model_name(model: str) -> str:
     return model.removeprefix(PREFIX)
 
 
-def build_chat(request: Request) -> dict[str, Any]:
-    """The body of a chat completion. An answer in JSON is asked for in the prompt's text."""
-    messages = [{"role": "system", "content": request.system}] if request.system else []
-    messages.append({"role": "user", "content": request.user})
-    body: dict[str, Any] = {
-        "model": model_name(request.model),
-        "messages": messages,
-        "max_tokens": request.max_tokens,
-    }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.seed is not None:
-        body["seed"] = request.seed
-    return body
-
-
-def read_chat(body: bytes) -> Reply:
-    """The reply in the body of a 200. Raises a retryable `CallError` for anything that is no chat completion."""
-    try:
-        response = json.loads(body)
-    except (ValueError, RecursionError):
-        raise CallError("call", f"malformed response: not JSON, {len(body)} bytes", retry=True) from None
-    try:
-        choice = response["choices"][0]
-        message = choice["message"]
-        text, refusal = _text(message.get("content")), message.get("refusal")
-        finish = str(choice.get("finish_reason") or "stop")
-    except (KeyError, IndexError, TypeError, AttributeError):
-        # Some gateways report an upstream's failure as a 200 with an `error` in it.
-        said = _said(response)
-        raise CallError("call", f"malformed response: {said or 'no choices in it'}", retry=True) from None
-    usage = response.get("usage")
-    usage = usage if isinstance(usage, Mapping) else {}
-    refused = bool(refusal) and not text
-    return Reply(
-        text=str(refusal) if refused else text,
-        stop="refused" if refused else _STOPS.get(finish, "end"),
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        reasoning=_text(message.get("reasoning_content") or message.get("reasoning")),
-    )
-
-
-def _text(content: object) -> str:
-    if isinstance(content, list):  # parts, as some servers send them
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
-    return content if isinstance(content, str) else ""
-
-
-def _count(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) else 0
-
-
-class OpenAIJudge:
-    """A model behind chat completions as a judge. Made once and called from up to `workers` threads; `timeout` in seconds.
+class ChatEndpoint:
+    """Where a model is called, and with which key.
 
     `base_url` defaults to OPENAI_BASE_URL, then to api.openai.com; `api_key` to OPENAI_API_KEY. Raises `InputError` for
     a URL that is none, and where api.openai.com is asked without a key.
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        workers: int,
-        timeout: float = 120.0,
-    ) -> None:
+    def __init__(self, model: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
         base = _base(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL)
-        self._key = _checked_key(os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key)
-        if not self._key and urlsplit(base).hostname == "api.openai.com":
-            raise InputError("no API key for the judge at api.openai.com", key="judge.model", hint=NO_KEY)
-        self.model, self.timeout = model_name(model), timeout
-        self.notes: tuple[str, ...] = ()
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "rftj"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        self._connection = Connection(f"{base}/chat/completions", headers, workers)
-        self._without_temperature = self._completion_tokens = False
+        self.key = _checked_key(os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key)
+        parts = urlsplit(base)
+        if not self.key and parts.hostname == "api.openai.com":
+            hint = NO_KEY.format(ollama=suggestion())
+            raise InputError("no API key for the judge at api.openai.com", key="judge.model", hint=hint)
+        self.model, self.url = model_name(model), f"{base}/chat/completions"
+        where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        self.shown = f"{parts.scheme}://{where}{parts.path}"  # never the user and password of a URL
+        self.headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "rftj"}
+        if self.key:
+            self.headers["Authorization"] = f"Bearer {self.key}"
+        for name, header in (("OPENAI_ORG_ID", "OpenAI-Organization"), ("OPENAI_PROJECT_ID", "OpenAI-Project")):
+            if os.environ.get(name):
+                self.headers[header] = os.environ[name]
 
     def __repr__(self) -> str:
-        return f"OpenAIJudge({self.model!r}, base_url={self._connection.shown!r})"
-
-    def __call__(self, request: Request) -> Reply:
-        started = time.monotonic()
-        status, headers, body = self._post(build_chat(request))
-        if status == 400 and self._learn(body, request):
-            status, headers, body = self._post(build_chat(request))
-        if status != 200:
-            raise refused(status, headers, body, self._key)
-        try:
-            reply = read_chat(body)
-        except CallError as error:
-            raise CallError(error.stage, _hidden(error.reason, self._key), retry=error.retry) from None
-        seconds = time.monotonic() - started
-        return Reply(reply.text, reply.stop, reply.input_tokens, reply.output_tokens, seconds, reply.reasoning)
-
-    def _post(self, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
-        if self._without_temperature:
-            body.pop("temperature", None)
-        if self._completion_tokens:
-            body["max_completion_tokens"] = body.pop("max_tokens")
-        return self._connection.post(json.dumps(body).encode("utf-8", "replace"), time_left(self.timeout))
-
-    def _learn(self, body: bytes, request: Request) -> bool:
-        """Whether a 400 refuses a parameter that reasoning models do not take, and that can be left out or renamed."""
-        said = _said(_json(body)).casefold()
-        if "max_completion_tokens" in said and not self._completion_tokens:
-            self._completion_tokens = True
-        elif "temperature" in said and re.search(r"unsupported|not support|deprecated", said):
-            if self._without_temperature or request.temperature is None:
-                return False
-            self._without_temperature = True
-            self.notes = (f"{self.model} refuses `temperature`: it is called without one",)
-        else:
-            return False
-        return True
-
-
-def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "") -> CallError:
-    """The `CallError` for a status other than 200."""
-    response = _json(body)
-    fault = response.get("error") if isinstance(response, Mapping) else None
-    code = str(fault.get("code") or fault.get("type") or "") if isinstance(fault, Mapping) else ""
-    said = _said(response) or " ".join(body[:200].decode("utf-8", "replace").split())
-    reason = _hidden(f"HTTP {status}: {said}".rstrip(": "), key)
-    if status == 429 and code == "insufficient_quota":
-        return CallError("call", reason, fatal=True, advice="the account has no credit left")
-    if status == 429:
-        return CallError("throttled", reason, retry=True, retry_after=retry_after(headers))
-    if status == 408:
-        return CallError("timeout", reason, retry=True, retry_after=retry_after(headers))
-    if status in (409, 424, 425) or status >= 500:
-        return CallError("call", reason, retry=True, retry_after=retry_after(headers))
-    if code == "content_filter":
-        return CallError("filtered", reason)
-    if code == "context_length_exceeded" or "maximum context length" in said:
-        return CallError("call", reason)  # this prompt's fault, not the run's
-    return CallError("call", reason, fatal=True, advice=_ADVICE.get(status, "check --base-url"))
-
-
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that the service asks to wait: retry-after-ms, or Retry-After in seconds or as an HTTP date."""
-    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds:
-            return max(0.0, float(milliseconds) / 1000)
-        if value and value.strip().replace(".", "", 1).isdigit():
-            return float(value)
-        if value:
-            date = parsedate_to_datetime(value)
-            return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        pass
-    return None
-
-
-def _json(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _said(response: object) -> str:
-    """The message of an error, in the shapes that servers give it; empty where there is none."""
-    if not isinstance(response, Mapping):
-        return ""
-    fault = response.get("error", response.get("detail", response.get("message")))
-    if isinstance(fault, Mapping):
-        fault = fault.get("message") or fault.get("code")
-    return " ".join(str(fault).split())[:300] if fault else ""
-
-
-def _hidden(text: str, key: str) -> str:
-    # Servers quote the key they refuse, whole or with its middle starred out.
-    text = text.replace(key, "***") if key else text
-    return re.sub(r"\b(sk|key|pk|gsk|AIza)[-_][\w*-]{6,}", "***", text)
+        return f"ChatEndpoint({self.model!r}, base_url={self.shown!r})"
 
 
 def _checked_key(key: str) -> str:
@@ -242,3 +81,137 @@ def _base(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError("not a URL", key="--base-url", found=url.rsplit("@", 1)[-1], expected="http(s)://HOST/v1")
     return url.rstrip("/").removesuffix("/chat/completions")
+
+
+class ChatDialect:
+    """Chat completions. `known` is what an earlier command has learned of the model; `learned` is what is known now."""
+
+    def __init__(self, endpoint: ChatEndpoint, settings: JudgeSettings, known: Mapping[str, Any] | None = None) -> None:
+        self.endpoint, self._tier = endpoint, settings.tier
+        self.learned = Learned(endpoint.model, FORMS, known)
+
+    def write(self, request: Request) -> HttpCall:
+        """The call, as far as the model accepts what it asks for."""
+        used = used_for(request, self.learned)
+        content = build_chat(request, used, tier=self._tier)
+        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return HttpCall(self.endpoint.url, self.endpoint.headers, body, used)
+
+    def read(self, request: Request, call: HttpCall, answer: HttpAnswer) -> Reply:
+        """The reply. Raises `CallError` for what is none, `adapted` where the next call will leave out what was refused."""
+        if answer.status != 200:
+            error = refused(answer.status, answer.headers, answer.body, self.endpoint.key)
+            raise adapted(error, request, call.used, self.learned)
+        try:
+            return read_chat(answer.body, request, call.used.structure, answer.seconds)
+        except CallError as error:
+            reason = hidden(error.reason, self.endpoint.key)
+            tokens = error.input_tokens, error.output_tokens
+            raise CallError("call", reason, retry=True, input_tokens=tokens[0], output_tokens=tokens[1],
+                            billed=error.billed) from None  # fmt: skip
+
+
+def used_for(request: Request, learned: Learned) -> Accepted:
+    """What a request will make use of: what is accepted, as far as the request asks for it at all."""
+    used = learned.used_for(request)
+    if used.structure == "object" and "json" not in f"{request.system}{request.user}".casefold():
+        used = replace(used, structure="text")  # the service demands that the prompt speaks of JSON
+    return replace(
+        used,
+        temperature=used.temperature and request.temperature is not None,
+        seed=used.seed and request.seed is not None,
+        logprobs=used.logprobs and request.logprobs,
+        cache=False,
+    )
+
+
+def build_chat(request: Request, used: Accepted, *, tier: str = "default") -> dict[str, Any]:
+    """The body of a chat completion; `used.structure` says how the answer is held to JSON."""
+    messages = [{"role": "system", "content": request.system}] if request.system else []
+    messages.append({"role": "user", "content": request.user})
+    body: dict[str, Any] = {"model": model_name(request.model), "messages": messages}
+    body["max_tokens" if used.max_tokens else "max_completion_tokens"] = request.max_tokens
+    if used.temperature:
+        body["temperature"] = request.temperature
+    if used.seed and request.seed is not None:
+        body["seed"] = request.seed + request.vote  # with one seed all votes would be the same vote
+    if used.logprobs:
+        body |= {"logprobs": True, "top_logprobs": used.top}
+    if used.structure == "schema":
+        schema = {"name": SCHEMA_NAME, "strict": True, "schema": answer_schema(request)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif used.structure == "object":
+        body["response_format"] = {"type": "json_object"}
+    elif used.structure == "tool":
+        tool = {"name": SCHEMA_NAME, "description": SCHEMA_DESCRIPTION, "parameters": answer_schema(request)}
+        body["tools"] = [{"type": "function", "function": tool}]
+        body["tool_choice"] = {"type": "function", "function": {"name": SCHEMA_NAME}}
+    if tier != "default":
+        body["service_tier"] = tier
+    return body
+
+
+def read_chat(body: bytes, request: Request, structure: str = "", seconds: float = 0.0) -> Reply:
+    """The reply in the body of a 200. Raises a retryable `CallError` for anything that is no chat completion."""
+    try:
+        response = json.loads(body)
+    except (ValueError, RecursionError):
+        raise unusable(f"malformed response: no JSON, {len(body)} bytes") from None
+    try:
+        choice = response["choices"][0]
+        message = choice["message"]
+        text, refusal = _text(message.get("content")), message.get("refusal")
+        finish = str(choice.get("finish_reason") or "stop")
+        called = _called(message.get("tool_calls") or ())
+    except (KeyError, IndexError, TypeError, AttributeError):
+        # Some gateways report an upstream's failure as a 200 with an `error` in it.
+        raise unusable(f"malformed response: {said(response) or 'no choices in it'}") from None
+    not_given = bool(refusal) and not text and not called
+    full, cached, output = _usage(response.get("usage"))
+    reply = Reply(
+        text=called or (str(refusal) if not_given else text),
+        stop="refused" if not_given else _STOPS.get(finish, "end"),
+        input_tokens=full,
+        output_tokens=output,
+        seconds=seconds,
+        reasoning=_text(message.get("reasoning_content") or message.get("reasoning")),
+        stop_reason=finish,
+        structure=structure,
+        cache_read_tokens=cached,
+    )
+    if called is None:
+        raise unusable("the model called a tool that does not exist", reply)
+    tokens = choice.get("logprobs")
+    if request.logprobs and isinstance(tokens, Mapping) and isinstance(tokens.get("content"), list):
+        return replace(reply, probabilities=probabilities(tokens["content"], reply.text, request))
+    return reply
+
+
+def _called(calls: Sequence[Mapping[str, Any]]) -> str | None:
+    """The arguments with which our tool was called, "" where none was, None where it was another tool."""
+    for call in calls:
+        function = call["function"]
+        if function["name"] != SCHEMA_NAME:
+            return None
+        given = function["arguments"]
+        return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+    return ""
+
+
+def _usage(usage: object) -> tuple[int, int, int]:
+    """Tokens of the prompt at full price, those read from a cache, and tokens of the reply."""
+    if not isinstance(usage, Mapping):
+        return 0, 0, 0
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else 0
+    return max(0, _count(usage.get("prompt_tokens")) - cached), cached, _count(usage.get("completion_tokens"))
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):  # parts, as some servers send them
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""
+
+
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, (int, float)) and 0 < value < 1e15 else 0

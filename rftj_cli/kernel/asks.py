@@ -15,7 +15,7 @@ from rftj_cli.kernel.compile import read_criteria
 from rftj_cli.kernel.outcome import Order, Request
 from rftj_cli.kernel.rubric import Criterion, Items, Rubric
 from rftj_cli.kernel.sample import Sample
-from rftj_cli.kernel.template import render, template_names
+from rftj_cli.kernel.template import render, shared_head, template_names
 
 SAMPLE_READERS = frozenset({"lexical", "length"})  # baselines that read the sample, not the prompt
 SWAPPED = {"A": "B", "B": "A", "tie": "tie"}
@@ -138,7 +138,18 @@ def _request(
         reason="none" if rubric.parse is not None else judge.reason,
         json=rubric.parse is None,
         sample=_for_baseline(seen, part) if reads_sample else None,
+        structure=judge.structure,
+        logprobs=judge.logprobs,
+        guardrail=judge.guardrail,
+        shared=0 if reads_sample or judge.cache == "off" else _shared(rubric, criteria),
     )
+
+
+def _shared(rubric: Rubric, criteria: tuple[Criterion, ...]) -> int:
+    """The length of the user prompt's head that is the same for every sample; -1 where the system prompt is not."""
+    if template_names(rubric.prompt.system) - {"criteria", "answer_format"}:
+        return -1
+    return len(shared_head(rubric.prompt.user, criteria_text(criteria), answer_format(criteria, rubric.judge.reason)))
 
 
 def _for_baseline(seen: dict[str, object], part: Part | None) -> dict[str, object]:

@@ -1,25 +1,38 @@
-"""Amazon Bedrock's Converse: the kernel's own backend, and the only file of the kernel that knows boto3.
+"""Amazon Bedrock's Converse: who calls it, where it stands, and the calls. The only file of the kernel that knows boto3.
 
-    Request --build_converse--> dict --client.converse--> dict --read_converse--> Reply
-                                          |
-                                          +-- exception --failure--> CallError
+    Access (credentials, region, URL) --+-- ConverseDialect --> HttpJudge over a transport of ours
+                                        +-- BotoJudge: the same requests through boto3
 
-One attempt a call: `kernel/retry.py` decides about another. Where no account is configured, `BedrockJudge` says so; it
-never puts another judge in place of the one that was asked for.
+One attempt a call: `kernel/retry.py` decides about another. Where no account is configured, `Access` says so; another
+judge is never put in place of the one that was asked for.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
-import re
+import queue
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
 
-from rftj_cli.errors import InputError, listed
-from rftj_cli.kernel.outcome import CallError, Reply, Request, Stop
+from rftj_cli.errors import InputError
+from rftj_cli.kernel.converse import FORMS, ConverseDialect, build_converse, model_id, read_converse, used_for
+from rftj_cli.kernel.dialect import Learned, unusable
+from rftj_cli.kernel.outcome import CallError, Reply, Request
+from rftj_cli.kernel.refusals import LONGEST, adapted, refused
+from rftj_cli.kernel.regions import check_profile, check_region, is_profile, unverified
+from rftj_cli.kernel.retry import time_left
+from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.sigv4 import CONTENT_TYPE, Signer
 
-PREFIX: Final = "bedrock:"
+__all__ = ["Access", "BotoJudge", "ConverseDialect"]
+
+BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
+SLACK: Final = 0.5  # seconds that boto3 gets beyond a call's time, to say itself what went wrong
 NO_CREDENTIALS: Final = (
     "Three ways on:\n"
     "  - configure AWS credentials (`aws configure`, `aws sso login`, AWS_PROFILE, a role), or set "
@@ -27,221 +40,234 @@ NO_CREDENTIALS: Final = (
     "  - use another judge: --set judge.model=openai:MODEL --base-url URL, or --set judge.model=local;\n"
     "  - replay recorded replies: --replay RUN"
 )
-_STOPS: Final[Mapping[str, Stop]] = {
-    "end_turn": "end",
-    "stop_sequence": "end",
-    "tool_use": "end",
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-    "guardrail_intervened": "filtered",
-    "content_filtered": "filtered",
-    "refusal": "refused",
-}
-_THROTTLED: Final = frozenset({"ThrottlingException", "ModelNotReadyException", "TooManyRequestsException"})
-_ADVICE: Final[Mapping[str, str]] = {
-    "AccessDeniedException": "the role needs bedrock:InvokeModel on this model, and the account access to the model",
-    "ExpiredTokenException": "the AWS credentials have expired: renew them (`aws sso login`, or a new session token)",
-    "ExpiredToken": "the AWS credentials have expired: renew them (`aws sso login`, or a new session token)",
-    "UnrecognizedClientException": "AWS does not know these credentials: check AWS_PROFILE and the access key",
-    "InvalidSignatureException": "AWS refuses the signature: check the secret key and this machine's clock",
-    "ResourceNotFoundException": "no such model in this region: check judge.model and --region",
-    "ValidationException": "Bedrock refuses the request: check judge.model (some models can only be called through an "
-    "inference profile such as us.MODEL or global.MODEL) and the judge's settings",
-}
-_REFUSES_TEMPERATURE: Final = re.compile(
-    r"temperature.*(deprecated|unsupported|not\s+(be\s+)?(supported|accepted|allowed|permitted|specified)|"
-    r"(does|do)(n't| not) (support|accept))|(unsupported|does(n't| not) support).*temperature",
-    re.IGNORECASE | re.DOTALL,
-)
-_TOO_LONG: Final = re.compile(r"too long|too many (input )?tokens|context (window|length)|exceeds? the (maximum|max|limit)",
-                              re.IGNORECASE)  # fmt: skip
+_RENEW: Final = "check the AWS credentials and profile, or renew them (`aws sso login`)"
 
 
-def model_id(model: str) -> str:
-    """The id or ARN that Bedrock knows: the model without rftj's `bedrock:`."""
-    return model.removeprefix(PREFIX)
+class Access:
+    """Credentials, region and URL for one model, as botocore finds them. `timeout` in seconds.
 
-
-def build_converse(request: Request) -> dict[str, Any]:
-    """The arguments of `client.converse`. Converse has no seed; an answer in JSON is asked for in the prompt's text."""
-    config: dict[str, Any] = {"maxTokens": request.max_tokens}
-    if request.temperature is not None:
-        config["temperature"] = request.temperature
-    call: dict[str, Any] = {
-        "modelId": model_id(request.model),
-        "messages": [{"role": "user", "content": [{"text": request.user}]}],
-        "inferenceConfig": config,
-    }
-    if request.system:
-        call["system"] = [{"text": request.system}]
-    return call
-
-
-def read_converse(response: object) -> Reply:
-    """The reply in a Converse response.
-
-    Raises a retryable `CallError` for a response without content: on a 200 with a malformed, empty or cut body botocore
-    reports success with an empty result.
+    `region` overrides AWS_REGION and the profile's region. With `allow_regions` nothing may compute elsewhere: AWS is
+    asked where an inference profile does. Raises `InputError` where something is missing or not allowed.
     """
+
+    def __init__(
+        self, model: str, *, region: str | None = None, allow_regions: Sequence[str] = (), timeout: float = 120.0
+    ) -> None:
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+
+        self.model, self.timeout = model_id(model), timeout
+        self._bearer = _printable(os.environ.get(BEARER, "").strip())
+        self._signing: tuple[object, Signer] | None = None
+        try:
+            self._session = Session()
+            # Of the two variables botocore reads AWS_DEFAULT_REGION alone; every other tool reads AWS_REGION first.
+            found = region or os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
+            self.region = check_region(found, self.model, allow_regions)
+            self._credentials = None if self._bearer else self._session.get_credentials()
+            if not self._bearer and self._credentials is None:
+                raise InputError("no AWS credentials for the judge on Bedrock", key="judge.model", hint=NO_CREDENTIALS)
+            self.url, self._signing_region = self._located()
+            if allow_regions and is_profile(self.model, self.region, allow_regions):
+                check_profile(self.model, self._regions_of_profile(), allow_regions)
+        except (BotoCoreError, ValueError) as error:  # a profile that does not exist, a URL that is none
+            said = failure(error).reason if isinstance(error, BotoCoreError) else error
+            raise InputError(f"AWS cannot be set up: {said}", key="judge.model", hint=NO_CREDENTIALS) from None
+        if self._bearer and not _is_private(self.url):
+            raise InputError(
+                "a Bedrock API key is sent over https alone", key=BEARER, found=urlsplit(self.url).hostname
+            )
+
+    def __repr__(self) -> str:
+        return f"Access({self.model!r}, region={self.region!r})"
+
+    def headers(self, url: str, body: bytes) -> dict[str, str]:
+        """The headers of one POST, signed now or with the API key. Raises a fatal `CallError` without credentials."""
+        if self._bearer:
+            found = {"Content-Type": CONTENT_TYPE, "Authorization": f"Bearer {self._bearer}"}
+        else:
+            found = self._signer().headers(url, body, datetime.now(UTC))
+        return {**found, "Accept": CONTENT_TYPE, "User-Agent": "rftj"}
+
+    def hidden(self, text: str) -> str:
+        """The text without any of the secrets that are sent, should a service repeat them."""
+        secrets = [self._bearer]
+        if self._credentials is not None:
+            try:
+                secrets = list(self._frozen()[:3])
+            except CallError:  # then there is nothing to hide
+                secrets = []
+        for secret in secrets:
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+    def client(self, service: str, **settings: Any) -> Any:
+        """A client of boto3's own making, in this region, with one attempt a call."""
+        from botocore.config import Config
+
+        if not self._bearer:
+            settings.setdefault("signature_version", "v4")  # else an empty variable would count as an API key
+        config = Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=min(10.0, self.timeout),
+            disable_request_compression=True,
+            user_agent_extra="rftj",
+            **settings,
+        )
+        return self._session.create_client(service, region_name=self.region, config=config)
+
+    def _frozen(self) -> Any:
+        """The credentials of this moment: roles and sessions are renewed while a run goes on."""
+        assert self._credentials is not None
+        try:
+            return self._credentials.get_frozen_credentials()
+        except Exception as error:  # noqa: BLE001 - whatever a provider raises: it may be a process or a plug-in
+            raise _unrenewed(error) from None
+
+    def _signer(self) -> Signer:
+        frozen, signing = self._frozen(), self._signing
+        if signing is None or signing[0] != frozen:
+            signing = (frozen, Signer(frozen.access_key, frozen.secret_key, frozen.token, self._signing_region))
+            self._signing = signing
+        return signing[1]
+
+    def _located(self) -> tuple[str, str]:
+        """The URL that botocore would call, from the call itself: it is stopped before anything is sent."""
+        from botocore import UNSIGNED
+
+        class Stopped(Exception):
+            pass
+
+        def stop(request: Any, **_: object) -> NoReturn:
+            raise Stopped(request.url)
+
+        client = self.client("bedrock-runtime", signature_version=UNSIGNED)
+        client.meta.events.register_first("before-send.bedrock-runtime.Converse", stop)
+        try:
+            client.converse(modelId=self.model, messages=[{"role": "user", "content": [{"text": "."}]}])
+        except Stopped as stopped:
+            return str(stopped), str(client.meta.region_name)
+        raise AssertionError("botocore has sent nothing")
+
+    def _regions_of_profile(self) -> list[str]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            found = self.client("bedrock", read_timeout=min(10.0, self.timeout)).get_inference_profile(
+                inferenceProfileIdentifier=self.model
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise unverified(self.model, failure(error, self.hidden).reason) from None
+        models = found.get("models") or []
+        return [str(model.get("modelArn", "")) for model in models]
+
+
+def _printable(key: str) -> str:
+    if not key.isascii() or not key.isprintable():
+        raise InputError("the API key holds characters that no key has", key=BEARER)
+    return key
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent: TLS, or this machine itself."""
+    parts = urlsplit(url)
     try:
-        blocks = response["output"]["message"]["content"]  # type: ignore[index]
-        stop = str(response["stopReason"])  # type: ignore[index]
-        texts = [str(block["text"]) for block in blocks if "text" in block]
-        reasons = [_reasoning(block["reasoningContent"]) for block in blocks if "reasoningContent" in block]
-    except (KeyError, TypeError):
-        raise CallError("call", "malformed response: no message in it", retry=True) from None
-    if stop.startswith("malformed_"):
-        raise CallError("call", f"the model's output was unusable (stop reason {stop})", retry=True)
-    usage = response.get("usage") if isinstance(response, Mapping) else None
-    usage = usage if isinstance(usage, Mapping) else {}
-    return Reply(
-        text="".join(texts),
-        stop=_STOPS.get(stop, "end"),
-        input_tokens=int(usage.get("inputTokens") or 0),
-        output_tokens=int(usage.get("outputTokens") or 0),
-        reasoning="\n".join(part for part in reasons if part),
-    )
+        local = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        local = False
+    return parts.scheme == "https" or local
 
 
-def _reasoning(block: Mapping[str, Any]) -> str:
-    # Redacted reasoning has no text; it is billed all the same.
-    return str(block.get("reasoningText", {}).get("text", ""))
+class BotoJudge:
+    """Converse through boto3, with the same requests, replies and errors. Called from up to `workers` threads.
 
-
-class BedrockJudge:
-    """A Bedrock model as a judge. Made once and called from up to `workers` threads; `timeout` in seconds.
-
-    `region` overrides AWS_REGION and the profile's region. With `allow_regions`, a region outside of it is refused, and
-    so is a `global.` profile, which may compute anywhere. Raises `InputError` where credentials or a region are missing.
+    A call is bounded as a whole, though boto3 bounds only each receive: it runs in a thread of its own, which is waited
+    for no longer than the call may take. An overdue one is abandoned with its connection and ends when botocore does.
     """
 
     def __init__(
         self,
-        model: str,
+        access: Access,
+        settings: JudgeSettings,
         *,
         workers: int,
-        region: str | None = None,
-        allow_regions: Sequence[str] = (),
         timeout: float = 120.0,
+        known: Mapping[str, Any] | None = None,
     ) -> None:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-
-        self.model = model_id(model)
-        self.notes: tuple[str, ...] = ()
-        try:
-            # Of the two variables boto3 reads AWS_DEFAULT_REGION alone; every other tool reads AWS_REGION first.
-            session = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
-            self.region = _region(session.region_name, self.model, allow_regions)
-            if not os.environ.get("AWS_BEARER_TOKEN_BEDROCK") and session.get_credentials() is None:
-                raise InputError("no AWS credentials for the judge on Bedrock", key="judge.model", hint=NO_CREDENTIALS)
-            config = Config(
-                retries={"total_max_attempts": 1, "mode": "standard"},
-                max_pool_connections=max(1, workers),  # 10 by default: more threads would wait for each other
-                connect_timeout=min(10.0, timeout),
-                read_timeout=timeout,
-                disable_request_compression=True,
-                user_agent_extra="rftj",
-            )
-            self._client = session.client("bedrock-runtime", region_name=self.region, config=config)
-        except BotoCoreError as error:  # a profile that does not exist, a configuration file that cannot be read
-            raise InputError(f"AWS cannot be set up: {error}", key="judge.model", hint=NO_CREDENTIALS) from None
-        self._without_temperature = False
+        self.access, self.timeout, self._tier, self._cache = access, timeout, settings.tier, settings.cache == "auto"
+        self.learned = Learned(access.model, FORMS, known)
+        # 10 connections by default: more threads would wait for each other
+        self._client = access.client("bedrock-runtime", max_pool_connections=max(1, workers), read_timeout=timeout)
 
     def __call__(self, request: Request) -> Reply:
-        call = build_converse(request)
-        if self._without_temperature:
-            call["inferenceConfig"].pop("temperature", None)
+        used = used_for(request, self.learned, cache=self._cache)
+        call = build_converse(request, used, cache=self._cache, tier=self._tier)
         started = time.monotonic()
         try:
-            response = self._converse(call)
-        except CallError as error:
-            if "temperature" not in call["inferenceConfig"] or not _REFUSES_TEMPERATURE.search(error.reason):
-                raise
-            del call["inferenceConfig"]["temperature"]
-            response = self._converse(call)
-            self._leave_out_temperature()
-        reply = read_converse(response)
-        return Reply(
-            reply.text, reply.stop, reply.input_tokens, reply.output_tokens, time.monotonic() - started, reply.reasoning
-        )
+            response = _within(
+                time_left(self.timeout), lambda: self._client.converse(modelId=self.access.model, **call)
+            )
+        except CallError:
+            raise
+        except Exception as error:  # noqa: BLE001 - botocore's parser lets through whatever it trips over
+            raise adapted(failure(error, self.access.hidden), request, used, self.learned) from None
+        return read_converse(response, used.structure, time.monotonic() - started)
 
-    def _converse(self, call: dict[str, Any]) -> object:
-        from botocore.exceptions import BotoCoreError, ClientError
 
+def _within(seconds: float, call: Callable[[], object]) -> object:
+    """What the call returns or raises; `CallError` where it takes too long."""
+    box: queue.SimpleQueue[tuple[object, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
         try:
-            return self._client.converse(**call)
-        except (ClientError, BotoCoreError) as error:
-            raise failure(error) from error
+            box.put((call(), None))
+        except Exception as error:  # noqa: BLE001 - handed to the thread that waits
+            box.put((None, error))
 
-    def _leave_out_temperature(self) -> None:
-        # Remembered once the model has answered without it: newer models refuse the parameter, and an ARN hides which.
-        self._without_temperature = True
-        self.notes = (f"{self.model} refuses `temperature`: it is called without one",)
-
-
-def _region(found: str | None, model: str, allowed: Sequence[str]) -> str:
-    if not found:
-        raise InputError(
-            "no AWS region for the judge on Bedrock",
-            key="judge.model",
-            hint="Give --region REGION, or set AWS_REGION, or a region in the AWS profile.",
-        )
-    if allowed and found not in allowed:
-        raise InputError(
-            "the AWS region is not one of judge.allow_regions",
-            key="judge.allow_regions",
-            found=found,
-            expected=listed(list(allowed)),
-        )
-    if allowed and model.startswith("global."):
-        raise InputError(
-            "a global inference profile may compute in any region, which judge.allow_regions forbids",
-            key="judge.model",
-            found=model,
-            hint="Name the profile of one geography, such as us. or eu., or the model itself.",
-        )
-    return found
+    threading.Thread(target=run, name="rftj-boto3", daemon=True).start()
+    try:
+        value, error = box.get(timeout=seconds + SLACK)
+    except queue.Empty:
+        raise CallError("timeout", f"no whole answer in {seconds:.3g} s", retry=True, billed=None) from None
+    if error is not None:
+        raise error
+    return value
 
 
-def failure(error: Exception) -> CallError:
-    """The `CallError` for an exception of botocore."""
+def _unrenewed(error: Exception) -> CallError:
+    """The error for credentials that cannot be had. Only what botocore itself says is repeated of it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    known = isinstance(error, BotoCoreError | ClientError)
+    fault = failure(error) if known else CallError("call", type(error).__name__, fatal=True)
+    reason = f"no AWS credentials: {fault.reason}"
+    return CallError("call", reason, retry=fault.retry, fatal=not fault.retry, advice="" if fault.retry else _RENEW)
+
+
+def failure(error: Exception, hidden: Callable[[str], str] = str) -> CallError:
+    """The `CallError` for what comes out of botocore, with secrets `hidden`."""
     from botocore import exceptions as boto
 
     if isinstance(error, boto.ClientError):
-        return _refused(error.response)
-    text = " ".join(str(error).split())
+        fault, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+        code, said = str(fault.get("Code", "")), hidden(str(fault.get("Message", "")))
+        status, headers = int(meta.get("HTTPStatusCode", 0)), meta.get("HTTPHeaders", {})
+        return refused(status, "" if code.isdigit() else code, said, headers)
+    if not isinstance(error, boto.BotoCoreError):
+        # Its parser trips over a body of another shape with whatever Python raises (or ResponseParserError).
+        return unusable(f"malformed response: boto3 cannot read it ({type(error).__name__})")
+    text = hidden(" ".join(str(error).split()))[:LONGEST]
+    if isinstance(error, boto.ParamValidationError):  # an older botocore does not know all parameters
+        text = text.partition(", must be one of")[0]
+        return CallError("call", text, fatal=True, advice="a newer boto3 may know it: pip install -U boto3")
     if isinstance(error, boto.ReadTimeoutError | boto.ConnectTimeoutError):
-        return CallError("timeout", text, retry=True)
+        unknown = isinstance(error, boto.ReadTimeoutError)
+        return CallError("timeout", text, retry=True, billed=None if unknown else False)
     if isinstance(error, boto.SSLError):
         return CallError("call", text, fatal=True, advice="check AWS_CA_BUNDLE and the proxy")
-    if isinstance(error, boto.HTTPClientError | boto.ConnectionError) or type(error).__name__ == "ResponseParserError":
-        return CallError("call", text, retry=True)
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
+        return CallError("call", text, retry=True, billed=False if isinstance(error, boto.ConnectionError) else None)
+    if isinstance(error, boto.CredentialRetrievalError):  # it quotes what a process has written
+        text = f"no credentials from {error.kwargs.get('provider', 'their provider')}"
     advice = "check the AWS credentials and profile" if "redential" in text or "oken" in text else ""
     return CallError("call", text, fatal=True, advice=advice)
-
-
-def _refused(response: Mapping[str, Any]) -> CallError:
-    fault, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
-    code, status = str(fault.get("Code", "")), int(meta.get("HTTPStatusCode", 0))
-    reason = f"{code}: {' '.join(str(fault.get('Message', '')).split())}".rstrip(": ")
-    if status == 429 or code in _THROTTLED:
-        return CallError("throttled", reason, retry=True, retry_after=_retry_after(meta.get("HTTPHeaders", {})))
-    if status == 408 or code == "ModelTimeoutException":
-        return CallError("timeout", reason, retry=True)
-    if status in (409, 424) or status >= 500 or status == 200:
-        return CallError("call", reason, retry=True, retry_after=_retry_after(meta.get("HTTPHeaders", {})))
-    if code == "ValidationException" and _TOO_LONG.search(reason):
-        return CallError("call", reason)  # this prompt's fault, not the run's
-    return CallError("call", reason, fatal=True, advice=_ADVICE.get(code, "check judge.model and the AWS credentials"))
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: Retry-After in seconds, or AWS's own x-amz-retry-after in milliseconds."""
-    for name, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * unit)
-        except (KeyError, ValueError):
-            continue
-    return None

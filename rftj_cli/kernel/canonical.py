@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 def canonical(value: object) -> str:
     """JSON with sorted keys, no spaces and no NaN; whole floats are written as integers, so 1 and 1.0 are one value."""
-    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(_plain(value))
 
 
 def digest(value: object) -> str:
@@ -18,9 +20,11 @@ def digest(value: object) -> str:
 
 
 def _plain(value: object) -> object:
+    if type(value) is str:  # by far the most
+        return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]

@@ -168,10 +168,28 @@ def _judge(root: Fields) -> JudgeSettings:
         votes_tie=fields.choice("votes_tie", ("failure", "worst", "best", "tie"), "failure"),
         calls=fields.choice("calls", ("together", "per_criterion"), "together"),
         reason=fields.choice("reason", ("before", "after", "none"), "before"),
+        structure=fields.choice("structure", ("auto", "schema", "tool", "text"), "auto"),
+        logprobs=fields.flag("logprobs", False),
+        guardrail=_guardrail(fields),
         allow_regions=tuple(str(region) for region in fields.rows("allow_regions", [])),
+        cache=fields.choice("cache", ("auto", "off"), "auto"),
+        tier=fields.choice("tier", ("default", "priority", "flex", "reserved"), "default"),
     )
     fields.done()
     return judge
+
+
+def _guardrail(judge: Fields) -> str | None:
+    if not judge.has("guardrail"):
+        judge.raw("guardrail", None)
+        return None
+    fields = Fields(judge.raw("guardrail"), "judge.guardrail")
+    version = fields.raw("version", "DRAFT")
+    if isinstance(version, bool) or not isinstance(version, (str, int)) or not str(version):
+        raise InputError("bad version", key="judge.guardrail.version", found=version, expected="a number, or DRAFT")
+    id = fields.text("id")
+    fields.done()
+    return f"{id}:{version}"  # an id may be an ARN: the version stands behind the last colon
 
 
 def _parse(root: Fields, criteria: tuple[Criterion, ...], judge: JudgeSettings) -> Parse | None:

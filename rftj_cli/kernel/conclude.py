@@ -53,6 +53,11 @@ def conclude(rubric: Rubric, sample: Sample, answered: Sequence[tuple[Ask, Reply
     return Verdict(tuple(ratings), tuple(ballots), repaired)
 
 
+def ballots_of(rubric: Rubric, sample: Sample, ask: Ask, reply: Reply | CallError) -> list[Ballot]:
+    """What one reply says: a ballot for each criterion of its ask."""
+    return _read(rubric, ask, reply, tuple(_texts(dict(sample.fields))))[0]
+
+
 def _texts(value: object) -> list[str]:
     """Every text of the sample, and its data as the prompt shows them: as JSON."""
     if isinstance(value, str):
@@ -119,7 +124,9 @@ def _rate(rubric: Rubric, criterion: Criterion, item: str | None, ballots: list[
         level, value = chosen
     same = [ballot for ballot in cast if ballot.level == level]
     reason = (same or cast)[0].reason
-    return Rating(criterion.id, item, level, value, reason, len(same) / len(ballots), _odds(cast))
+    odds = _odds(cast)
+    expected, confidence = _sureness(odds, criterion.scale, level)
+    return Rating(criterion.id, item, level, value, reason, len(same) / len(ballots), odds, expected, confidence)
 
 
 def _even(cast: list[Ballot], order: str) -> bool:
@@ -156,6 +163,14 @@ def _majority(rubric: Rubric, cast: list[Ballot], scale: Scale) -> tuple[str, fl
 def _counted(cast: list[Ballot]) -> str:
     counts = Counter(ballot.level for ballot in cast)
     return ", ".join(f"{count} x {name}" for name, count in counts.most_common())
+
+
+def _sureness(odds: dict[str, float] | None, scale: Scale, level: str) -> tuple[float | None, float | None]:
+    """The expected value over the levels' probabilities, and the probability of the level that the verdict names."""
+    if odds is None:
+        return None, None
+    values = dict(zip(scale.names, scale.values, strict=True))
+    return math.fsum(values[name] * p for name, p in odds.items()), odds.get(level)
 
 
 def _odds(cast: list[Ballot]) -> dict[str, float] | None:

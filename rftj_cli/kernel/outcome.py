@@ -6,8 +6,8 @@ Request --> Reply --> Ballot (one reply read) --> Rating (votes and orders combi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
 
 from rftj_cli.kernel.canonical import digest
 
@@ -15,14 +15,18 @@ Stage = Literal["throttled", "timeout", "call", "filtered", "refused", "truncate
 SERVICE_STAGES: frozenset[Stage] = frozenset({"throttled", "timeout", "call"})
 Stop = Literal["end", "max_tokens", "filtered", "refused"]
 Order = Literal["given", "swapped"]
+Structure = Literal["auto", "schema", "tool", "object", "text"]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """Everything that determines one reply. Two equal requests may share a reply.
 
-    `answers` maps each criterion asked to its level names, so that a backend can constrain or weigh the answer.
-    `sample` is given only to judges that read the sample instead of a prompt (`lexical`, `length`).
+    `answers` maps each criterion asked to its level names, so that a backend can constrain or weigh the answer;
+    `structure` says how it is held to JSON (auto: as the model accepts), `logprobs` asks for the verdict's probabilities,
+    `guardrail` is `ID:VERSION` on Bedrock. `sample` is given only to judges that read the sample instead of a prompt
+    (`lexical`, `length`). `shared` counts the characters at the head of `user` that are the same for all samples of the
+    rubric (-1: not even `system` is), so that a service can cache them: it changes no reply and is no part of the key.
     """
 
     model: str
@@ -36,20 +40,41 @@ class Request:
     json: bool
     vote: int = 0
     sample: Mapping[str, object] | None = None
+    structure: Structure = "auto"
+    logprobs: bool = False
+    guardrail: str | None = None
+    shared: int = 0
+    _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def key(self) -> str:
-        """The hash by which recorded replies are found."""
-        return digest(asdict(self))
+        """The hash by which recorded replies are found. What is at its default is left out of it: so keys stay the same."""
+        if not self._key:  # it is looked up several times, and made once
+            object.__setattr__(self, "_key", self._digest())
+        return self._key
+
+    def _digest(self) -> str:
+        content: dict[str, Any] = {name: getattr(self, name) for name in _KEYED}
+        content |= {name: getattr(self, name) for name, default in _SINCE.items() if getattr(self, name) != default}
+        return digest(content)
+
+
+_KEYED: Final = (
+    "model", "system", "user", "temperature", "max_tokens", "seed", "answers", "reason", "json", "vote", "sample",
+)  # fmt: skip
+_SINCE: Final[Mapping[str, object]] = {"structure": "auto", "logprobs": False, "guardrail": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The judge's raw text, kept verbatim, with its usage.
 
-    Tokens are counts as the service reports them (0 where it reports none), `seconds` is the call's duration,
-    `reasoning` is text of a separate reasoning block. `probabilities` holds, per criterion, the probability of each
-    level from the token log-probabilities, where the backend offers them.
+    Tokens are counts as the service reports them (0 where it reports none): `input_tokens` are those at full price,
+    beside them those read from and written to a prompt cache. The `lost_` ones were billed for earlier attempts whose
+    replies could not be used. `seconds` is the last attempt's duration, `waited` all time between the attempts,
+    `service_seconds` the service's own measure. `reasoning` is text of a separate reasoning block, `stop_reason` the
+    service's own word for `stop`, `structure` how the answer was held to JSON. `probabilities` holds, per criterion, the
+    probability of each level from the token log-probabilities, where the backend offers them.
     """
 
     text: str
@@ -60,6 +85,14 @@ class Reply:
     reasoning: str = ""
     probabilities: Mapping[str, Mapping[str, float]] | None = None
     attempts: int = 1
+    stop_reason: str = ""
+    structure: str = ""
+    service_seconds: float | None = None
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    lost_input_tokens: int = 0
+    lost_output_tokens: int = 0
+    waited: float = 0.0
 
 
 class CallError(Exception):
@@ -67,6 +100,8 @@ class CallError(Exception):
 
     `retry` says whether trying again can help, `retry_after` the wait in seconds that the service asked for, `fatal`
     that every further call must fail the same way (credentials, unknown model), with `advice` what to do about it.
+    `adapted`: the backend has learned what the model does not accept, and the next attempt will do without. The tokens
+    are those that were billed all the same; `billed` None says that nobody knows whether the service billed it.
     """
 
     def __init__(
@@ -78,10 +113,16 @@ class CallError(Exception):
         retry_after: float | None = None,
         fatal: bool = False,
         advice: str = "",
+        adapted: bool = False,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        billed: bool | None = False,
     ) -> None:
         super().__init__(f"{stage}: {reason}")
         self.stage, self.reason, self.retry, self.retry_after = stage, reason, retry, retry_after
-        self.fatal, self.advice = fatal, advice
+        self.fatal, self.advice, self.adapted = fatal, advice, adapted
+        self.input_tokens, self.output_tokens, self.billed = input_tokens, output_tokens, billed
+        self.attempts, self.waited = 1, 0.0
 
 
 class Judge(Protocol):
@@ -112,7 +153,8 @@ class Rating:
     """One criterion of one sample (or item), after votes and orders.
 
     `value` is the level's value, or the mean of the votes (then `level` is the nearest level). `unanimous` is the
-    share of ballots that agree with it.
+    share of ballots that agree with it. `probabilities` are those of the levels, where the judge's tokens had them, with
+    the `expected` value over them and the `confidence` in the level.
     """
 
     criterion: str
@@ -122,6 +164,8 @@ class Rating:
     reason: str = ""
     unanimous: float = 1.0
     probabilities: Mapping[str, float] | None = None
+    expected: float | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

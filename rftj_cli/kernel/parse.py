@@ -19,7 +19,7 @@ from rftj_cli.errors import listed
 from rftj_cli.kernel.rubric import Criterion, Parse
 
 _OVERALL = ("reason", "evidence", "reasoning", "explanation", "justification", "rationale")
-_LEVEL = ("level", "verdict", "score", "rating", "value")
+LEVEL_KEYS = ("level", "verdict", "score", "rating", "value")
 _QUOTED = "different verdicts in one reply, one of them a quotation of the sample"
 _DECODER_LIMIT = 500  # objects looked for in one reply: each may take a pass over the rest of it
 
@@ -190,7 +190,7 @@ def _answers(value: Mapping[str, object], criteria: tuple[Criterion, ...]) -> di
 def _answer(raw: object, criterion: Criterion, overall: str) -> Answer:
     reason = overall
     if isinstance(raw, Mapping):
-        given = [key for key in _LEVEL if key in raw]
+        given = [key for key in LEVEL_KEYS if key in raw]
         if not given:
             raise Unparsed(f"{criterion.id}: no level in {sorted(raw)}")
         if len({str(raw[key]) for key in given}) > 1:

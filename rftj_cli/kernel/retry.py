@@ -1,25 +1,28 @@
-"""The one retry and response-validation policy, wrapped around every backend.
+"""The one retry and response-validation policy, for every backend, whether threads or one loop carry the calls.
 
-    Request --> Retry --> backend --> Reply --checked--> Reply
-                  ^                     |
-                  +-- wait, try again --+   only where a CallError says that trying again can help
+    enter (the gate: rate limit, breaker) --> attempt --> Reply --checked--> Reply
+      ^                                          |
+      +---------------- pause <------------------+   only where a CallError says that trying again can help
 
-Backends make one attempt and raise `CallError`; how often and how long is decided here and nowhere else. The SDKs' own
-retries are switched off, since they repeat what must not be repeated and let malformed replies pass as success.
+`Policy.steps` says what to do next and does nothing itself, so that `Retry` can drive it in a thread (or in Lambda) and
+`running/pool.py` in a loop. The SDKs' own retries are switched off, since they repeat what must not be repeated and let
+malformed replies pass as success.
 """
 
 from __future__ import annotations
 
 import random as _random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from rftj_cli.kernel.outcome import CallError, Judge, Reply, Request
 
 BASE = 0.5  # seconds: the upper end of the first wait
 CAP = 20.0  # seconds: the upper end of any wait that we choose ourselves
+GATED_CAP = 2.0  # seconds: the same for a throttled call where a limiter slows down all calls anyway
 _end: ContextVar[float | None] = ContextVar("rftj_call_end", default=None)
 
 
@@ -29,65 +32,188 @@ def time_left(limit: float) -> float:
     return limit if end is None else max(0.001, min(limit, end - time.monotonic()))
 
 
-@dataclass
-class Retry:
-    """A judge that tries again: `attempts` in all, `deadline` seconds for the whole call with its waits.
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Wait until the gate lets the call in."""
 
-    Waits are drawn between 0 and min(20, 0.5 * 2^n) seconds (full jitter), and are never shorter than the service asked
-    for. Raises the last attempt's `CallError` where attempts or time are used up.
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Make one attempt, in at most `seconds`; send the `Reply` or `CallError` that it brings."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait for `seconds`."""
+
+    seconds: float
+
+
+Step = Enter | Attempt | Pause
+Steps = Generator[Step, Reply | CallError | None, Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often and how long a call is tried: `attempts` in all, `deadline` seconds of attempts and pauses together.
+
+    Time at the gate is not the call's own and does not count. Being throttled is no attempt: only time ends it. Pauses
+    are drawn between 0 and min(20, 0.5 * 2^n) seconds (full jitter) and are never shorter than the service asked for;
+    where `gated`, the gate holds back all calls for as long as the service asks, and a throttled call pauses briefly.
     """
 
-    judge: Judge
     attempts: int = 6
     deadline: float = 120.0
-    sleep: Callable[[float], None] = time.sleep
+    gated: bool = False
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = _random.random
 
+    def steps(self) -> Steps:
+        """What to do, step by step. Returns the reply; raises the last attempt's `CallError` where time or tries are up."""
+        past = _Past()
+        while True:
+            yield Enter()
+            began = self.clock()
+            answer = yield Attempt(max(0.001, self.deadline - past.spent))
+            past.spent += self.clock() - began
+            answer = checked(answer)
+            if isinstance(answer, Reply):
+                return past.reply(answer)
+            past.add(answer)
+            if answer.adapted:
+                continue
+            wait = self._wait(answer, past)
+            tried = past.faults >= self.attempts and answer.stage != "throttled"
+            if not answer.retry or tried or past.spent + wait >= self.deadline:
+                raise past.error(answer) from answer.__cause__
+            yield Pause(wait)
+            past.spent += wait
+            past.waited += wait
+
+    def _wait(self, error: CallError, past: _Past) -> float:
+        held = self.gated and error.stage == "throttled"
+        tries = past.attempts - 1
+        own = self.random() * min(GATED_CAP if held else CAP, BASE * 2.0 ** min(tries, 10))
+        return own if error.retry_after is None or held else max(own, error.retry_after)
+
+
+@dataclass(slots=True)
+class _Past:
+    """What a call has been through."""
+
+    spent: float = 0.0
+    waited: float = 0.0
+    attempts: int = 0
+    faults: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    billed: bool | None = False
+
+    def add(self, error: CallError) -> None:
+        self.attempts += not error.adapted
+        self.faults += not error.adapted and error.stage != "throttled"
+        self.input_tokens += error.input_tokens
+        self.output_tokens += error.output_tokens
+        self.billed = None if None in (self.billed, error.billed) else self.billed or error.billed
+
+    def reply(self, reply: Reply) -> Reply:
+        if not (self.attempts or self.input_tokens):
+            return reply
+        return replace(
+            reply,
+            attempts=self.attempts + 1,
+            waited=self.waited,
+            lost_input_tokens=self.input_tokens,
+            lost_output_tokens=self.output_tokens,
+        )
+
+    def error(self, error: CallError) -> CallError:
+        many = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
+        last = CallError(
+            error.stage,
+            f"{error.reason}{many}",
+            retry=error.retry,
+            retry_after=error.retry_after,
+            fatal=error.fatal,
+            advice=error.advice,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            billed=self.billed,
+        )
+        last.attempts, last.waited = max(1, self.attempts), self.waited
+        return last
+
+
+class Gate(Protocol):
+    """What may hold attempts back. `enter` blocks until one may go; `told` hears how it went."""
+
+    def enter(self, request: Request) -> None: ...
+
+    def told(self, request: Request, answer: Reply | CallError) -> None: ...
+
+
+class Open:
+    """A gate that holds nobody back."""
+
+    def enter(self, request: Request) -> None:
+        """Goes at once."""
+
+    def told(self, request: Request, answer: Reply | CallError) -> None:
+        """Learns nothing."""
+
+
+@dataclass
+class Retry:
+    """A judge that tries again, in the calling thread. Raises the last `CallError` where attempts or time are used up."""
+
+    judge: Judge
+    policy: Policy = field(default_factory=Policy)
+    gate: Gate = field(default_factory=Open)
+    sleep: Callable[[float], None] = time.sleep
+
     def __call__(self, request: Request) -> Reply:
-        end = self.clock() + self.deadline
-        token = _end.set(time.monotonic() + self.deadline)
+        steps = self.policy.steps()
+        answer: Reply | CallError | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as done:
+                reply: Reply = done.value
+                return reply
+            answer = None
+            if isinstance(step, Enter):
+                self.gate.enter(request)
+            elif isinstance(step, Pause):
+                self.sleep(step.seconds)
+            else:
+                answer = self._attempt(request, step.seconds)
+                self.gate.told(request, answer)
+
+    def _attempt(self, request: Request, seconds: float) -> Reply | CallError:
+        token = _end.set(time.monotonic() + seconds)
         try:
-            attempt = 1
-            while True:
-                try:
-                    return replace(checked(self.judge(request)), attempts=attempt)
-                except CallError as error:
-                    wait = self._wait(error, attempt)
-                    if not error.retry or attempt >= self.attempts or self.clock() + wait >= end:
-                        raise _after(error, attempt) from error.__cause__
-                self.sleep(wait)
-                attempt += 1
+            return checked(self.judge(request))
+        except CallError as error:
+            return error
         finally:
             _end.reset(token)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the backend had to change to be served, such as leaving out a temperature that the model refuses."""
-        return tuple(getattr(self.judge, "notes", ()))
 
-    def _wait(self, error: CallError, attempt: int) -> float:
-        own = self.random() * min(CAP, BASE * 2.0 ** (attempt - 1))
-        return own if error.retry_after is None else max(own, error.retry_after)
-
-
-def checked(reply: Reply) -> Reply:
-    """The reply, if it is one. Raises a retryable `CallError` for an empty text that nothing explains."""
-    if not isinstance(reply, Reply):
-        raise CallError("call", f"the judge returned a {type(reply).__name__}, not a Reply", fatal=True)
-    if reply.stop == "end" and not reply.text.strip():
-        raise CallError("call", "empty reply", retry=True)
-    return reply
-
-
-def _after(error: CallError, attempts: int) -> CallError:
-    if attempts == 1:
-        return error
-    return CallError(
-        error.stage,
-        f"{error.reason} (after {attempts} attempts)",
-        retry=error.retry,
-        retry_after=error.retry_after,
-        fatal=error.fatal,
-        advice=error.advice,
-    )
+def checked(answer: object) -> Reply | CallError:
+    """The answer, if it is one; a retryable `CallError` for an empty text that nothing explains."""
+    if isinstance(answer, CallError):
+        return answer
+    if not isinstance(answer, Reply):
+        return CallError("call", f"the judge returned a {type(answer).__name__}, not a Reply", fatal=True)
+    if answer.stop == "end" and not answer.text.strip():
+        return CallError(
+            "call",
+            "empty reply",
+            retry=True,
+            input_tokens=answer.input_tokens + answer.cache_read_tokens + answer.cache_write_tokens,
+            output_tokens=answer.output_tokens,
+            billed=True,
+        )
+    return answer

@@ -14,6 +14,8 @@ from typing import Literal
 from rftj_cli.kernel.canonical import digest
 
 Kind = Literal["rubric", "preference"]
+_SERVING = ("allow_regions", "cache", "tier")  # settings of the judge that do not change what it says
+_SINCE: Mapping[str, object] = {"structure": "auto", "logprobs": False, "guardrail": None}
 FORMAT = 1  # raised when the kernel's reading of a rubric changes, so that old fingerprints do not vouch for new code
 
 
@@ -81,6 +83,11 @@ class Criterion:
     essential: bool = False
     on: Literal["response", "item"] = "response"
 
+    def __hash__(self) -> int:
+        return hash(
+            (self.id, self.question)
+        )  # looked up for every call: hashing all levels would take longer than that
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -105,7 +112,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
-    """Which model judges, and how. None leaves a setting to the service's default."""
+    """Which model judges, and how. None leaves a setting to the service's default.
+
+    `guardrail` is `ID:VERSION`. The last three say where, how dearly and how fast a call is served, not what it says.
+    """
 
     model: str
     temperature: float | None = 0.0
@@ -116,7 +126,12 @@ class JudgeSettings:
     votes_tie: Literal["failure", "worst", "best", "tie"] = "failure"
     calls: Literal["together", "per_criterion"] = "together"
     reason: Literal["before", "after", "none"] = "before"
+    structure: Literal["auto", "schema", "tool", "text"] = "auto"
+    logprobs: bool = False
+    guardrail: str | None = None
     allow_regions: tuple[str, ...] = ()
+    cache: Literal["auto", "off"] = "auto"
+    tier: Literal["default", "priority", "flex", "reserved"] = "default"
 
     @property
     def backend(self) -> str:
@@ -187,8 +202,10 @@ class Rubric:
             for c in self.criteria
         ]
         items = None if self.items is None else {"path": self.items.path, "id": self.items.id, "max": self.items.max}
-        judge = asdict(self.judge)
-        del judge["allow_regions"]  # limits where a call may go, not what it says
+        judge = {name: value for name, value in asdict(self.judge).items() if name not in _SERVING}
+        for name, default in _SINCE.items():  # left out at their defaults, so that fingerprints from before stand
+            if judge[name] == default:
+                del judge[name]
         return {
             "format": FORMAT,
             "kind": self.kind,

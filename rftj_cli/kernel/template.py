@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import ChainableUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import ChainableUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rftj_cli.errors import InputError, listed, nearest
@@ -174,6 +174,22 @@ def template_faults(source: str) -> tuple[int, str] | None:
 def template_names(source: str) -> frozenset[str]:
     """The top-level names that a template uses."""
     return frozenset(meta.find_undeclared_variables(_environment.parse(source)))
+
+
+@lru_cache(maxsize=256)
+def shared_head(source: str, criteria: str, answer_format: str) -> str:
+    """What the template renders to before the first thing that may differ from sample to sample."""
+    constants = {"criteria": criteria, "answer_format": answer_format}
+    head = ""
+    for output in _environment.parse(source).body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            if isinstance(node, nodes.TemplateData):
+                head += node.data
+            elif isinstance(node, nodes.Name) and node.name in constants:
+                head += constants[node.name]
+            else:
+                return head
+    return head
 
 
 def render(source: str, values: Mapping[str, object], *, key: str = "prompt") -> str:

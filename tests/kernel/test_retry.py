@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rftj_cli.kernel.outcome import CallError, Reply, Request
-from rftj_cli.kernel.retry import CAP, Retry, time_left
+from rftj_cli.kernel.retry import CAP, GATED_CAP, Policy, Retry, time_left
 
 REQUEST = Request(
     model="fake",
@@ -52,11 +52,16 @@ def retry(
     *plays: Reply | CallError, seconds: float = 0.0, random: float = 1.0, **settings: Any
 ) -> tuple[Retry, Script]:
     script = Script(iter(plays), seconds)
-    return Retry(script, sleep=script.sleep, clock=lambda: script.now, random=lambda: random, **settings), script
+    policy = Policy(clock=lambda: script.now, random=lambda: random, **settings)
+    return Retry(script, policy, sleep=script.sleep), script
 
 
 def busy(**settings: Any) -> CallError:
     return CallError("throttled", "slow down", retry=True, **settings)
+
+
+def broken(**settings: Any) -> CallError:
+    return CallError("call", "reset", retry=True, **settings)
 
 
 def test_a_good_reply_is_returned_at_once() -> None:
@@ -66,7 +71,7 @@ def test_a_good_reply_is_returned_at_once() -> None:
 
 
 def test_waits_double_up_to_the_cap_and_attempts_are_counted() -> None:
-    judge, script = retry(*[busy() for _ in range(7)], Reply("pass"), attempts=8, deadline=1000)
+    judge, script = retry(*[broken() for _ in range(7)], Reply("pass"), attempts=8, deadline=1000)
     assert judge(REQUEST).attempts == 8
     assert script.waits == [0.5, 1, 2, 4, 8, 16, CAP]
 
@@ -91,10 +96,58 @@ def test_what_cannot_get_better_is_not_tried_again() -> None:
 
 
 def test_the_last_error_is_raised_when_attempts_are_used_up() -> None:
-    judge, script = retry(*[busy() for _ in range(3)], attempts=3)
-    with pytest.raises(CallError, match=r"throttled: slow down \(after 3 attempts\)"):
+    judge, script = retry(*[broken() for _ in range(3)], attempts=3)
+    with pytest.raises(CallError, match=r"call: reset \(after 3 attempts\)") as caught:
         judge(REQUEST)
     assert (script.calls, len(script.waits)) == (3, 2)
+    assert (caught.value.attempts, caught.value.waited) == (3, 1.5)
+
+
+def test_being_throttled_is_no_attempt_and_ends_by_time_alone() -> None:
+    judge, _ = retry(*[busy() for _ in range(5)], broken(), Reply("pass"), attempts=2, deadline=1000)
+    assert judge(REQUEST).attempts == 7
+
+
+def test_where_a_limiter_slows_all_calls_a_throttled_one_pauses_briefly() -> None:
+    judge, script = retry(*[busy(retry_after=30) for _ in range(5)], Reply("pass"), gated=True)
+    judge(REQUEST)
+    assert script.waits == [0.5, 1, GATED_CAP, GATED_CAP, GATED_CAP]
+
+
+def test_what_a_backend_has_learned_is_tried_at_once_and_counts_for_nothing() -> None:
+    adapted = CallError("call", "no temperature, please", retry=True, adapted=True)
+    judge, script = retry(adapted, adapted, Reply("pass"), attempts=1)
+    assert judge(REQUEST) == Reply("pass")
+    assert script.waits == []
+
+
+def test_what_lost_replies_cost_is_kept_with_the_reply() -> None:
+    judge, _ = retry(Reply("", input_tokens=100, output_tokens=7), broken(), Reply("pass", input_tokens=100))
+    reply = judge(REQUEST)
+    assert (reply.input_tokens, reply.lost_input_tokens, reply.lost_output_tokens) == (100, 100, 7)
+    assert (reply.attempts, reply.waited) == (3, 1.5)
+
+
+def test_a_failure_says_whether_its_attempts_may_have_been_billed() -> None:
+    judge, _ = retry(broken(billed=None), broken(billed=False), attempts=2)
+    with pytest.raises(CallError) as caught:
+        judge(REQUEST)
+    assert caught.value.billed is None
+
+
+def test_time_at_the_gate_is_not_the_calls_own() -> None:
+    class Slow:
+        def enter(self, request: Request) -> None:
+            script.now += 500
+
+        def told(self, request: Request, answer: Reply | CallError) -> None:
+            heard.append(answer)
+
+    heard: list[Reply | CallError] = []
+    judge, script = retry(broken(), Reply("pass"), deadline=10)
+    judge.gate = Slow()
+    assert judge(REQUEST).attempts == 2
+    assert [type(one) for one in heard] == [CallError, Reply]
 
 
 def test_no_wait_begins_that_would_pass_the_deadline() -> None:
@@ -136,7 +189,7 @@ def test_backends_can_ask_how_long_an_attempt_may_take() -> None:
         left.append(time_left(60))
         return Reply("pass")
 
-    Retry(judge, deadline=5)(REQUEST)
+    Retry(judge, Policy(deadline=5))(REQUEST)
     assert 4 < left[0] <= 5
     assert time_left(60) == 60, "outside of a call only the backend's own limit holds"
 
@@ -144,5 +197,5 @@ def test_backends_can_ask_how_long_an_attempt_may_take() -> None:
 def test_a_real_wait_takes_real_time() -> None:
     script = Script(iter([busy(retry_after=0.05), Reply("pass")]))
     started = time.monotonic()
-    Retry(script, random=lambda: 0.0)(REQUEST)
+    Retry(script, Policy(random=lambda: 0.0))(REQUEST)
     assert time.monotonic() - started >= 0.05
