@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -31,7 +31,11 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a run is. Times are ISO 8601 in UTC, `cost` US dollars (None: the model's price is unknown)."""
+    """What a run is. Times are ISO 8601 in UTC, `cost` US dollars (None: the model's price is unknown).
+
+    `learned` is what calling the judge has shown: what the model accepts, how many tokens its requests and replies have
+    beside the estimate, and the rates at which the service began to refuse.
+    """
 
     name: str
     rubric: dict[str, Any]
@@ -53,6 +57,7 @@ class Manifest:
     calls: int
     seconds: float
     history: tuple[dict[str, Any], ...] = ()
+    learned: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 
 

@@ -21,16 +21,23 @@ class SampleFile:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[int, Sample]]:
-        seen: dict[int, int] = {}  # hash of the id -> row: 100 bytes a sample, so a million fit in 100 MB
+        seen: set[int] = set()  # hashes of ids: 64 bytes a sample, so a million fit in 64 MB
         for row, data in Table(self.path, "samples file", self.columns):
             try:
                 sample = read_sample(data, self.kind)
-                first = seen.setdefault(hash(sample.id), row)
+                known = hash(sample.id)
+                first = self._row_of(sample.id) if known in seen else row
                 if first != row:
                     raise InputError(f"the same id as in row {first}", key="id", found=sample.id)
             except InputError as error:
                 raise error.located(file=self.path, row=row) from None
+            seen.add(known)
             yield row, sample
+
+    def _row_of(self, id: str) -> int:
+        """The first row with an id that some row is known to have."""
+        rows = Table(self.path, "samples file", self.columns)
+        return next(row for row, data in rows if read_sample(data, self.kind).id == id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,6 @@ CREATE TABLE IF NOT EXISTS replies (
   seq INTEGER PRIMARY KEY, key TEXT NOT NULL, sample TEXT NOT NULL, item TEXT, ord TEXT NOT NULL, vote INTEGER NOT NULL,
   criteria TEXT NOT NULL, reply BLOB, stage TEXT, reason TEXT, cost REAL, reused INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS replies_key ON replies (key);
-CREATE INDEX IF NOT EXISTS replies_sample ON replies (sample);
 CREATE TABLE IF NOT EXISTS outcomes (
   sample TEXT PRIMARY KEY, kind TEXT NOT NULL, stage TEXT, body BLOB NOT NULL, reward BLOB NOT NULL,
   checks BLOB NOT NULL) WITHOUT ROWID;
@@ -128,13 +127,8 @@ class Store:
         db = self._db
         db.execute("BEGIN")
         try:
-            for row in rows:
-                if isinstance(row, ReplyRow):
-                    db.execute("INSERT INTO replies VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)", _reply_values(row))
-                elif isinstance(row, SampleRow):
-                    db.execute("INSERT OR IGNORE INTO samples VALUES (NULL,?,?,?,?,?,?,?)", _sample_values(row))
-                else:
-                    db.execute("INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?)", _outcome_values(row))
+            for kind, (statement, values) in _INSERTS.items():
+                db.executemany(statement, [values(row) for row in rows if type(row) is kind])
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:  # a commit that failed may have ended it: a full disk does
@@ -274,3 +268,10 @@ def _outcome_values(row: OutcomeRow) -> tuple[Any, ...]:
     stage = row.outcome.stage if isinstance(row.outcome, Failure) else None
     kind = "failure" if failed else "verdict"
     return row.sample, kind, stage, _encode(row.outcome), _encode(row.reward), _encode(list(row.checks))
+
+
+_INSERTS: Mapping[type[Row], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+    SampleRow: ("INSERT OR IGNORE INTO samples VALUES (NULL,?,?,?,?,?,?,?)", _sample_values),
+    ReplyRow: ("INSERT INTO replies VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)", _reply_values),
+    OutcomeRow: ("INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?)", _outcome_values),
+}

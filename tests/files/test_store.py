@@ -94,8 +94,8 @@ def test_half_a_surrogate_pair_in_a_reply_does_not_stop_the_run(tmp_path: Path) 
 
 def test_a_batch_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     store = made(tmp_path / "s", row("a"))
-    with pytest.raises(AttributeError):
-        store.write([row("b"), "no row"])  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        store.write([row("b"), OutcomeRow("b", object(), REWARD, ())])  # type: ignore[arg-type]
     store.write([row("c")])
     assert list(store.ids()) == ["a", "c"]
 
