@@ -1,0 +1,197 @@
+"""What may be sent when: one for a run, asked before every attempt and told how it went. It owns the clock of a run.
+
+    pilot (the first call goes alone) --> slow start --> as fast as the service lets through
+                                                 fault: growth pauses; throttled: slower; ten faults in a row: the breaker
+    breaker: open, wait 1, 2, 4, ... 30 s --> one probe --> closed, or open again; silent for too long: the run gives up
+
+Time spent here is not a call's own: a call does not age while the service is down or the rate is low, so none is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rftj_cli.kernel.outcome import CallError, Reply, Request
+from rftj_cli.running.flow import Flow, Sent
+from rftj_cli.running.noise import Noise
+from rftj_cli.running.tokens import Meter
+
+AT_FIRST: Final = 64  # calls in flight with which slow start begins
+ROUND_TRIP: Final = 2.0  # seconds: a first call that took longer (a schema is compiled, a model loaded) says little
+FAULTY: Final = 0.4  # share of faults among recent attempts that stops growth
+FAULTS_IN_A_ROW: Final = 10
+LONGEST_COOLING: Final = 30.0  # seconds between two probes
+LONGEST_HOLD: Final = 600.0  # seconds: who is asked to wait longer has used up a quota of the day
+MOST_HISTORY: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One attempt that was let through."""
+
+    at: float
+    requests: Sent
+    tokens: Sent
+
+
+class Traffic:
+    """The limiter and the breaker. `rpm` and `tpm` are ceilings a minute; `patience` in seconds without any answer ends it.
+
+    `known` is what `found` said in an earlier command. Where it ends, `over` says why, and `stop` is set. Safe to use
+    from many threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        rpm: float | None = None,
+        tpm: float | None = None,
+        patience: float = 120.0,
+        known: Mapping[str, Any] | None = None,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._patience = patience
+        self._stop = stop or threading.Event()
+        self._began = self._progress = clock()
+        self._seeded = rpm is not None or tpm is not None
+        self.requests = _flow(rpm, (known or {}).get("requests_a_minute"))
+        self.tokens = _flow(tpm, (known or {}).get("tokens_a_minute"))
+        self.noise = Noise()
+        self._in_flight = 0
+        self._pilot = True
+        self._round_trip = 0.0
+        self._hold = float("-inf")
+        self._faults = 0
+        self._share = 0.0
+        self._cooling = 0.0
+        self._last = ""
+        self.over: str | None = None
+        self.throttled = self.sent = 0
+        self.history: list[dict[str, Any]] = []
+
+    def admit(self, tokens: float) -> Ticket | float:
+        """A ticket for one attempt with so many tokens, or the seconds after which to ask again."""
+        with self._lock:
+            now = self._clock()
+            if self._in_flight and (self._pilot or self._cooling):
+                return 0.05  # one alone finds out
+            wait = max(self._hold - now, self.requests.wait(now), self.tokens.wait(now))
+            if wait > 0:
+                return wait
+            self._in_flight += 1
+            self.sent += 1
+            return Ticket(now, self.requests.send(1.0, now), self.tokens.send(tokens, now))
+
+    def told(self, ticket: Ticket, answer: Reply | CallError) -> None:
+        """How an attempt went."""
+        with self._lock:
+            now = self._clock()
+            self._in_flight -= 1
+            self.noise.told(isinstance(answer, CallError) and answer.stage == "throttled")
+            if isinstance(answer, Reply) or not (answer.retry or answer.fatal) or answer.adapted:
+                self._answered(now, now - ticket.at, isinstance(answer, Reply))
+            elif answer.stage == "throttled":
+                self._refused(now, ticket, answer)
+            elif not answer.fatal:
+                self._fault(now, answer)
+            if now - self._progress > self._patience and self._last:
+                self._end(f"nothing has come back for {now - self._progress:.0f} s, the last with: {self._last}")
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service has answered at all."""
+        return not self._pilot
+
+    @property
+    def allowed(self) -> float | None:
+        """Requests a second that are let through now, where a limit of the service or of the user is known."""
+        limited = self.requests.known is not None or self.requests.cap is not None
+        return self.requests.rate if limited else None
+
+    def _end(self, why: str) -> None:
+        self.over = self.over or why
+        self._stop.set()
+
+    def _answered(self, now: float, seconds: float, reply: bool) -> None:
+        self._progress, self._faults, self._last = now, 0, ""
+        if self._cooling:
+            self._cooling = 0.0
+            self._note(now, "answers again")
+        if not reply:
+            return
+        self._round_trip = seconds if not self._round_trip else 0.8 * self._round_trip + 0.2 * seconds
+        if self._pilot:
+            self._pilot = False
+            at_first = None if self._seeded else AT_FIRST / max(0.001, min(self._round_trip, ROUND_TRIP))
+            self.requests.begin(at_first, now)
+            self.tokens.begin(None, now)
+            self._note(now, "start")
+        self._share *= 0.95
+        for flow in (self.requests, self.tokens):
+            flow.grow(now, self._round_trip, self._share > FAULTY)
+
+    def _refused(self, now: float, ticket: Ticket, error: CallError) -> None:
+        self.throttled += 1
+        self._last = error.reason
+        if error.retry_after is not None:
+            if error.retry_after > LONGEST_HOLD:
+                self._end(f"the service asks to wait {error.retry_after:.0f} s: {error.reason}")
+            self._hold = max(self._hold, now + error.retry_after)
+        if self.requests.is_news(ticket.requests):
+            known = self.noise.share
+            if self.requests.rate and self.noise.explains(self.requests.rate, self.sent, self.throttled):
+                if known is None:  # the cuts did not help: back, though not all the way
+                    self.requests.restore(self.noise.start / 2, now)
+                    self.tokens.restore(None, now)
+                    self._note(now, "throttled at any rate")
+                return
+            self._note(now, "throttled")
+        self.requests.cut(ticket.requests, now)
+        self.tokens.cut(ticket.tokens, now)
+
+    def _fault(self, now: float, error: CallError) -> None:
+        self._share = 0.95 * self._share + 0.05
+        self.requests.pause(now)
+        self.tokens.pause(now)
+        self._faults += 1
+        self._last = error.reason
+        if self._cooling or self._faults >= FAULTS_IN_A_ROW:
+            self._cooling = min(LONGEST_COOLING, max(1.0, 2 * self._cooling)) if self._in_flight == 0 else self._cooling
+            self._cooling = self._cooling or 1.0
+            self._hold = max(self._hold, now + self._cooling)
+            self._note(now, f"no answer: {error.reason}")
+
+    def _note(self, now: float, why: str) -> None:
+        if len(self.history) >= MOST_HISTORY:  # thinned, so that a long run keeps its whole course
+            del self.history[1:-1:2]
+        self.history.append({"at": round(now - self._began, 3), "why": why, **self.document()})
+
+    def document(self) -> dict[str, float | None]:
+        """The rates allowed now, a minute; None where there is no limit."""
+        rates = {"requests_a_minute": self.requests.rate, "tokens_a_minute": self.tokens.rate}
+        return {name: None if rate is None else round(60 * rate, 1) for name, rate in rates.items()}
+
+    def found(self) -> dict[str, float | None]:
+        """The rates a minute at which the service began to refuse; None where it never did."""
+        known = {"requests_a_minute": self.requests.known, "tokens_a_minute": self.tokens.known}
+        return {name: None if rate is None else round(60 * rate, 1) for name, rate in known.items()}
+
+
+def tokens_of(request: Request, traffic: Traffic, meter: Meter) -> float:
+    """The size of a call for the limiter. To find a limit any measure will do; only a given one must be met in tokens."""
+    if traffic.tokens.cap is None:
+        return (len(request.system) + len(request.user)) / 4 + 1
+    return sum(meter.expected(request))
+
+
+def _flow(ceiling: float | None, known: object) -> Flow:
+    cap = None if ceiling is None else ceiling / 60
+    found = known / 60 if isinstance(known, (int, float)) and known > 0 else None
+    return Flow(cap=cap, rate=found, known=found)

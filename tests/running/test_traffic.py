@@ -1,0 +1,191 @@
+"""The limiter and the breaker, on a simulated clock."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from traffic_simulation import Simulation
+
+from rftj_cli.kernel.outcome import CallError, Reply
+from rftj_cli.running.traffic import MOST_HISTORY, Ticket, Traffic
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ticket(traffic: Traffic, tokens: float = 500.0) -> Ticket:
+    found = traffic.admit(tokens)
+    assert isinstance(found, Ticket)
+    return found
+
+
+def begun(clock: Clock, **settings: object) -> Traffic:
+    """A traffic whose pilot has come back after a second."""
+    traffic = Traffic(clock=clock, **settings)  # type: ignore[arg-type]
+    pilot = ticket(traffic)
+    clock.now += 1.0
+    traffic.told(pilot, Reply("pass"))
+    return traffic
+
+
+def test_the_first_call_goes_alone() -> None:
+    clock = Clock()
+    traffic = Traffic(clock=clock)
+    pilot = ticket(traffic)
+    assert isinstance(traffic.admit(1), float)
+    clock.now += 0.2
+    traffic.told(pilot, Reply("pass"))
+    assert traffic.answered
+    ticket(traffic)
+
+
+@pytest.mark.parametrize(("latency", "workers"), [(0.2, 256), (1.0, 256), (0.001, 64), (10.0, 64)])
+def test_a_service_without_a_quota_is_used_to_the_full(latency: float, workers: int) -> None:
+    simulation = Simulation(latency=latency, workers=workers, calls=10_000)
+    seconds = simulation.run()
+    assert 10_000 / workers * latency / seconds > 0.9
+    assert simulation.refused == 0
+
+
+@pytest.mark.parametrize("calls", [600, 5000])
+@pytest.mark.parametrize("burst", [0.2, 1.0, 5.0])
+@pytest.mark.parametrize(("latency", "refusal"), [(0.2, 0.005), (0.2, 0.02), (2.0, 0.05)])
+def test_a_quota_is_found_with_little_waste(calls: int, burst: float, latency: float, refusal: float) -> None:
+    simulation = Simulation(50, burst, latency, refusal, workers=200, calls=calls)
+    seconds = simulation.run()
+    # A bucket that holds 5 s of sending hides its quota until it is empty; then much is on its way.
+    assert simulation.wasted < (0.03 if calls == 5000 or burst < 5 else 0.08)
+    if calls == 5000:
+        assert calls / 50 / seconds > 0.9, "the quota is used"
+
+
+def test_a_given_rate_is_never_passed_and_wastes_nothing() -> None:
+    simulation = Simulation(50, calls=3000, settings={"rpm": 2900})
+    seconds = simulation.run()
+    assert simulation.refused == 0
+    assert 3000 / seconds < 2900 / 60 * 1.01
+    assert 3000 / seconds > 2900 / 60 * 0.95
+
+
+def test_tokens_a_minute_hold_back_as_requests_do() -> None:
+    simulation = Simulation(calls=1000, settings={"tpm": 60 * 500 * 20})  # 20 calls of 500 tokens a second
+    assert 1000 / simulation.run() == pytest.approx(20, rel=0.05)
+
+
+def test_a_quota_by_fixed_minutes_is_used_in_each_of_them() -> None:
+    simulation = Simulation(50, latency=0.5, calls=6000, window=60)
+    assert simulation.run() < 200
+    assert simulation.wasted < 0.03
+
+
+def test_faults_that_are_no_throttling_do_not_slow_down() -> None:
+    simulation = Simulation(calls=5000, workers=256, faults=0.3)
+    ideal = 5000 / 0.7 / 256 * 0.2
+    assert simulation.run() < 1.4 * ideal, "slow start grows by what comes back"
+    assert "throttled" not in {entry["why"] for entry in simulation.traffic.history}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_a_service_that_throttles_at_any_rate_does_not_bring_the_run_to_a_halt(share: float) -> None:
+    simulation = Simulation(calls=5000, noise=share)
+    assert simulation.run() < 2.5 * 5000 / 64 * 0.2
+    assert "throttled at any rate" in {entry["why"] for entry in simulation.traffic.history}
+
+
+def test_a_quota_is_found_behind_throttling_at_any_rate() -> None:
+    simulation = Simulation(50, calls=5000, noise=0.1)
+    assert 5000 / 50 / simulation.run() > 0.7
+    assert simulation.wasted < 0.15
+
+
+def test_what_one_command_found_the_next_begins_with() -> None:
+    first = Simulation(50, calls=2000)
+    first.run()
+    second = Simulation(50, calls=600, settings={"known": first.traffic.found()})
+    seconds = second.run()
+    assert second.refused < 10
+    assert 600 / seconds > 40
+
+
+def test_the_history_of_the_rate_is_kept_and_stays_short() -> None:
+    simulation = Simulation(20, burst=0.2, calls=20_000)
+    simulation.run()
+    history = simulation.traffic.history
+    assert 10 < len(history) <= MOST_HISTORY
+    assert history[0]["why"] == "start"
+    assert [entry["at"] for entry in history] == sorted(entry["at"] for entry in history)
+
+
+def test_retry_after_holds_back_everybody() -> None:
+    clock = Clock()
+    traffic = begun(clock)
+    refused = ticket(traffic)
+    traffic.told(refused, CallError("throttled", "busy", retry=True, retry_after=7))
+    assert traffic.admit(1) == pytest.approx(7, abs=0.1)
+
+
+def test_who_asks_to_wait_for_a_day_ends_the_run() -> None:
+    traffic = begun(Clock())
+    traffic.told(ticket(traffic), CallError("throttled", "daily quota", retry=True, retry_after=86400))
+    assert traffic.over is not None and "daily quota" in traffic.over
+
+
+def fault() -> CallError:
+    return CallError("call", "connection refused", retry=True)
+
+
+def fail(traffic: Traffic, clock: Clock, times: int) -> None:
+    for _ in range(times):
+        clock.now += 0.05
+        traffic.told(ticket(traffic), fault())
+
+
+def test_ten_faults_in_a_row_open_the_breaker_and_one_success_closes_it() -> None:
+    clock = Clock()
+    traffic = begun(clock)
+    fail(traffic, clock, 10)
+    assert isinstance(traffic.admit(1), float)
+    clock.now += 1.1
+    probe = ticket(traffic)
+    assert isinstance(traffic.admit(1), float), "one probe at a time"
+    traffic.told(probe, Reply("pass"))
+    ticket(traffic)
+    clock.now += 1
+    ticket(traffic)
+    assert [entry["why"] for entry in traffic.history][-1] == "answers again"
+
+
+def test_probes_come_more_and_more_rarely_and_silence_ends_the_run() -> None:
+    clock = Clock()
+    traffic = begun(clock, patience=100)
+    fail(traffic, clock, 10)
+    probes = []
+    while traffic.over is None:
+        found = traffic.admit(1)
+        if isinstance(found, Ticket):
+            probes.append(clock.now)
+            clock.now += 0.01
+            traffic.told(found, fault())
+        else:
+            clock.now += found
+    gaps = [later - sooner for sooner, later in pairwise(probes)]
+    assert gaps[:3] == pytest.approx([2, 4, 8], abs=0.2)
+    assert max(gaps) <= 31
+    assert "connection refused" in traffic.over
+    assert 100 < clock.now < 140
+
+
+def test_throttling_never_opens_the_breaker() -> None:
+    clock = Clock()
+    traffic = begun(clock)
+    for _ in range(50):
+        while not isinstance(found := traffic.admit(1), Ticket):
+            clock.now += found
+        traffic.told(found, CallError("throttled", "busy", retry=True))
+    assert {entry["why"] for entry in traffic.history} == {"start", "throttled"}
