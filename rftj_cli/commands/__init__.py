@@ -16,6 +16,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a rubric key for this run: judge.temperature=0.", metavar="KEY=VALUE"),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="Another judge for this run, BACKEND:MODEL: short for --set judge.model=.", metavar="MODEL"),
+]
 MapOption = Annotated[
     list[str] | None,
     typer.Option("--map", help="Other column names: response=answer,label=human_score.", metavar="NAME=COLUMN"),
@@ -43,3 +47,8 @@ SplitOption = Annotated[str | None, typer.Option(help="Use only train, dev, test
 IgnoreUnknownOption = Annotated[
     bool, typer.Option("--ignore-unknown", help="Pass over labels of samples that are not in the run.")
 ]
+
+
+def overrides(set_: list[str] | None, model: str | None) -> tuple[str, ...]:
+    """The rubric keys that a command line overrides."""
+    return (*(set_ or ()), *([] if model is None else [f"judge.model={model}"]))

@@ -11,11 +11,13 @@ from rftj_cli.commands import (
     JsonOption,
     LabelsOption,
     MapOption,
+    ModelOption,
     PricesOption,
     QuietOption,
     RubricArgument,
     SetOption,
     WideOption,
+    overrides,
 )
 
 
@@ -24,6 +26,7 @@ def check(
     samples: Annotated[Path | None, typer.Argument(help="Samples: .jsonl, .csv or .parquet.")] = None,
     labels: LabelsOption = None,
     wide: WideOption = False,
+    model: ModelOption = None,
     set_: SetOption = None,
     map_: MapOption = None,
     prices: PricesOption = None,
@@ -48,10 +51,10 @@ def check(
     from rftj_cli.report import check_report
     from rftj_cli.running.checking import check as run_check
 
-    loaded = load_rubric(rubric, tuple(set_ or ()))
+    loaded = load_rubric(rubric, overrides(set_, model))
     columns = read_map(map_ or [])
     file = None if samples is None else SampleFile(samples, loaded.kind, columns)
     placed = validated_labels(loaded, file, labels, wide=wide)
-    checked = run_check(loaded, file, placed, price_of(loaded.judge.model, prices))
+    checked = run_check(loaded, file, placed, price_of(loaded.judge.model, prices, loaded.judge.tier))
     check_report.show(checked, json=json, text=show_text)
     return 1 if strict and checked.warnings else 0

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from rftj_cli.commands import (
     JsonOption,
     MapOption,
+    ModelOption,
     PricesOption,
     QuietOption,
     RubricArgument,
     SamplesArgument,
     SetOption,
+    overrides,
 )
 
 
@@ -29,16 +31,35 @@ def score(
         Path | None, typer.Option(help="Take every reply from a JSONL file keyed by sample id.", metavar="FILE")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse no replies of other runs.")] = False,
+    model: ModelOption = None,
     set_: SetOption = None,
     map_: MapOption = None,
     workers: Annotated[
-        int | None, typer.Option(help="Calls at the same time. Default: 16, and 1 for a local: judge.", min=1, max=1024)
+        int | None,
+        typer.Option(
+            help="Calls at the same time. Default: 64 on Bedrock, 16 elsewhere, 1 in this process.", min=1, max=1024
+        ),
     ] = None,
+    rpm: Annotated[
+        float | None, typer.Option(help="Requests a minute, at most. Default: what the service lets through.", min=0.1)
+    ] = None,
+    tpm: Annotated[
+        float | None, typer.Option(help="Tokens a minute, at most. Default: what the service lets through.", min=1)
+    ] = None,
+    adaptive_votes: Annotated[
+        bool, typer.Option("--adaptive-votes", help="Ask for no more votes once the majority stands.")
+    ] = False,
     base_url: Annotated[
         str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")
     ] = None,
     region: Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for one call, retries included.", min=0.1)] = 120.0,
+    transport: Annotated[
+        Literal["auto", "boto3"], typer.Option(help="How a bedrock: judge is called; boto3 is slower.")
+    ] = "auto",
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds for one call with its retries, its turn not counted. Default: 120.", min=0.1),
+    ] = None,
     max_cost: Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)] = None,
     max_failures: Annotated[
         float, typer.Option(help="Share of failures beyond which to exit with 3.", min=0, max=1)
@@ -59,12 +80,12 @@ def score(
     from rftj_cli.report import progress, score_report
     from rftj_cli.running.live import Endpoint, default_workers
     from rftj_cli.running.recordings import chosen
-    from rftj_cli.running.score import Settings
+    from rftj_cli.running.score import FIRST_TIMEOUT, Settings
     from rftj_cli.running.score import score as run_score
 
-    loaded = load_rubric(rubric, tuple(set_ or ()))
+    loaded = load_rubric(rubric, overrides(set_, model))
     at_once = workers or default_workers(loaded.judge)
-    endpoint = Endpoint(loaded.judge, workers=at_once, base_url=base_url, region=region, timeout=timeout)
+    endpoint = Endpoint(loaded.judge, at_once, base_url, region, timeout or FIRST_TIMEOUT, transport)
     settings = Settings(
         make_judge=endpoint.connect,
         source=endpoint.name,
@@ -72,7 +93,11 @@ def score(
         replay=chosen(replay, import_replies),
         fresh=fresh,
         workers=at_once,
-        price=price_of(loaded.judge.model, prices),
+        timeout=timeout,
+        rpm=rpm,
+        tpm=tpm,
+        adaptive=adaptive_votes,
+        price=price_of(loaded.judge.model, prices, loaded.judge.tier),
         max_cost=max_cost,
         progress=progress.chooser(quiet=quiet or json),
     )

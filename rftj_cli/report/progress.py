@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -60,16 +61,19 @@ class _Lines:
 
     def _show(self, line: str) -> None:
         self._shown = True
-        sys.stderr.write(f"\r\033[K{line}" if self._live else f"{line}\n")
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\033[K{cut(line, width)}" if self._live else f"{line}\n")
         sys.stderr.flush()
 
 
 def _line(s: Snapshot) -> str:
     share = f" {s.done / s.total:.0%}" if s.total else ""
-    cost = "" if s.cost is None or s.cost == 0 else f", {money(s.cost)}"
     failed = f", {s.failed:,} failed" if s.failed else ""
     left = "" if s.left is None else f", {duration(s.left)} left"
-    return f"{s.done:,} of {s.total:,}{share}{failed}, {s.rate:.1f}/s{cost}{left}"
+    allowed = "" if s.allowed is None else f" of {s.allowed:.3g}/s"
+    cost = "" if s.cost is None or s.cost == 0 else f", {money(s.cost)}"
+    again = f", {counted(s.retries, 'retry')}" if s.retries else ""
+    return f"{s.done:,} of {s.total:,}{share}{failed}{left}, {s.rate:.3g}/s{allowed}{cost}{again}"
 
 
 def steps(*, quiet: bool) -> Callable[[str], None]:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from rftj_cli.report.words import counted, duration, money, number
+from rftj_cli.running.account import Tally
 from rftj_cli.running.score import Scored
 
 SCHEMA = "rftj.score/1"
@@ -49,17 +50,13 @@ def document(scored: Scored) -> dict[str, Any]:
         "input_tokens": manifest.input_tokens,
         "output_tokens": manifest.output_tokens,
         "this_command": {
-            "judged": tally.done,
+            **tally.document(tally.snapshot().elapsed),
+            "cost_unknown": scored.budget.uncertain,
+            "cache_saving": scored.cache_saving,
             "samples_not_in_file": scored.absent,
             "replies_without_sample": None if scored.imported is None else scored.imported.strangers,
-            "calls": tally.calls,
-            "reused": tally.reused,
-            "retries": tally.retries,
-            "repaired": tally.repaired,
-            "cost": tally.cost if tally.priced else None,
-            "latency_p50": tally.latency(0.5),
-            "latency_p95": tally.latency(0.95),
         },
+        "notes": list(scored.notes),
     }
 
 
@@ -87,19 +84,47 @@ def _rows(scored: Scored) -> list[tuple[str, str]]:
         strangers = counted(scored.imported.strangers, "reply")
         belong = "belongs" if scored.imported.strangers == 1 else "belong"
         rows.append(("unused", f"{strangers} in {scored.imported.path} {belong} to no sample"))
-    calls = f"{counted(tally.calls, 'call')}, {counted(tally.reused, 'reply')} reused"
-    if tally.retries:
-        calls += f", {counted(tally.retries, 'retry')}"
-    if tally.repaired:
-        calls += f", {counted(tally.repaired, 'reply')} repaired (JSON inside prose)"
-    rows.append(("this time", f"{tally.done:,} judged, {calls}, {duration(tally.snapshot().elapsed)}"))
+    rows.append(("this time", _this_time(tally)))
     if scored.rewards.mean is not None:
         low, high = number(scored.rewards.low), number(scored.rewards.high)
         none = f", {scored.rewards.without:,} without" if scored.rewards.without else ""
         rows.append(("reward", f"mean {number(scored.rewards.mean)}, from {low} to {high}{none}"))
     if tally.calls:
-        latency = f"{duration(tally.latency(0.5))} median, {duration(tally.latency(0.95))} for 95 of 100"
-        rows.append(("latency", latency))
-        tokens = f"{manifest.input_tokens:,} tokens in, {manifest.output_tokens:,} out"
-        rows.append(("cost", f"{money(manifest.cost)} in all for this run ({tokens})"))
+        rows += _service(scored)
+    return rows + [("note", note) for note in scored.notes]
+
+
+def _this_time(tally: Tally) -> str:
+    calls = f"{counted(tally.calls, 'call')}, {counted(tally.reused, 'reply')} reused"
+    if tally.retries:
+        calls += f", {counted(tally.retries, 'retry')}"
+    if tally.repaired:
+        calls += f", {counted(tally.repaired, 'reply')} repaired (JSON inside prose)"
+    if tally.saved:
+        calls += f", {counted(tally.saved, 'vote')} saved"
+    return f"{tally.done:,} judged, {calls}, {duration(tally.snapshot().elapsed)}"
+
+
+def _service(scored: Scored) -> list[tuple[str, str]]:
+    """How the service was to be had, and what it cost."""
+    tally, manifest = scored.tally, scored.run.manifest
+    p50, p95 = tally.latencies.quantile(0.5), tally.latencies.quantile(0.95)
+    rows = [("latency", f"{duration(p50)} median, {duration(p95)} for 95 of 100")]
+    if tally.traffic is not None:
+        rate = f"{60 * tally.calls / max(1e-9, tally.snapshot().elapsed):,.0f} calls a minute"
+        if tally.traffic.allowed is not None:
+            rate += f", {60 * tally.traffic.allowed:,.0f} allowed at the end"
+        if tally.traffic.throttled:
+            rate += f"; throttled {tally.traffic.throttled:,} times"
+        rows.append(("rate", rate))
+    tokens = f"{manifest.input_tokens:,} tokens in, {manifest.output_tokens:,} out"
+    rows.append(("cost", f"{money(manifest.cost)} in all for this run ({tokens})"))
+    if tally.cache_read_tokens or tally.cache_write_tokens:
+        cached = f"{tally.cache_read_tokens:,} tokens read, {tally.cache_write_tokens:,} written"
+        saving = scored.cache_saving
+        rows.append(("cache", cached if saving is None else f"{cached}: {money(saving)} saved"))
+    if tally.lost_tokens or tally.unknown:
+        lost = f"{tally.lost_tokens:,} tokens billed for replies that could not be used"
+        unknown = f"; {counted(tally.unknown, 'call')} failed that may have been billed" if tally.unknown else ""
+        rows.append(("lost", lost + unknown))
     return rows

@@ -1,20 +1,30 @@
-"""What a run has done so far, counted as rows are acknowledged: outcomes, tokens, cost, latency."""
+"""What a run has done so far, counted as rows are acknowledged: outcomes, tokens, cost, retries, waits, latency."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from array import array
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from rftj_cli.files.store import OutcomeRow, ReplyRow, Row
 from rftj_cli.kernel.outcome import CallError, Failure
+from rftj_cli.running.traffic import Traffic
+
+RECENT: Final = 10.0  # seconds over which the rate on display is taken
+STEP: Final = 0.005  # of the logarithm of a duration
+SHORTEST: Final = 1e-6  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of a run at one moment. Times are seconds, `cost` US dollars (None: price unknown)."""
+    """The state of a run at one moment.
+
+    Times are seconds, `cost` US dollars (None: price unknown), `rate` and `allowed` calls a second: what was achieved
+    lately, and what the limiter lets through (None: no limit).
+    """
 
     done: int
     total: int
@@ -23,16 +33,15 @@ class Snapshot:
     cost: float | None
     elapsed: float
     stages: dict[str, int]
-
-    @property
-    def rate(self) -> float:
-        """Samples a second of this command."""
-        return self.done / self.elapsed if self.elapsed > 0 else 0.0
+    retries: int = 0
+    throttled: int = 0
+    rate: float = 0.0
+    allowed: float | None = None
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end at the present rate."""
-        return (self.total - self.done) / self.rate if self.done else None
+        """Seconds until the end at the mean rate so far."""
+        return self.elapsed * (self.total - self.done) / self.done if self.done else None
 
 
 class Progress(Protocol):
@@ -53,24 +62,57 @@ class Silent:
         pass
 
 
+class Latencies:
+    """Durations in seconds, counted in steps of half a percent: as small for a million as for ten."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[round(math.log(max(seconds, SHORTEST)) / STEP)] += 1
+
+    def quantile(self, share: float) -> float | None:
+        """The quantile by nearest rank, to within half a percent; None where there is none."""
+        rank = int(share * self._counts.total())
+        for step in sorted(self._counts):
+            rank -= self._counts[step]
+            if rank < 0:
+                return round(math.exp(step * STEP), 6)
+        return None
+
+
 @dataclass(slots=True)
 class Tally:
-    """Totals of one command. `acknowledge` is called by the writer, for each row that is on disk."""
+    """Totals of one command. `acknowledge` is called by the writer, for each row that is on disk.
+
+    `lost` tokens were billed for replies that could not be used; `unknown` counts calls that failed in a way that leaves
+    open whether they were billed; `saved` counts votes that were not asked because the majority stood.
+    """
 
     total: int
     progress: Progress
+    traffic: Traffic | None = None
     started: float = field(default_factory=time.monotonic)
     done: int = 0
     calls: int = 0
     reused: int = 0
     retries: int = 0
     repaired: int = 0
+    saved: int = 0
+    unknown: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    lost_tokens: int = 0
     cost: float = 0.0
     priced: bool = True
+    waited: float = 0.0
     stages: dict[str, int] = field(default_factory=dict)
-    seconds: array[float] = field(default_factory=lambda: array("f"))
+    structures: dict[str, int] = field(default_factory=dict)
+    latencies: Latencies = field(default_factory=lambda: Latencies())
+    _recent: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acknowledge(self, row: Row) -> None:
@@ -84,30 +126,82 @@ class Tally:
                 self.stages[stage] = self.stages.get(stage, 0) + 1
                 self.progress.update(self.snapshot())
 
+    def save(self, votes: int) -> None:
+        """Count votes that were not needed."""
+        with self._lock:
+            self.saved += votes
+
     def _reply(self, row: ReplyRow) -> None:
         if row.reused:
             self.reused += 1
             return
         self.calls += 1
+        second = int(time.monotonic())
+        self._recent[second] = self._recent.get(second, 0) + 1
         if row.cost is None:
             self.priced = False
         else:
             self.cost += row.cost
-        if not isinstance(row.reply, CallError):
-            self.retries += row.reply.attempts - 1
-            self.input_tokens += row.reply.input_tokens
-            self.output_tokens += row.reply.output_tokens
-            self.seconds.append(row.reply.seconds)
+        reply = row.reply
+        self.retries += reply.attempts - 1
+        self.waited += reply.waited
+        if isinstance(reply, CallError):
+            self.unknown += reply.billed is None
+            self.lost_tokens += reply.input_tokens + reply.output_tokens
+            return
+        self.input_tokens += reply.input_tokens
+        self.output_tokens += reply.output_tokens
+        self.cache_read_tokens += reply.cache_read_tokens
+        self.cache_write_tokens += reply.cache_write_tokens
+        self.lost_tokens += reply.lost_input_tokens + reply.lost_output_tokens
+        if reply.structure:
+            self.structures[reply.structure] = self.structures.get(reply.structure, 0) + 1
+        self.latencies.add(reply.seconds)
 
     def snapshot(self) -> Snapshot:
-        failed = self.done - self.stages.get("verdict", 0)
-        cost = self.cost if self.priced else None
-        elapsed = time.monotonic() - self.started
-        return Snapshot(self.done, self.total, failed, self.calls, cost, elapsed, dict(self.stages))
+        now = time.monotonic()
+        for second in [second for second in self._recent if second < now - RECENT]:
+            del self._recent[second]
+        elapsed = now - self.started
+        traffic = self.traffic
+        return Snapshot(
+            done=self.done,
+            total=self.total,
+            failed=self.done - self.stages.get("verdict", 0),
+            calls=self.calls,
+            cost=self.cost if self.priced else None,
+            elapsed=elapsed,
+            stages=dict(self.stages),
+            retries=self.retries,
+            throttled=0 if traffic is None else traffic.throttled,
+            rate=sum(self._recent.values()) / max(1e-9, min(RECENT, elapsed)),
+            allowed=None if traffic is None else traffic.allowed,
+        )
 
-    def latency(self, share: float) -> float | None:
-        """The quantile of the calls' durations in seconds (nearest rank), None without calls."""
-        if not self.seconds:
-            return None
-        ordered = sorted(self.seconds)
-        return float(ordered[min(len(ordered) - 1, int(share * len(ordered)))])
+    def document(self, seconds: float) -> dict[str, Any]:
+        """This command's part, as plain data; `seconds` is how long it judged. Rates are calls a minute."""
+        traffic = self.traffic
+        return {
+            "judged": self.done,
+            "calls": self.calls,
+            "reused": self.reused,
+            "retries": self.retries,
+            "throttled": 0 if traffic is None else traffic.throttled,
+            "repaired": self.repaired,
+            "votes_saved": self.saved,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cache_read_tokens": self.cache_read_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
+            "lost_tokens": self.lost_tokens,
+            "calls_billed_unknown": self.unknown,
+            "cost": self.cost if self.priced else None,
+            "seconds": round(seconds, 3),
+            "waited": round(self.waited, 3),
+            "latency_p50": self.latencies.quantile(0.5),
+            "latency_p95": self.latencies.quantile(0.95),
+            "calls_a_minute": round(60 * self.calls / seconds, 1) if seconds > 0 and self.calls else None,
+            "allowed": None if traffic is None else traffic.document(),
+            "structures": dict(self.structures),
+            "stages": dict(self.stages),
+        }

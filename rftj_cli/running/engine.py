@@ -1,219 +1,174 @@
-"""Concurrent judging: a feeder, workers, and one writer that acknowledges after the commit.
+"""A run's judging: samples in, outcomes into the store.
 
-    feeder (prepares samples, finds recordings) --queue--> workers (call the judge) --rows--> writer (SQLite)
-                                                                                        '--> tally, progress
+    feed (finds recordings) --> pool (calls the judge) --> answers --> votes still open? --> conclude --> writer (SQLite)
 
-At most a few samples a worker are in memory, however long the file is. Samples are finished in about the order of the
-file. A stop lets calls in flight finish and keeps what they bring.
+Samples are fed one after the other, each with all its calls, and what a sample still needs goes before the next sample:
+an interrupted run holds complete samples. In memory are only those in the air, however long the file is.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from rftj_cli.errors import CannotTell
 from rftj_cli.files.prices import Price
-from rftj_cli.files.store import OutcomeRow, ReplyRow, Row, SampleRow, Store
+from rftj_cli.files.store import OutcomeRow, ReplyRow, SampleRow, Store
 from rftj_cli.kernel.asks import Ask
 from rftj_cli.kernel.evaluate import Task, finish
-from rftj_cli.kernel.outcome import SERVICE_STAGES, CallError, Judge, Reply
+from rftj_cli.kernel.outcome import CallError, Reply
+from rftj_cli.kernel.votes import needed
 from rftj_cli.running.account import Tally
 from rftj_cli.running.budget import Budget
+from rftj_cli.running.pool import Pool
 from rftj_cli.running.recordings import Recordings
+from rftj_cli.running.tokens import Meter
+from rftj_cli.running.traffic import Traffic
+from rftj_cli.running.writer import Writer
 
-BATCH_ROWS = 500
-BATCH_SECONDS = 0.25
-
-
-class Writer:
-    """The one thread that writes the store: rows in batches, then their acknowledgements."""
-
-    def __init__(self, store: Store, acknowledge: Callable[[Row], None], failed: Callable[[Exception], None]) -> None:
-        self._store, self._acknowledge, self._failed = store, acknowledge, failed
-        self._queue: queue.Queue[Row | None] = queue.Queue(maxsize=20 * BATCH_ROWS)
-        self._thread = threading.Thread(target=self._run, name="rftj-writer", daemon=True)
-        self._thread.start()
-
-    def put(self, row: Row) -> None:
-        self._queue.put(row)
-
-    def close(self) -> None:
-        """Write what is queued, then end."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        open_ = True
-        while open_:
-            batch: list[Row] = []
-            ends = time.monotonic() + BATCH_SECONDS
-            while open_ and len(batch) < BATCH_ROWS:
-                try:
-                    row = self._queue.get(timeout=max(0.0, ends - time.monotonic()) if batch else None)
-                except queue.Empty:
-                    break
-                if row is None:
-                    open_ = False
-                else:
-                    if not batch:
-                        ends = time.monotonic() + BATCH_SECONDS
-                    batch.append(row)
-            try:
-                self._store.write(batch)
-            except Exception as error:  # noqa: BLE001 - a full disk must stop the run, not vanish with this thread
-                self._failed(error)
-                continue
-            for row in batch:
-                self._acknowledge(row)
+KEPT: Final = "what was judged is kept; the same command goes on"
 
 
 @dataclass(slots=True)
 class _Job:
-    """A sample on its way: which calls are answered, and how many are not yet."""
+    """A sample on its way: the answers so far, and how many calls are out."""
 
     task: Task
     answers: list[Reply | CallError | None]
-    left: int
+    out: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, index: int, reply: Reply | CallError) -> bool:
-        """Note one answer; True for the last."""
-        with self.lock:
-            self.answers[index] = reply
-            self.left -= 1
-            return self.left == 0
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an engine works with. `traffic` is None where no service is called; with `adaptive` settled votes are not asked."""
+
+    store: Store
+    recordings: Sequence[Recordings]
+    price: Price | None
+    budget: Budget
+    tally: Tally
+    meter: Meter
+    stop: threading.Event
+    traffic: Traffic | None = None
+    adaptive: bool = False
 
 
 class Engine:
     """Runs prepared samples through a judge. Make one a run; `run` may be called once."""
 
-    def __init__(
-        self,
-        judge: Judge | None,
-        store: Store,
-        *,
-        workers: int,
-        recordings: Sequence[Recordings],
-        price: Price | None,
-        budget: Budget,
-        tally: Tally,
-        stop: threading.Event,
-    ) -> None:
-        self._judge, self._recordings, self._price = judge, recordings, price
-        self._budget, self._stop = budget, stop
-        self._workers = workers
-        self._queue: queue.Queue[tuple[_Job, int] | None] = queue.Queue(maxsize=2 * workers)
-        self._writer = Writer(store, tally.acknowledge, self._fail)
+    def __init__(self, parts: Parts, pool: Pool | None) -> None:
+        self._parts, self._pool, self._stop = parts, pool, parts.stop
+        self._writer = Writer(parts.store, parts.tally.acknowledge, self._fail)
+        self._next: deque[tuple[_Job, int]] = deque()  # calls that a started sample turned out to need
         self._error: Exception | None = None
-        self._misses = 0  # service failures in a row, over all workers
         self._lock = threading.Lock()
 
     def run(self, tasks: Iterable[tuple[SampleRow, Task]]) -> None:
         """Judge every task. Raises what stopped the run: `CannotTell`, or an error of the store."""
-        threads = [threading.Thread(target=self._work, name=f"rftj-{i}", daemon=True) for i in range(self._workers)]
-        if self._judge is not None:
-            for thread in threads:
-                thread.start()
         try:
             for row, task in tasks:
                 if self._stop.is_set():
                     break
                 self._feed(row, task)
+                self._ask_next()
+            while self._pool is not None and (self._pool.active or self._next):
+                self._ask_next()
+                self._pool.turn()
+                if self._stop.is_set():
+                    self._next.clear()
+            if self._pool is not None:
+                self._pool.turn(0.0)  # the last call may have ended in a bug
         finally:
-            for thread in threads if self._judge is not None else []:
-                self._offer(None)
-            for thread in threads if self._judge is not None else []:
-                while thread.is_alive():
-                    thread.join(timeout=0.1)  # short, so that a second Ctrl-C is heard
+            if self._pool is not None:
+                self._pool.close()
             self._writer.close()
+        traffic = self._parts.traffic
+        if self._error is None and traffic is not None and traffic.over is not None:
+            raise CannotTell(f"the judge does not answer: {traffic.over}\n  {KEPT}")
         if self._error is not None:
             raise self._error
 
     def _feed(self, row: SampleRow, task: Task) -> None:
         self._writer.put(row)
-        answers: list[Reply | CallError | None] = []
-        for ask in task.asks:
-            found = next((r for one in self._recordings if (r := one.find(task.sample.id, ask)) is not None), None)
-            answers.append(found)
-            if found is not None:
-                self._writer.put(self._reply_row(task, ask, found, reused=True))
-        waiting = [index for index, answer in enumerate(answers) if answer is None]
-        if waiting and self._judge is None:
+        job = _Job(task, [self._recorded(task, ask) for ask in task.asks])
+        waiting = self._wanted(job)
+        if waiting and self._pool is None:
             return self._fail(CannotTell("a recorded reply that was there is gone: run the command again"))
-        job = _Job(task, answers, len(waiting))
+        job.out = len(waiting)
         if not waiting:
             self._finish(job)
         for index in waiting:
-            self._offer((job, index))
+            self._submit(job, index)
 
-    def _offer(self, work: tuple[_Job, int] | None) -> None:
-        while True:
-            try:
-                return self._queue.put(work, timeout=0.1)
-            except queue.Full:
-                if self._stop.is_set() and work is not None:
-                    return None
+    def _recorded(self, task: Task, ask: Ask) -> Reply | CallError | None:
+        for one in self._parts.recordings:
+            if (found := one.find(task.sample.id, ask)) is not None:
+                self._writer.put(self._reply_row(task, ask, found, reused=True))
+                return found
+        return None
 
-    def _work(self) -> None:
-        while (work := self._queue.get()) is not None:
-            job, index = work
-            if not self._stop.is_set():
-                try:
-                    self._call(job, index)
-                except Exception as error:  # noqa: BLE001 - a bug in a backend must stop the run, not hang it
-                    self._fail(error)
+    def _wanted(self, job: _Job) -> list[int]:
+        if self._parts.adaptive:
+            return needed(job.task, job.answers)
+        return [index for index, answer in enumerate(job.answers) if answer is None]
 
-    def _call(self, job: _Job, index: int) -> None:
-        ask = job.task.asks[index]
-        assert self._judge is not None
-        if not self._budget.reserve(ask.request):
+    def _ask_next(self) -> None:
+        while self._next and not self._stop.is_set():
+            self._submit(*self._next.popleft())
+
+    def _submit(self, job: _Job, index: int) -> None:
+        request = job.task.asks[index].request
+        if self._stop.is_set() or self._pool is None:
+            return
+        if not self._parts.budget.reserve(request):
             self._stop.set()
             return
-        reply: Reply | CallError
-        try:
-            reply = self._judge(ask.request)
-        except CallError as error:
-            reply = error
-        self._budget.settle(ask.request, reply)
-        if isinstance(reply, Reply):
-            self._misses = 0
-        elif self._stops(reply) or (self._stop.is_set() and reply.retry):
+        self._pool.submit(request, lambda answer: self._answered(job, index, answer))
+
+    def _answered(self, job: _Job, index: int, answer: Reply | CallError) -> None:
+        ask = job.task.asks[index]
+        self._parts.budget.settle(ask.request, answer)
+        if isinstance(answer, Reply):
+            self._parts.meter.told(ask.request, answer)
+        elif self._stops(answer) or (self._stop.is_set() and answer.retry):
             return  # not an outcome of this sample: it is asked again when the run goes on
-        self._writer.put(self._reply_row(job.task, ask, reply, reused=False))
-        if job.answer(index, reply):
+        self._writer.put(self._reply_row(job.task, ask, answer, reused=False))
+        with job.lock:
+            job.answers[index] = answer
+            job.out -= 1
+            if job.out:
+                return
+            more = self._wanted(job) if self._parts.adaptive else []
+            job.out = len(more)
+        self._next.extend((job, one) for one in more)
+        if not more:
             self._finish(job)
 
     def _stops(self, error: CallError) -> bool:
-        """Whether this failure ends the run: no retry can mend it, or nothing has come back for a long time."""
+        """Whether this failure ends the run: no retry can mend it, or nothing comes back at all."""
+        traffic = self._parts.traffic
         if error.fatal:
             self._fail(CannotTell(f"the judge cannot be used: {error.reason}\n  {error.advice}".rstrip()))
             return True
-        with self._lock:
-            self._misses = self._misses + 1 if error.stage in SERVICE_STAGES else 0
-            silent = self._misses >= max(20, 2 * self._workers)
-        if silent and not self._stop.is_set():
-            self._fail(
-                CannotTell(
-                    f"the judge does not answer: {self._misses} calls in a row failed, the last with: {error.reason}"
-                    "\n  what was judged is kept; the same command goes on"
-                )
-            )
-        return False
+        if traffic is None or traffic.answered or not error.retry:
+            return False
+        self._fail(CannotTell(f"the judge does not answer: {error.reason}\n  {KEPT}"))
+        return True
 
     def _finish(self, job: _Job) -> None:
         task = job.task
         answered = [(ask, a) for ask, a in zip(task.asks, job.answers, strict=True) if a is not None]
         judged = finish(task, answered)
+        self._parts.tally.save(len(task.asks) - len(answered))
         self._writer.put(OutcomeRow(task.sample.id, judged.outcome, judged.reward, judged.checks))
 
     def _reply_row(self, task: Task, ask: Ask, reply: Reply | CallError, *, reused: bool) -> ReplyRow:
-        cost: float | None = 0.0
-        if not reused and isinstance(reply, Reply):
-            cost = None if self._price is None else self._price.cost(reply.input_tokens, reply.output_tokens)
+        price = self._parts.price
+        cost = 0.0 if reused else None if price is None else price.cost_of(reply)
         criteria = ",".join(criterion.id for criterion in ask.criteria)
         return ReplyRow(ask.request.key, task.sample.id, ask.item, ask.order, ask.vote, criteria, reply, cost, reused)
 

@@ -1,18 +1,30 @@
-"""The live judge of a run: which service, and how it is reached."""
+"""The live judge of a run: which service, how it is reached, and what is known of it."""
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from rftj_cli.judges import make_judge
-from rftj_cli.kernel.outcome import CallError, Judge
+from rftj_cli.files.prices import FREE
+from rftj_cli.judges import Options, make_judge
+from rftj_cli.kernel.outcome import Judge
 from rftj_cli.kernel.rubric import JudgeSettings
+
+_WORKERS = {"bedrock": 64, "openai": 16}
 
 
 def default_workers(settings: JudgeSettings) -> int:
-    """Calls at the same time. The local model answers one at a time, and in order it can reuse a shared prefix."""
-    return 1 if settings.backend == "local" else 16
+    """Calls at the same time. Bedrock refuses what is too much; a server of one's own lets it wait until it is too late.
+
+    What runs in this process gains nothing by threads, and in order the local model can reuse a shared prefix.
+    """
+    return 1 if settings.backend in FREE else _WORKERS.get(settings.backend, 16)
+
+
+def is_service(settings: JudgeSettings) -> bool:
+    """Whether calls go to somebody who may throttle, fail or bill."""
+    return settings.backend not in FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,7 @@ class Endpoint:
     base_url: str | None = None
     region: str | None = None
     timeout: float = 120.0
+    transport: Literal["auto", "boto3"] = "auto"
 
     @property
     def name(self) -> str:
@@ -31,15 +44,14 @@ class Endpoint:
         where = self.base_url if self.settings.backend == "openai" else self.region
         return self.settings.model if where is None else f"{self.settings.model} at {where}"
 
-    def connect(self, stop: threading.Event) -> Judge:
-        """The judge, with retries that a stop interrupts. Raises `InputError` where it is not set up."""
-        judge = make_judge(
-            self.settings, workers=self.workers, base_url=self.base_url, region=self.region, timeout=self.timeout
+    def connect(self, known: Mapping[str, Any]) -> Judge:
+        """The judge; `known` is what was learned of it before. Raises `InputError` where it is not set up."""
+        options = Options(
+            workers=self.workers,
+            base_url=self.base_url,
+            region=self.region,
+            timeout=self.timeout,
+            transport=self.transport,
+            known=known,
         )
-
-        def pause(seconds: float) -> None:
-            if stop.wait(seconds):
-                raise CallError("call", "stopped while waiting to try again", retry=True)
-
-        judge.sleep = pause
-        return judge
+        return make_judge(self.settings, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,13 +12,14 @@ from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.kernel.asks import Ask, names_used
 from rftj_cli.kernel.evaluate import Task, prepare
-from rftj_cli.kernel.outcome import SERVICE_STAGES, Request
+from rftj_cli.kernel.outcome import SERVICE_STAGES
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.running.recordings import ImportedFile, Recordings
+from rftj_cli.running.tokens import Meter
 
-CHARS_PER_TOKEN = 4.0  # English prose and JSON; the forecast says that it is an estimate
-TOKENS_PER_ANSWER = {"none": 12, "before": 60, "after": 60}
+MEASURED_ALL = 1000  # calls whose tokens are estimated one by one, and every so many of the others
+MEASURED_EVERY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +46,40 @@ def is_settled(store: Store | None, id: str) -> bool:
     return known is not None and known[1] not in SERVICE_STAGES
 
 
-def request_tokens(request: Request) -> tuple[int, int]:
-    """The estimated input and output tokens of one call."""
-    answer = sum(TOKENS_PER_ANSWER[request.reason] for _ in request.answers)
-    return round((len(request.system) + len(request.user)) / CHARS_PER_TOKEN), min(answer, request.max_tokens)
-
-
 class _Count:
     """Running totals of one pass."""
 
-    def __init__(self) -> None:
-        self.samples = self.settled = self.calls = self.recorded = self.input = self.output = 0
-        self.groups: set[int] = set()
-        self.clusters: set[int] = set()
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.samples = self.settled = self.calls = self.recorded = 0
+        self._measured = self._characters = self._rest = self._input = self._output = 0
+        self.groups = array("q")  # hashes: 8 bytes a sample, where a set would take 60
+        self.clusters = array("q")
         self.splits: dict[str, int] = {}
         self.first: Ask | None = None
 
     def place(self, group: str, cluster: str, split: str) -> None:
-        self.groups.add(hash(group))
-        self.clusters.add(hash(cluster))
+        self.groups.append(hash(group))
+        self.clusters.append(hash(cluster))
         self.splits[split] = self.splits.get(split, 0) + 1
 
     def call(self, ask: Ask) -> None:
-        tokens = request_tokens(ask.request)
         self.calls += 1
-        self.input += tokens[0]
-        self.output += tokens[1]
+        size = len(ask.request.system) + len(ask.request.user)
+        if self.calls > MEASURED_ALL and self.calls % MEASURED_EVERY:
+            self._rest += size
+            return
+        tokens = self._meter.expected(ask.request)
+        self._measured += 1
+        self._characters += size
+        self._input += tokens[0]
+        self._output += tokens[1]
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Input and output tokens of all calls: those not measured have as many by character, and as long replies."""
+        given = self._input * (1 + self._rest / max(1, self._characters))
+        return round(given), round(self._output * self.calls / max(1, self._measured))
 
 
 def place(sample: Sample, names: frozenset[str]) -> tuple[str, str, str]:
@@ -89,12 +99,14 @@ def preflight(
     recordings: Sequence[Recordings] = (),
     must_replay: bool = False,
     price: Price | None = None,
+    meter: Meter | None = None,
 ) -> Forecast:
     """Validate every sample against the rubric and the run, and count what there is to do.
 
-    With `must_replay` a call without a recording is an error that names the sample. Nothing is written.
+    With `must_replay` a call without a recording is an error that names the sample. `meter` is what earlier runs taught
+    of the judge's usage. Nothing is written.
     """
-    names, count, misses = names_used(rubric), _Count(), []
+    names, count, misses = names_used(rubric), _Count(Meter() if meter is None else meter), []
     for row, sample in samples:
         try:
             task = prepare(rubric, sample)
@@ -121,10 +133,11 @@ def preflight(
     for one in recordings:
         if isinstance(one, ImportedFile):
             one.bind()
-    cost = None if price is None else price.cost(count.input, count.output)
+    given, written = count.tokens
+    cost = None if price is None else price.cost(given, written)
     return Forecast(
-        count.samples, count.settled, count.calls, count.recorded, count.input, count.output, cost, price,
-        len(count.groups), len(count.clusters), count.splits, count.first,
+        count.samples, count.settled, count.calls, count.recorded, given, written, cost, price,
+        len(set(count.groups)), len(set(count.clusters)), count.splits, count.first,
     )  # fmt: skip
 
 

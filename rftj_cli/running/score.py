@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
-from rftj_cli import __version__
 from rftj_cli.errors import CannotTell, InputError, Interrupted
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
-    Manifest,
     Run,
     default_folder,
     make_private,
@@ -27,26 +25,38 @@ from rftj_cli.files.runs import (
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Rewards, SampleRow, Store
 from rftj_cli.kernel.asks import names_used
+from rftj_cli.kernel.dialect import learned_of, notes_of
 from rftj_cli.kernel.evaluate import Task, prepare
 from rftj_cli.kernel.outcome import Judge
+from rftj_cli.kernel.retry import Policy
 from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.votes import refuse_fixed_votes
 from rftj_cli.running.account import Progress, Silent, Tally
 from rftj_cli.running.budget import Budget
 from rftj_cli.running.changes import refuse_changes
-from rftj_cli.running.engine import Engine
+from rftj_cli.running.engine import Engine, Parts
+from rftj_cli.running.live import is_service
+from rftj_cli.running.manifests import begun, ended, learned_before
+from rftj_cli.running.pool import Pool, make_pool
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
 from rftj_cli.running.recordings import ImportedFile, Recordings, Stores
 from rftj_cli.running.signals import stops_on_signals
+from rftj_cli.running.tokens import Meter
+from rftj_cli.running.traffic import Traffic
 
-MakeJudge = Callable[[threading.Event], Judge]
+TIMEOUT: Final = 120.0  # seconds for one call
+FIRST_TIMEOUT: Final = 300.0  # for the first: a service may take minutes to compile a new schema, or to load a model
+MakeJudge = Callable[[Mapping[str, Any]], Judge]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to run: none of it changes a verdict.
 
-    `replay` are recordings that must answer everything; `make_judge` is called only where a live call is needed;
-    `source` names the live judge in the manifest. `max_cost` is US dollars for this command.
+    `replay` are recordings that must answer everything; `make_judge` is called only where a live call is needed, with
+    what is known of the model; `source` names the live judge in the manifest. `timeout` is seconds (None: 120, and 300 for
+    the first call), `max_cost` US dollars
+    for this command, `rpm` and `tpm` requests and tokens a minute. With `adaptive` settled votes are not asked.
     """
 
     make_judge: MakeJudge
@@ -55,6 +65,10 @@ class Settings:
     replay: Recordings | None = None
     fresh: bool = False
     workers: int = 16
+    timeout: float | None = None
+    rpm: float | None = None
+    tpm: float | None = None
+    adaptive: bool = False
     price: Price | None = None
     max_cost: float | None = None
     progress: Callable[[Forecast, Path], Progress] = field(default=lambda forecast, folder: Silent())
@@ -73,7 +87,15 @@ class Scored:
     forecast: Forecast
     tally: Tally
     rewards: Rewards
-    imported: ImportedFile | None = None
+    imported: ImportedFile | None
+    budget: Budget
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cache_saving(self) -> float | None:
+        """US dollars that this command saved by cached prompts; None where that is unknown."""
+        price, tally = self.forecast.price, self.tally
+        return None if price is None else price.saving(tally.cache_read_tokens, tally.cache_write_tokens)
 
     @property
     def absent(self) -> int:
@@ -106,26 +128,66 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
         raise InputError(
             "--max-cost needs the price of the model, and it is unknown", hint="give it with --prices FILE"
         )
+    if settings.adaptive:
+        refuse_fixed_votes(rubric)
     folder = settings.folder or default_folder(rubric)
     refuse_changes(rubric, folder)
+    learned = learned_before(folder, rubric.judge.model, settings.source)
+    meter = Meter(learned.get("tokens"))
     existing = Store.existing(folder / "store.sqlite")
-    recordings = _recordings(rubric, folder, existing, settings)
     forecast = preflight(
         rubric,
         samples,
         store=existing,
-        recordings=recordings,
+        recordings=_recordings(rubric, folder, existing, settings),
         must_replay=settings.replay is not None,
         price=settings.price,
+        meter=meter,
     )
-    stop = threading.Event()
-    judge = settings.make_judge(stop) if forecast.calls else None
+    judge = settings.make_judge(learned.get("accepted", {})) if forecast.calls else None
     if existing is not None:
         existing.close()
     make_private(folder)
     with Lock(folder):
         refuse_changes(rubric, folder)  # again, since another command may have made the run meanwhile
-        return _judge(rubric, rubric_path, samples, settings, folder, forecast, judge, stop)
+        stop = threading.Event()
+        traffic = None if judge is None else _traffic(rubric, settings, learned.get("rates"), stop)
+        live = None if judge is None else _Live(judge, traffic, meter, stop)
+        return _judge(rubric, rubric_path, samples, settings, folder, forecast, live)
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """The judge of a command that has calls to make."""
+
+    judge: Judge
+    traffic: Traffic | None
+    meter: Meter
+    stop: threading.Event
+
+    def pool(self, settings: Settings) -> Pool:
+        policy = Policy(deadline=settings.timeout or TIMEOUT, gated=self.traffic is not None)
+        first = FIRST_TIMEOUT if settings.timeout is None else 0.0
+        return make_pool(
+            self.judge, policy, self.traffic, self.meter, workers=settings.workers, stop=self.stop, first=first
+        )
+
+    def learned(self) -> dict[str, Any]:
+        """What the calls have shown."""
+        learned = {"tokens": self.meter.document()}
+        if self.traffic is not None:
+            learned["rates"] = self.traffic.found()
+        accepted = learned_of(self.judge)
+        return learned if accepted is None else {**learned, "accepted": accepted.document()}
+
+
+def _traffic(
+    rubric: Rubric, settings: Settings, known: Mapping[str, Any] | None, stop: threading.Event
+) -> Traffic | None:
+    if not is_service(rubric.judge):
+        return None
+    patience = max(60.0, settings.timeout or FIRST_TIMEOUT)
+    return Traffic(rpm=settings.rpm, tpm=settings.tpm, patience=patience, known=known, stop=stop)
 
 
 def _judge(
@@ -135,36 +197,32 @@ def _judge(
     settings: Settings,
     folder: Path,
     forecast: Forecast,
-    judge: Judge | None,
-    stop: threading.Event,
+    live: _Live | None,
 ) -> Scored:
+    source = settings.source if settings.replay is None else settings.replay.name
     if read_manifest(folder) is None:  # first of all: a folder with a store is a run, whenever its writer is killed
-        write_manifest(folder, _manifest(rubric, rubric_path, samples, settings, folder, None))
+        write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None))
     store = Store(folder / "store.sqlite", write=True)
     reader = Store(folder / "store.sqlite", write=False)
-    tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder))
-    budget = Budget(settings.price, settings.max_cost)
-    manifest = _manifest(rubric, rubric_path, samples, settings, folder, store)
+    manifest = begun(rubric, rubric_path, samples, source, folder, store)
     manifest = replace(manifest, counts={**manifest.counts, "samples": forecast.samples})  # a kill leaves this behind
     write_manifest(folder, manifest)
-    engine = Engine(
-        judge,
-        store,
-        workers=settings.workers,
-        recordings=_recordings(rubric, folder, reader, settings),
-        price=settings.price,
-        budget=budget,
-        tally=tally,
-        stop=stop,
-    )
-    began = time.monotonic()
-    interrupted = threading.Event()
+    traffic = None if live is None else live.traffic
+    tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
+    stop = threading.Event() if live is None else live.stop
+    meter = Meter() if live is None else live.meter
+    budget = Budget(settings.price, settings.max_cost, meter)
+    recordings = _recordings(rubric, folder, reader, settings)
+    parts = Parts(store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive)
+    began, interrupted = time.monotonic(), threading.Event()
     try:
         with stops_on_signals(stop, interrupted):
+            engine = Engine(parts, None if live is None else live.pool(settings))
             engine.run(_tasks(rubric, samples, reader, settings.imported))
     finally:
         tally.progress.close(tally.snapshot())
-        manifest = _updated(manifest, store, forecast, tally, time.monotonic() - began)
+        learned = {} if live is None else live.learned()
+        manifest = ended(manifest, store, forecast.samples, tally, time.monotonic() - began, learned)
         write_manifest(folder, manifest)
         rewards = store.rewards()
         reader.close()
@@ -176,24 +234,26 @@ def _judge(
             f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {forecast.samples} samples are "
             f"judged and kept in {folder}\n  the same command with a higher ceiling goes on"
         )
-    return Scored(open_run(str(folder)), forecast, tally, rewards, settings.imported)
+    notes = () if live is None else notes_of(live.judge)
+    return Scored(open_run(str(folder)), forecast, tally, rewards, settings.imported, budget, notes)
 
 
 def _tasks(
     rubric: Rubric, samples: SampleFile, store: Store, imported: ImportedFile | None
 ) -> Iterator[tuple[SampleRow, Task]]:
     names = names_used(rubric)
+    before = store if store.count("outcomes") else None  # ids are unique: only earlier commands can have settled one
     for _, sample in samples:
         if imported is not None:
             imported.meet(sample.id)
-        if not is_settled(store, sample.id):
+        if not is_settled(before, sample.id):
             group, cluster, split = place(sample, names)
             yield SampleRow(sample, sample.fingerprint(names), group, cluster, split), prepare(rubric, sample)
 
 
 def _recordings(rubric: Rubric, folder: Path, own: Store | None, settings: Settings) -> list[Recordings]:
     """Where replies may be found, nearest first: this run, then what is replayed, then runs beside this one."""
-    found: list[Recordings] = [] if own is None else [Stores((own,), "this run")]
+    found: list[Recordings] = [] if own is None or not own.count("replies") else [Stores((own,), "this run")]
     if settings.replay is not None:
         return [*found, settings.replay]
     if not settings.fresh:
@@ -209,73 +269,3 @@ def _recordings(rubric: Rubric, folder: Path, own: Store | None, settings: Setti
 def _live_source(folder: Path) -> str | None:
     manifest = read_manifest(folder)
     return None if manifest is None else manifest.source
-
-
-_COUNTED = {"samples": "samples", "judged": "outcomes"}
-
-
-def _manifest(
-    rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings, folder: Path, store: Store | None
-) -> Manifest:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    known = read_manifest(folder)
-    source = settings.source if settings.replay is None else settings.replay.name
-    return Manifest(
-        name=folder.name,
-        rubric=dict(rubric.source),
-        rubric_path=str(rubric_path),
-        judge_fingerprint=rubric.judge_fingerprint,
-        reward_fingerprint=rubric.reward_fingerprint,
-        samples_path=str(samples.path),
-        columns=dict(samples.columns),
-        model=rubric.judge.model,
-        source=source,
-        rftj_version=__version__,
-        started=now if known is None else known.started,
-        updated=now,
-        status="running",
-        counts={what: 0 if store is None else store.count(table) for what, table in _COUNTED.items()},
-        cost=0.0 if known is None else known.cost,
-        input_tokens=0 if known is None else known.input_tokens,
-        output_tokens=0 if known is None else known.output_tokens,
-        calls=0 if known is None else known.calls,
-        seconds=0.0 if known is None else known.seconds,
-        history=() if known is None else known.history,
-    )
-
-
-def _updated(manifest: Manifest, store: Store, forecast: Forecast, tally: Tally, seconds: float) -> Manifest:
-    """The manifest after this command, counted from the store itself."""
-    stages = store.stages()
-    cost, input_tokens, output_tokens, calls = store.spent()
-    judged = sum(stages.values())
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    this = {
-        "at": now,
-        "source": manifest.source,
-        "judged": tally.done,
-        "calls": tally.calls,
-        "reused": tally.reused,
-        "retries": tally.retries,
-        "cost": tally.cost if tally.priced else None,
-        "seconds": round(seconds, 3),
-        "latency_p50": tally.latency(0.5),
-        "latency_p95": tally.latency(0.95),
-    }
-    return replace(
-        manifest,
-        updated=now,
-        status="complete" if judged >= forecast.samples else "partial",
-        counts={
-            "samples": max(forecast.samples, store.count("samples")),
-            "judged": judged,
-            "failed": judged - stages.get("verdict", 0),
-            **{f"stage_{name}": n for name, n in stages.items()},
-        },
-        cost=cost,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        calls=calls,
-        seconds=round(manifest.seconds + seconds, 3),
-        history=(*manifest.history, this),
-    )

@@ -14,13 +14,16 @@ import pytest
 from making import write_rows, write_rubric
 from reporting import rftj, scored, succeed, truth_labels
 
-HEAVY = ("boto3", "botocore", "pandas", "numpy", "scipy", "rich", "pyarrow", "jinja2", "yaml", "msgspec", "urllib3")
+HEAVY = ("boto3", "botocore", "pandas", "numpy", "scipy", "rich", "pyarrow", "jinja2", "yaml", "msgspec", "pycurl")
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("--json", "--quiet"),
-    "check": ("--labels", "--wide", "--set", "--map", "--prices", "--strict", "--show-text", "--no-text", "--json", "--quiet"),
+    "check": (
+        "--labels", "--wide", "--model", "--set", "--map", "--prices", "--strict", "--show-text", "--no-text", "--json",
+        "--quiet",
+    ),
     "score": (
-        "--run", "--replay", "--import-replies", "--fresh", "--set", "--map", "--workers", "--base-url", "--region",
-        "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
+        "--run", "--replay", "--import-replies", "--fresh", "--model", "--set", "--map", "--workers", "--rpm",
+        "--tpm", "--adaptive-votes", "--base-url", "--region", "--transport", "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
     ),
     "calibrate": (
         "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--by", "--table",
