@@ -6,7 +6,7 @@ LOCKS := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe -
          --no-emit-find-links --no-header --extra local --extra language
 JOBS ?= 2
 
-.PHONY: demo test test-slow lint docs bench-table lock wheel clean
+.PHONY: demo test test-slow lint docs bench-table bench-transport lock wheel clean
 
 demo: .venv/demo.stamp          ## the whole loop on the bundled example, offline once installed
 	$(BIN)/rftj local install
@@ -26,6 +26,9 @@ lint: .venv/dev.stamp           ## style, types, layers
 
 bench-table: .venv/dev.stamp    ## a million labelled rows, beside judgegate in the same run
 	$(BIN)/python benchmarks/table.py
+
+bench-transport: .venv/dev.stamp ## ten thousand calls, beside boto3, the OpenAI SDK and two peers in the same run
+	$(BIN)/python benchmarks/transport.py
 
 docs: .venv/dev.stamp           ## write the real output of every command into README.md and docs/
 	$(BIN)/python tests/docs/refresh.py

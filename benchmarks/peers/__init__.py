@@ -1,0 +1,1 @@
+"""What the transport benchmark runs and measures: the clients, the server, and the processes around them."""
