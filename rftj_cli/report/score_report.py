@@ -11,6 +11,7 @@ from rftj_cli.running.account import Tally
 from rftj_cli.running.score import Scored
 
 SCHEMA = "rftj.score/1"
+FEW = 20  # calls: fewer say nothing of a rate
 
 
 def show(scored: Scored, *, json: bool, quiet: bool) -> None:
@@ -110,7 +111,7 @@ def _service(scored: Scored) -> list[tuple[str, str]]:
     tally, manifest = scored.tally, scored.run.manifest
     p50, p95 = tally.latencies.quantile(0.5), tally.latencies.quantile(0.95)
     rows = [("latency", f"{duration(p50)} median, {duration(p95)} for 95 of 100")]
-    if tally.traffic is not None:
+    if tally.traffic is not None and tally.calls >= FEW:
         rate = f"{60 * tally.calls / max(1e-9, tally.snapshot().elapsed):,.0f} calls a minute"
         if tally.traffic.allowed is not None:
             rate += f", {60 * tally.traffic.allowed:,.0f} allowed at the end"

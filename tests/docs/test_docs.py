@@ -126,12 +126,20 @@ def test_every_key_is_explained() -> None:
 
 
 def test_every_fault_and_backend_is_explained() -> None:
-    """The names of judge backends and of the fake server's faults stand in docs/judges.md."""
+    """The names of judge backends and of the fake server's faults stand in their pages."""
     from rftj_cli.judges import _TABLE
     from rftj_cli.testing.faults import NAMES
 
-    page = prose(DOCS / "judges.md")
-    assert not [one for one in (*_TABLE, *NAMES) if f"`{one}`" not in page]
+    assert not [one for one in _TABLE if f"`{one}`" not in prose(DOCS / "judges.md")]
+    assert not [one for one in NAMES if f"`{one}`" not in prose(DOCS / "testing.md")]
+
+
+def test_what_a_run_keeps_of_a_command_is_explained() -> None:
+    """The keys of a history entry, and of what was learned, stand in docs/running.md."""
+    from rftj_cli.running.account import Silent, Tally
+
+    keys = {*Tally(0, Silent()).document(1.0), "at", "source", "limiter", "accepted", "tokens", "rates"}
+    assert not [one for one in sorted(keys) if f"`{one}`" not in prose(DOCS / "running.md")]
 
 
 def test_no_page_tells_of_a_machine() -> None:
