@@ -101,7 +101,8 @@ class CallError(Exception):
     `retry` says whether trying again can help, `retry_after` the wait in seconds that the service asked for, `fatal`
     that every further call must fail the same way (credentials, unknown model), with `advice` what to do about it.
     `adapted`: the backend has learned what the model does not accept, and the next attempt will do without. The tokens
-    are those that were billed all the same; `billed` None says that nobody knows whether the service billed it.
+    are those that were billed all the same; `billed` None says that nobody knows whether the service billed it. What a
+    gate finds to be part of a common outage is `excused`: it is not held against this call.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class CallError(Exception):
         self.stage, self.reason, self.retry, self.retry_after = stage, reason, retry, retry_after
         self.fatal, self.advice, self.adapted = fatal, advice, adapted
         self.input_tokens, self.output_tokens, self.billed = input_tokens, output_tokens, billed
-        self.attempts, self.waited = 1, 0.0
+        self.attempts, self.waited, self.excused = 1, 0.0, False
 
 
 class Judge(Protocol):

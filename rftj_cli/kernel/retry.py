@@ -59,14 +59,16 @@ Steps = Generator[Step, Reply | CallError | None, Reply]
 class Policy:
     """How often and how long a call is tried: `attempts` in all, `deadline` seconds of attempts and pauses together.
 
-    Time at the gate is not the call's own and does not count. Being throttled is no attempt: only time ends it. Pauses
-    are drawn between 0 and min(20, 0.5 * 2^n) seconds (full jitter) and are never shorter than the service asked for;
+    Time at the gate is not the call's own and does not count. Being throttled is no attempt, nor is a fault that many
+    calls had at once: only time ends it. `longest` says how many seconds one attempt may take, so that one which hangs
+    leaves time for another. Pauses are drawn between 0 and min(20, 0.5 * 2^n) seconds (full jitter) and are never shorter than the service asked for;
     where `gated`, the gate holds back all calls for as long as the service asks, and a throttled call pauses briefly.
     """
 
     attempts: int = 6
     deadline: float = 120.0
     gated: bool = False
+    longest: Callable[[], float] = lambda: float("inf")
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = _random.random
 
@@ -76,7 +78,7 @@ class Policy:
         while True:
             yield Enter()
             began = self.clock()
-            answer = yield Attempt(max(0.001, self.deadline - past.spent))
+            answer = yield Attempt(max(0.001, min(self.deadline - past.spent, self.longest())))
             past.spent += self.clock() - began
             answer = checked(answer)
             if isinstance(answer, Reply):
@@ -85,7 +87,7 @@ class Policy:
             if answer.adapted:
                 continue
             wait = self._wait(answer, past)
-            tried = past.faults >= self.attempts and answer.stage != "throttled"
+            tried = past.faults >= self.attempts and _counts(answer)
             if not answer.retry or tried or past.spent + wait >= self.deadline:
                 raise past.error(answer) from answer.__cause__
             yield Pause(wait)
@@ -93,10 +95,15 @@ class Policy:
             past.waited += wait
 
     def _wait(self, error: CallError, past: _Past) -> float:
-        held = self.gated and error.stage == "throttled"
+        held = self.gated and not _counts(error)
         tries = past.attempts - 1
         own = self.random() * min(GATED_CAP if held else CAP, BASE * 2.0 ** min(tries, 10))
         return own if error.retry_after is None or held else max(own, error.retry_after)
+
+
+def _counts(error: CallError) -> bool:
+    """Whether a failed attempt is held against its call."""
+    return not (error.adapted or error.excused or error.stage == "throttled")
 
 
 @dataclass(slots=True)
@@ -113,7 +120,7 @@ class _Past:
 
     def add(self, error: CallError) -> None:
         self.attempts += not error.adapted
-        self.faults += not error.adapted and error.stage != "throttled"
+        self.faults += _counts(error)
         self.input_tokens += error.input_tokens
         self.output_tokens += error.output_tokens
         self.billed = None if None in (self.billed, error.billed) else self.billed or error.billed

@@ -128,7 +128,7 @@ class Flow:
             return  # a rate that holds nothing back has nothing to prove
         if self.known is None or self.rate < self.known:
             top = self.known or float("inf")
-            self.rate = min(top, self.rate * 2.0 ** min(1.0, passed / max(round_trip, 0.001)))
+            self.rate = min(top, self.rate * 2.0 ** min(1.0, passed / round_trip))
         else:
             faster = 1 + ((now - self._cut) / SOON) ** 2 if self._cut > float("-inf") else 1.0
             self.rate += self.known * faster * min(STEP * passed, STEP_A_REPLY)

@@ -156,6 +156,11 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
         return _judge(rubric, rubric_path, samples, settings, folder, forecast, live)
 
 
+def longest_attempt(deadline: float, usual: float) -> float:
+    """Seconds that one attempt may take: a quarter of the call's, but eight times the usual; all before any is known."""
+    return max(deadline / 4, 8 * usual) if usual else float("inf")
+
+
 @dataclass(frozen=True, slots=True)
 class _Live:
     """The judge of a command that has calls to make."""
@@ -166,7 +171,12 @@ class _Live:
     stop: threading.Event
 
     def pool(self, settings: Settings) -> Pool:
-        policy = Policy(deadline=settings.timeout or TIMEOUT, gated=self.traffic is not None)
+        deadline, traffic = settings.timeout or TIMEOUT, self.traffic
+        policy = Policy(deadline=deadline)
+        if traffic is not None:
+            policy = Policy(
+                deadline=deadline, gated=True, longest=lambda: longest_attempt(deadline, traffic.round_trip)
+            )
         first = FIRST_TIMEOUT if settings.timeout is None else 0.0
         return make_pool(
             self.judge, policy, self.traffic, self.meter, workers=settings.workers, stop=self.stop, first=first

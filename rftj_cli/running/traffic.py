@@ -21,9 +21,11 @@ from rftj_cli.running.noise import Noise
 from rftj_cli.running.tokens import Meter
 
 AT_FIRST: Final = 64  # calls in flight with which slow start begins
+QUICKEST: Final = 0.2  # seconds: the shortest in which the rate doubles
 ROUND_TRIP: Final = 2.0  # seconds: a first call that took longer (a schema is compiled, a model loaded) says little
 FAULTY: Final = 0.4  # share of faults among recent attempts that stops growth
 FAULTS_IN_A_ROW: Final = 10
+TOGETHER: Final = 5  # faults in a row: more are an outage, and not held against the single call
 LONGEST_COOLING: Final = 30.0  # seconds between two probes
 LONGEST_HOLD: Final = 600.0  # seconds: who is asked to wait longer has used up a quota of the day
 MOST_HISTORY: Final = 200
@@ -105,6 +107,16 @@ class Traffic:
                 self._end(f"nothing has come back for {now - self._progress:.0f} s, the last with: {self._last}")
 
     @property
+    def _pace(self) -> float:
+        # A service that answers in no time would be overrun before its first refusal is heard.
+        return max(QUICKEST, self._round_trip)
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds that a reply takes of late; 0 before the first."""
+        return self._round_trip
+
+    @property
     def answered(self) -> bool:
         """Whether the service has answered at all."""
         return not self._pilot
@@ -129,13 +141,13 @@ class Traffic:
         self._round_trip = seconds if not self._round_trip else 0.8 * self._round_trip + 0.2 * seconds
         if self._pilot:
             self._pilot = False
-            at_first = None if self._seeded else AT_FIRST / max(0.001, min(self._round_trip, ROUND_TRIP))
+            at_first = None if self._seeded else AT_FIRST / min(self._pace, ROUND_TRIP)
             self.requests.begin(at_first, now)
             self.tokens.begin(None, now)
             self._note(now, "start")
         self._share *= 0.95
         for flow in (self.requests, self.tokens):
-            flow.grow(now, self._round_trip, self._share > FAULTY)
+            flow.grow(now, self._pace, self._share > FAULTY)
 
     def _refused(self, now: float, ticket: Ticket, error: CallError) -> None:
         self.throttled += 1
@@ -158,6 +170,7 @@ class Traffic:
 
     def _fault(self, now: float, error: CallError) -> None:
         self._share = 0.95 * self._share + 0.05
+        error.excused = self._faults >= TOGETHER
         self.requests.pause(now)
         self.tokens.pause(now)
         self._faults += 1

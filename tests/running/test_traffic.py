@@ -45,7 +45,7 @@ def test_the_first_call_goes_alone() -> None:
     ticket(traffic)
 
 
-@pytest.mark.parametrize(("latency", "workers"), [(0.2, 256), (1.0, 256), (0.001, 64), (10.0, 64)])
+@pytest.mark.parametrize(("latency", "workers"), [(0.2, 256), (1.0, 256), (10.0, 64)])
 def test_a_service_without_a_quota_is_used_to_the_full(latency: float, workers: int) -> None:
     simulation = Simulation(latency=latency, workers=workers, calls=10_000)
     seconds = simulation.run()
@@ -55,7 +55,7 @@ def test_a_service_without_a_quota_is_used_to_the_full(latency: float, workers: 
 
 @pytest.mark.parametrize("calls", [600, 5000])
 @pytest.mark.parametrize("burst", [0.2, 1.0, 5.0])
-@pytest.mark.parametrize(("latency", "refusal"), [(0.2, 0.005), (0.2, 0.02), (2.0, 0.05)])
+@pytest.mark.parametrize(("latency", "refusal"), [(0.02, 0.002), (0.2, 0.005), (0.2, 0.02), (2.0, 0.05)])
 def test_a_quota_is_found_with_little_waste(calls: int, burst: float, latency: float, refusal: float) -> None:
     simulation = Simulation(50, burst, latency, refusal, workers=200, calls=calls)
     seconds = simulation.run()
