@@ -122,7 +122,12 @@ class Engine:
 
     def _submit(self, job: _Job, index: int) -> None:
         request = job.task.asks[index].request
-        if self._stop.is_set() or self._pool is None:
+        if self._pool is None:
+            return
+        traffic = self._parts.traffic
+        while traffic is not None and not traffic.answered and self._pool.active:
+            self._pool.turn()  # the first call goes alone: it finds out what the model accepts, and whether anybody is there
+        if self._stop.is_set():
             return
         if not self._parts.budget.reserve(request):
             self._stop.set()

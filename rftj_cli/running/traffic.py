@@ -170,7 +170,7 @@ class Traffic:
 
     def _fault(self, now: float, error: CallError) -> None:
         self._share = 0.95 * self._share + 0.05
-        error.excused = self._faults >= TOGETHER
+        error.excused = self._faults >= TOGETHER and not self._pilot
         self.requests.pause(now)
         self.tokens.pause(now)
         self._faults += 1

@@ -67,7 +67,7 @@ def test_ctrl_c_while_waiting_to_try_again_does_not_wait(tmp_path: Path) -> None
     write_rows(tmp_path / "samples.jsonl", some_rows(4))
     with FakeJudgeServer(faults=Faults(rate=1, kinds=["429-after"], retry_after=30)) as fake:
         process = start(tmp_path, fake, workers=4)
-        while fake.requests < 4:
+        while fake.requests < 1:
             assert process.poll() is None
             time.sleep(0.02)
         time.sleep(0.2)
