@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
+from rftj_cli.kernel.refusals import retry_after
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "check judge.model and the judge's settings",
@@ -102,22 +101,6 @@ def adapted(error: CallError, request: Request, used: Accepted, learned: Learned
     if learned.without(used, feature):
         return CallError("call", error.reason, retry=True, adapted=True)
     return error
-
-
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that the service asks to wait: retry-after-ms, or Retry-After in seconds or as an HTTP date."""
-    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds:
-            return max(0.0, float(milliseconds) / 1000)
-        if value and value.strip().replace(".", "", 1).isdigit():
-            return float(value)
-        if value:
-            date = parsedate_to_datetime(value)
-            return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        pass
-    return None
 
 
 def _json(body: bytes) -> object:

@@ -76,11 +76,12 @@ def refused(status: int, code: str, message: str, headers: Mapping[str, str]) ->
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait: AWS's own x-amz-retry-after in milliseconds, or Retry-After in seconds or as an HTTP date."""
-    own, value = headers.get("x-amz-retry-after", "").strip(), headers.get("retry-after", "").strip()
+    """Seconds to wait: the service's own header in milliseconds, or Retry-After in seconds or as an HTTP date."""
+    own = (headers.get("x-amz-retry-after") or headers.get("retry-after-ms") or "").strip()
+    value = headers.get("retry-after", "").strip()
     try:
-        if own.isdecimal():
-            return int(own) / 1000
+        if own.replace(".", "", 1).isdecimal():
+            return float(own) / 1000
         if value.replace(".", "", 1).isdecimal():
             return float(value)
         if value:

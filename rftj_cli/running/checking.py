@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rftj_cli.files.prices import Price
+from rftj_cli.files.runs import default_folder, read_manifest
 from rftj_cli.files.samples import Placed, SampleFile
 from rftj_cli.kernel.asks import Ask
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.running.lint import count_fields, lint
 from rftj_cli.running.preflight import Forecast, preflight
+from rftj_cli.running.tokens import Meter
 
 SCHEMA = "rftj.check/1"
 
@@ -27,10 +29,15 @@ class Checked:
 
 
 def check(rubric: Rubric, samples: SampleFile | None, labels: Sequence[Placed], price: Price | None) -> Checked:
-    """Raises `InputError` for the first fault of the samples."""
+    """Raises `InputError` for the first fault of the samples.
+
+    Where the rubric was run before, in its default folder, the forecast knows what its replies used.
+    """
     if samples is None:
         return Checked(rubric, None, None, len(labels), tuple(lint(rubric, {})))
-    forecast = preflight(rubric, samples, price=price)
+    before = read_manifest(default_folder(rubric))
+    meter = Meter(None if before is None else before.learned.get("tokens"))
+    forecast = preflight(rubric, samples, price=price, meter=meter)
     seen: dict[str, int] = {}
     inline = 0
     for _, sample in samples:

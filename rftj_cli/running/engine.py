@@ -101,6 +101,8 @@ class Engine:
         job.out = len(waiting)
         if not waiting:
             self._finish(job)
+            if self._pool is not None:
+                self._pool.turn(0.0)  # calls in flight must not wait for a long row of samples that need none
         for index in waiting:
             self._submit(job, index)
 

@@ -16,9 +16,9 @@ from rftj_cli.errors import InputError
 from rftj_cli.judges import Options, make_judge
 from rftj_cli.judges.curl import Curl
 from rftj_cli.judges.openai import ChatDialect, ChatEndpoint, build_chat, read_chat
-from rftj_cli.judges.refusals import retry_after
 from rftj_cli.kernel.dialect import Accepted, HttpJudge, learned_of, notes_of
 from rftj_cli.kernel.outcome import CallError, Reply, Request
+from rftj_cli.kernel.refusals import retry_after
 from rftj_cli.kernel.retry import Policy, Retry
 from rftj_cli.kernel.rubric import JudgeSettings
 from rftj_cli.kernel.structure import answer_schema
