@@ -64,6 +64,8 @@ class _Transfer:
         if last is None or last.url != call.url:
             parts = urlsplit(call.url)
             self.where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+            if proxy[0]:
+                self.where += f" through the proxy {proxy[0]}"
             handle.setopt(pycurl.URL, call.url)
             handle.setopt(pycurl.PROXY, proxy[0])
             if proxy[1]:

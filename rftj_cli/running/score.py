@@ -122,6 +122,9 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
     Raises `InputError` before anything is written or called, `CannotTell` where the judge or the budget ends the run,
     `Interrupted` on Ctrl-C; whatever was judged is kept in all cases.
     """
+    for key, value in (("--rpm", settings.rpm), ("--tpm", settings.tpm), ("--timeout", settings.timeout)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError("not a number that can be used", key=key, found=value, expected="a number above 0")
     if settings.max_cost is not None and math.isnan(settings.max_cost):
         raise InputError("not a number", key="--max-cost", found=settings.max_cost, expected="US dollars")
     if settings.max_cost is not None and settings.price is None:

@@ -189,12 +189,17 @@ class Traffic:
     def document(self) -> dict[str, float | None]:
         """The rates allowed now, a minute; None where there is no limit."""
         rates = {"requests_a_minute": self.requests.rate, "tokens_a_minute": self.tokens.rate}
-        return {name: None if rate is None else round(60 * rate, 1) for name, rate in rates.items()}
+        return {name: _a_minute(rate) for name, rate in rates.items()}
 
     def found(self) -> dict[str, float | None]:
         """The rates a minute at which the service began to refuse; None where it never did."""
         known = {"requests_a_minute": self.requests.known, "tokens_a_minute": self.tokens.known}
-        return {name: None if rate is None else round(60 * rate, 1) for name, rate in known.items()}
+        return {name: _a_minute(rate) for name, rate in known.items()}
+
+
+def _a_minute(rate: float | None) -> float | None:
+    # JSON has no infinity, and a rate that has grown so far is none.
+    return None if rate is None or rate > 1e12 else round(60 * rate, 1)
 
 
 def tokens_of(request: Request, traffic: Traffic, meter: Meter) -> float:

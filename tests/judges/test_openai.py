@@ -394,6 +394,10 @@ def test_other_hosts_go_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//user:hidden@"))
         judge = judge_at(proxy, base_url="http://judge.example/v1")
         assert judge(REQUEST).text == "via proxy"
+        monkeypatch.setenv("http_proxy", "http://user:hidden@127.0.0.1:9")
+        with pytest.raises(CallError, match=r"judge.example through the proxy http://127.0.0.1:9") as caught:
+            judge_at(proxy, base_url="http://judge.example/v1")(REQUEST)
+        assert "hidden" not in str(caught.value)
         monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
         with pytest.raises(InputError, match="proxy"):
             judge_at(proxy, base_url="http://judge.example/v1")

@@ -46,6 +46,8 @@ class Project:
         price: Price | None = None,
         max_cost: float | None = None,
         timeout: float = 20,
+        rpm: float | None = None,
+        tpm: float | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Scored:
         loaded = load_rubric(self.rubric, overrides)
@@ -62,6 +64,9 @@ class Project:
             replay=chosen(None if replay is None else Path(replay), None if imported is None else Path(imported)),
             fresh=fresh,
             workers=workers,
+            timeout=timeout,
+            rpm=rpm,
+            tpm=tpm,
             price=price,
             max_cost=max_cost,
         )

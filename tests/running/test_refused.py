@@ -127,3 +127,11 @@ def test_a_run_that_was_killed_as_it_began_goes_on(project: Project) -> None:
     for name in ("store.sqlite-wal", "store.sqlite-shm"):
         Path("mine", name).unlink(missing_ok=True)
     assert project.score(run="mine", fresh=True).run.manifest.counts["judged"] == 2
+
+
+@pytest.mark.parametrize("settings", [{"rpm": float("inf")}, {"tpm": float("nan")}, {"rpm": 0.0}])
+def test_a_rate_must_be_a_number_that_can_be_used(project: Project, settings: dict[str, float]) -> None:
+    project.rows(some_rows(1))
+    with pytest.raises(InputError, match="not a number that can be used"):
+        project.score(**settings)  # type: ignore[arg-type]
+    assert project.server.requests == 0 and not Path("runs").exists()
