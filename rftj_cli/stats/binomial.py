@@ -6,15 +6,15 @@ from math import sqrt
 
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 
 
-def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Score interval of a proportion (Wilson 1927). The default for shares: near its level from n = 30 on."""
     return _score(successes, n, float(ndtri(0.5 + level / 2)))
 
 
-def clopper_pearson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Exact interval of a proportion (Clopper and Pearson 1934): never under its level.
 
     Use it for gates and probes, where "0 failures in n" must not promise too much.
@@ -28,22 +28,28 @@ def clopper_pearson(successes: float, n: float, level: float = 0.95) -> tuple[fl
 
 
 def proportion(
-    successes: float, n: float, *, deff: float = 1.0, exact: bool = False, note: str | None = None
+    successes: float,
+    n: float,
+    *,
+    deff: float = 1.0,
+    exact: bool = False,
+    note: str | None = None,
+    level: float = LEVEL,
 ) -> Estimate:
-    """`successes` of `n` with a 95% interval: Wilson, or Clopper-Pearson where `exact`.
+    """`successes` of `n` with an interval: Wilson, or Clopper-Pearson where `exact`.
 
     deff: the design effect of clustered items; the interval is that of successes/deff of n/deff.
     """
     if n <= 0:
         return Estimate.missing(0, note or "no items")
-    name = "Clopper-Pearson 95%" if exact else "Wilson 95%"
+    name = f"{'Clopper-Pearson' if exact else 'Wilson'} {percent(level)}"
     if deff != 1.0:
         name += f" on n/deff, deff {deff:.2f}"
-    low, high = (clopper_pearson if exact else wilson)(successes / deff, n / deff)
+    low, high = (clopper_pearson if exact else wilson)(successes / deff, n / deff, level)
     return Estimate(successes / n, low, high, round(n), name, note)
 
 
-def share_from_se(value: float, se: float, units: int, most: float) -> tuple[float, float]:
+def share_from_se(value: float, se: float, units: int, most: float, level: float = LEVEL) -> tuple[float, float]:
     """Interval of a share whose standard error is known: Wilson with t(units - 1) at n = value(1-value)/se^2.
 
     units: independent units (clusters); stands in for n where se = 0, so that 1.0 does not collapse to [1, 1].
@@ -51,7 +57,7 @@ def share_from_se(value: float, se: float, units: int, most: float) -> tuple[flo
     """
     variance = value * (1 - value)
     n = min(most, variance / se**2) if se > 1e-12 and variance > 0 else min(most, float(units))
-    return _score(value * n, n, float(stdtrit(max(units - 1, 1), 0.975)))
+    return _score(value * n, n, float(stdtrit(max(units - 1, 1), 0.5 + level / 2)))
 
 
 def _score(successes: float, n: float, z: float) -> tuple[float, float]:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+LEVEL = 0.95  # of every interval, unless a look at a test split is charged
+
+
+def percent(level: float) -> str:
+    """`95%`, `96.96%`: how a method names its level."""
+    return f"{100 * level:.4g}%"
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A number with its uncertainty.
 
     value:  the point estimate, or None where it cannot be computed (then `note` says why)
-    low, high: the two-sided 95% interval (unless `method` names another level), or None
+    low, high: the two-sided interval at the level that `method` names (95% by default), or None
     n:      how many items it rests on
     method: how the interval was made, with its seed where chance was involved
     note:   the reason for a missing value or interval, or a caution; None if there is nothing to say
