@@ -54,7 +54,7 @@ def _estimates(
     kind: Kind, k: int, values: Sequence[float] | None, truth: Ints, verdict: Ints, cluster: Ints | None, seed: int
 ) -> dict[str, Estimate]:
     table = np.bincount(truth * k + verdict, minlength=k * k).reshape(k, k).astype(np.float64)
-    clusters = None if cluster is None else Clusters.of(cluster, truth, verdict, k)
+    clusters = Clusters.of(cluster, truth, verdict, k)
     weight = "quadratic" if kind == "ordinal" else "nominal"
     name = "kappa_quadratic" if kind == "ordinal" else "kappa"
     found = {

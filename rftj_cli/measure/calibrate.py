@@ -185,7 +185,7 @@ def _reward(rows: Sequence[RewardRow], rubric: Rubric, seed: int) -> RewardRepor
         "pair_accuracy": pairs.estimate,
         "pair_accuracy_by_group": pairs.by_group,
         "tie_rate": pairs.tie_rate,
-        **numeric_agreement(truth, judge, clusters=clusters, seed=seed),
+        **numeric_agreement(truth, judge, clusters=clusters),
         "coverage": share([row.judge is not None for row in rows if row.truth is not None]),
         **_verdicts_alone(both),
     }

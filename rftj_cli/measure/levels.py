@@ -72,7 +72,7 @@ def criterion_report(given: Levels, seed: int) -> Criterion:
     truth, judge = given.truth[done], given.judge[done]
     table = cross_table(truth, judge, k)
     cluster = None if given.cluster is None else given.cluster[done]
-    clusters = None if cluster is None else Clusters.of(cluster, truth, judge, k)
+    clusters = Clusters.of(cluster, truth, judge, k)
     estimates = agreement(table, kind=given.kind, values=given.values, clusters=clusters, seed=seed)
     estimates |= _readings(given, done, seed)
     if given.group is not None and given.kind not in ("preference", "nominal"):
@@ -115,7 +115,7 @@ def _readings(given: Levels, done: Bools, seed: int) -> dict[str, Estimate]:
 
 
 def _macro_f1(truth: Ints, judge: Ints, cluster: Ints | None, seed: int) -> Estimate:
-    clusters = None if cluster is None else Clusters.of(cluster, truth, judge, 3)
+    clusters = Clusters.of(cluster, truth, judge, 3)
     found = functional_interval(cross_table(truth, judge, 3), macro_f1, clusters=clusters, seed=seed, scale="logit")
     return replace(found, note=found.note or "a failure counts as a tie")
 
@@ -131,7 +131,7 @@ def _raters(given: Levels, seed: int) -> dict[str, Any] | None:
     ceiling = leave_one_out_ceiling(matrix, given.judge, k, kind=given.kind, **shared)
     weight: Any = "quadratic" if given.kind == "ordinal" else "nominal"
     pairwise = pairwise_kappa(matrix, k, kind=weight, **shared)
-    level: Any = "ordinal" if given.kind == "ordinal" else "nominal"
+    distance: Any = "ordinal" if given.kind == "ordinal" else "nominal"
     alternative = alt_test(matrix, given.judge)
     return {
         "names": list(given.raters),
@@ -147,7 +147,7 @@ def _raters(given: Levels, seed: int) -> dict[str, Any] | None:
             f"{given.raters[a]}, {given.raters[b]}": estimate for (a, b), estimate in pairwise.pairs.items()
         },
         "mean_pairwise_kappa": pairwise.mean,
-        "krippendorff_alpha": krippendorff_alpha(matrix, level=level, k=k, seed=seed),
+        "krippendorff_alpha": krippendorff_alpha(matrix, distance=distance, k=k, clusters=codes, seed=seed),
         "alt_test": {"omega": alternative.omega, "rho": alternative.rho, "passed": alternative.passed},
     }
 

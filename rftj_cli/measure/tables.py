@@ -125,7 +125,7 @@ def _stages(rows: _Rows) -> dict[str, int]:
 def _continuous(rows: _Rows, seed: int) -> Criterion:
     judged = rows.judged()
     both = rows.where(judged)
-    estimates = numeric_agreement(both.truth, both.judge, clusters=both.group, seed=seed)
+    estimates = numeric_agreement(both.truth, both.judge, clusters=both.group)
     if both.group is not None:
         estimates["pair_accuracy"] = pair_accuracy(both.group, both.truth, both.judge).estimate
     estimates["coverage"] = share(judged, clusters=rows.group)

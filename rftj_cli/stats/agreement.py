@@ -12,7 +12,7 @@ from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
 from rftj_cli.stats.clusters import Clusters, clustered, design_effect, share_influence
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import MOST_LEVELS, ONE_CLASS, Functional, Scale, draw_tables, functional_interval
 from rftj_cli.stats.table import (
@@ -41,13 +41,15 @@ def agreement(
     values: Sequence[float] | None = None,
     clusters: Clusters | None = None,
     seed: int = 0,
+    level: float = LEVEL,
 ) -> dict[str, Estimate]:
     """All agreement numbers of a k x k count table (row = human level, column = judge level).
 
     binary:     levels are (fail, pass), worst first; pass is the positive class
     ordinal:    `values` are the k levels' numbers (default 0..k-1)
     preference: levels are (A, tie, B) after the order of presentation is undone
-    clusters:   where items belong together; every interval then allows for it
+    clusters:   where items belong together or are weighted; every interval then allows for it
+    level:      of the two-sided intervals
 
     The same seed gives the same numbers. What cannot be computed is missing, with its reason.
     """
@@ -55,11 +57,11 @@ def agreement(
     k = table.shape[0]
     if table.shape != (k, k) or (kind == "binary" and k != 2) or (kind == "preference" and k != 3):
         raise ValueError(f"a {kind} table cannot have the shape {table.shape}")
-    if clusters is not None and not np.array_equal(np.bincount(clusters.cell, minlength=k * k), table.ravel()):
+    if clusters is not None and not np.allclose(clusters.table(k), table, rtol=1e-9, atol=1e-9):
         raise ValueError("the clusters do not hold the items of the table")
     groups = clustered(clusters)
     shared = groups is None and table.sum() > 0 and k <= MOST_LEVELS
-    board = _Board(table, groups, seed, draw_tables(table, seed) if shared else None)
+    board = _Board(table, groups, seed, draw_tables(table, seed) if shared else None, level)
     if kind == "binary":
         return _binary(board)
     if kind == "preference":
@@ -77,6 +79,7 @@ class _Board:
     clusters: Clusters | None
     seed: int
     draws: Floats | None
+    level: float
 
     def of(
         self,
@@ -94,6 +97,7 @@ class _Board:
             scale=scale,
             draws=self.draws,
             undefined=undefined,
+            level=self.level,
         )
 
     def kappa(self, w: Floats) -> Estimate:
@@ -106,9 +110,9 @@ class _Board:
             return Estimate.missing(0, reason)
         hits = float((self.table * credit)[within].sum())
         if self.clusters is None:
-            return proportion(hits, n)
+            return proportion(hits, n, level=self.level)
         deff = design_effect(share_influence(self.table, credit, within), self.clusters, within)
-        return proportion(hits, n, deff=deff, note=self.clusters.caution)
+        return proportion(hits, n, deff=deff, note=self.clusters.caution, level=self.level)
 
     def rate(self, rows: slice | int, columns: slice | int, hit: Floats, reason: str) -> Estimate:
         """The share of `hit` among the items in these rows and columns."""

@@ -12,7 +12,7 @@ from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import proportion, share_from_se
 from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, item_se, share_influence
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import kappa_interval
 from rftj_cli.stats.reliability import mean_estimate, pull_of_items, rating_counts
 from rftj_cli.stats.table import WeightKind, cross_table, weights
@@ -71,6 +71,7 @@ def leave_one_out_ceiling(
     values: Sequence[float] | None = None,
     clusters: Ints | None = None,
     seed: int = 0,
+    level: float = LEVEL,
 ) -> Ceiling:
     """Each rater against the strict majority of the others (ordinal: their median), and the judge against the same.
 
@@ -89,19 +90,19 @@ def leave_one_out_ceiling(
         target = central(others)
         use = seen & (target >= 0)
         sides = [_Side(target[use], codes[use], use, w, clusters) for codes in (own, judge)]
-        found = [(side.agreement(), side.kappa(kind, values, seed)) for side in sides]
+        found = [(side.agreement(level), side.kappa(kind, values, seed, level)) for side in sides]
         (human_share, human_kappa), (judge_share, judge_kappa) = found
         undecided = int((seen & (target < 0)).sum())
         rows.append(RaterCeiling(rater, int(use.sum()), undecided, human_share, human_kappa, judge_share, judge_kappa))
         _gather(shares, human_share, judge_share, sides, _Side.pull_of_share)
         _gather(kappas, human_kappa, judge_kappa, sides, _Side.pull_of_kappa)
     return Ceiling(
-        human_agreement=_mean_share(*shares.side(0), clusters),
-        human_kappa=mean_estimate(*kappas.side(0), clusters),
-        judge_agreement=_mean_share(*shares.side(1), clusters),
-        judge_kappa=mean_estimate(*kappas.side(1), clusters),
-        agreement_gap=_gap(shares, clusters),
-        kappa_gap=_gap(kappas, clusters),
+        human_agreement=_mean_share(*shares.side(0), clusters, level),
+        human_kappa=mean_estimate(*kappas.side(0), clusters, level),
+        judge_agreement=_mean_share(*shares.side(1), clusters, level),
+        judge_kappa=mean_estimate(*kappas.side(1), clusters, level),
+        agreement_gap=_gap(shares, clusters, level),
+        kappa_gap=_gap(kappas, clusters, level),
         raters=tuple(rows),
         undecided=sum(row.undecided for row in rows),
     )
@@ -114,18 +115,20 @@ class _Side:
         k = w.shape[0]
         self.target, self.codes, self.use, self.w = target, codes, use, w
         self.table = cross_table(target, codes, k)
-        self.clusters = None if clusters is None else clustered(Clusters.of(clusters[use], target, codes, k))
+        self.clusters = clustered(Clusters.of(None if clusters is None else clusters[use], target, codes, k))
 
-    def agreement(self) -> Estimate:
+    def agreement(self, level: float) -> Estimate:
         n, eye, hits = self.target.size, np.eye(self.w.shape[0]), float(np.trace(self.table))
         if self.clusters is None:
-            return proportion(hits, n, note=None if n else "no item has a decided majority of the others")
+            empty = None if n else "no item has a decided majority of the others"
+            return proportion(hits, n, note=empty, level=level)
         psi = share_influence(self.table, eye, np.ones_like(eye, dtype=bool))
-        return proportion(hits, n, deff=design_effect(psi, self.clusters), note=self.clusters.caution)
+        deff = design_effect(psi, self.clusters)
+        return proportion(hits, n, deff=deff, note=self.clusters.caution, level=level)
 
-    def kappa(self, kind: Kind, values: Sequence[float] | None, seed: int) -> Estimate:
+    def kappa(self, kind: Kind, values: Sequence[float] | None, seed: int, level: float) -> Estimate:
         weighting: WeightKind = "quadratic" if kind == "ordinal" else "nominal"
-        return kappa_interval(self.table, weighting, values, clusters=self.clusters, seed=seed)
+        return kappa_interval(self.table, weighting, values, clusters=self.clusters, seed=seed, level=level)
 
     def pull_of_share(self) -> Floats:
         out = np.zeros(self.use.size)
@@ -145,7 +148,7 @@ def _gather(
         means.pulls.append((pull(sides[0]), pull(sides[1])))
 
 
-def _mean_share(values: list[float], pulls: list[Floats], clusters: Ints | None) -> Estimate:
+def _mean_share(values: list[float], pulls: list[Floats], clusters: Ints | None, level: float) -> Estimate:
     """Mean of shares of overlapping items: Wilson on the effective n, so that 1.0 keeps a width."""
     if not values:
         return Estimate.missing(0, "no item has a decided majority of the others")
@@ -153,12 +156,12 @@ def _mean_share(values: list[float], pulls: list[Floats], clusters: Ints | None)
     se, units = item_se(together, clusters)
     if units < 2:
         return Estimate(value, None, None, involved, "none", "only 1 independent unit: no interval")
-    low, high = share_from_se(value, se, units, float(involved or units))
-    method = f"Wilson 95% on the effective n, t({units - 1}), mean of {len(values)}"
+    low, high = share_from_se(value, se, units, float(involved or units), level)
+    method = f"Wilson {percent(level)} on the effective n, t({units - 1}), mean of {len(values)}"
     return Estimate(value, low, high, involved or units, method, None if clusters is None else few(units))
 
 
-def _gap(means: _Means, clusters: Ints | None) -> Estimate:
+def _gap(means: _Means, clusters: Ints | None, level: float) -> Estimate:
     """mean(judge - human) with a paired t interval."""
     if not means.values:
         return Estimate.missing(0, "no rater has both numbers")
@@ -166,10 +169,10 @@ def _gap(means: _Means, clusters: Ints | None) -> Estimate:
     pull = np.asarray(np.mean([judge - human for human, judge in means.pulls], axis=0))
     n = _involved([one for pair in means.pulls for one in pair])
     se, units = item_se(pull, clusters)
-    method = f"paired influence 95%, t({units - 1})"
+    method = f"paired influence {percent(level)}, t({units - 1})"
     if not se > 1e-12:
         return Estimate(value, None, None, n, method, "the difference does not vary over the items: no interval")
-    half = float(stdtrit(units - 1, 0.975)) * se
+    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
     return Estimate(value, value - half, value + half, n, method, None if clusters is None else few(units))
 
 

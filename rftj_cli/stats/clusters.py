@@ -19,20 +19,39 @@ FEW = 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clusters:
-    """Where each item of a table belongs.
+    """Where each item of a table belongs, and how many items it stands for.
 
     cluster: (n,) codes 0..G-1, each in use
     cell:    (n,) h*k + j, the item's cell of the k x k table
+    weight:  (n,) 1/inclusion probability scaled to mean 1; None where all items count alike
     """
 
     cluster: Ints
     cell: Ints
+    weight: Floats | None = None
 
     @staticmethod
-    def of(keys: ArrayLike, truth: Ints, judge: Ints, k: int) -> Clusters:
-        """From any keys (n,), such as prompt ids, and level codes (n,)."""
-        codes = np.unique(np.asarray(keys), return_inverse=True)[1]
-        return Clusters(codes.astype(np.int64), truth * k + judge)
+    def of(keys: ArrayLike | None, truth: Ints, judge: Ints, k: int, weight: Floats | None = None) -> Clusters | None:
+        """From any keys (n,), such as prompt ids, and level codes (n,). None where items are independent and alike."""
+        if keys is None and weight is None:
+            return None
+        codes = np.arange(truth.size) if keys is None else np.unique(np.asarray(keys), return_inverse=True)[1]
+        return Clusters(codes.astype(np.int64), truth * k + judge, weight)
+
+    def table(self, k: int) -> Floats:
+        """The (weighted) counts (k, k) of the items."""
+        return np.bincount(self.cell, weights=self.weight, minlength=k * k).reshape(k, k).astype(np.float64)
+
+    def sums(self, of_cell: Floats) -> Floats:
+        """Weighted sums by cluster (G,) of values that cells (k, k) have."""
+        values = of_cell.ravel()[self.cell]
+        weighed = values if self.weight is None else values * self.weight
+        return np.bincount(self.cluster, weights=weighed).astype(np.float64)
+
+    @property
+    def spread(self) -> float:
+        """Kish's n sum(w^2)/sum(w)^2: what unequal weights alone cost; 1 where all are alike."""
+        return 1.0 if self.weight is None else float(self.n * (self.weight**2).sum() / self.weight.sum() ** 2)
 
     @property
     def n(self) -> int:
@@ -61,22 +80,24 @@ def few(count: int) -> str | None:
 
 
 def clustered(clusters: Clusters | None) -> Clusters | None:
-    """None where there is nothing to account for: no clusters given, or every one of size 1."""
-    return None if clusters is None or clusters.count == clusters.n else clusters
+    """None where there is nothing to account for: no clusters given, or every one of size 1 and of one weight."""
+    if clusters is None or (clusters.count == clusters.n and clusters.weight is None):
+        return None
+    return clusters
 
 
 def design_effect(psi: Floats, clusters: Clusters, within: Bools | None = None) -> float:
     """max(1, cluster variance / iid variance) of a statistic with the influence values `psi` (k, k).
 
     within: (k, k) the cells of a share's denominator (all by default). Where the iid variance is 0 (a perfect
-    table) nothing can be estimated: then the mean number of these items in a cluster, as if each cluster had one voice.
+    table) nothing can be estimated: then the mean number of these items in a cluster, as if each cluster had one voice,
+    times what unequal weights cost. Weighted items are compared with as many that were drawn with equal chances.
     """
-    values = psi.ravel()[clusters.cell]
-    iid = float((values * values).sum())
+    iid = float(clusters.sums(psi * psi).sum())
     group = clusters.count
     if group < 2 or iid <= 1e-18 * clusters.n:
-        return _mean_size(clusters, within)
-    sums = np.bincount(clusters.cluster, weights=values, minlength=group)
+        return _mean_size(clusters, within) * clusters.spread
+    sums = clusters.sums(psi)
     between = float((sums * sums).sum()) * group / (group - 1)
     return max(1.0, between / (iid * clusters.n / (clusters.n - 1)))
 
@@ -90,7 +111,8 @@ def share_influence(table: Floats, credit: Floats, within: Bools) -> Floats:
 
 def cluster_se(psi: Floats, clusters: Clusters) -> float:
     """Cluster-robust standard error of a statistic with the influence values `psi` (k, k): linearisation."""
-    return item_se(psi.ravel()[clusters.cell] / clusters.n, clusters.cluster)[0]
+    sums, units = clusters.sums(psi) / clusters.n, clusters.count
+    return sqrt(float((sums * sums).sum()) * units / (units - 1))
 
 
 def item_se(pulls: Floats, cluster: Ints | None) -> tuple[float, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 LEVEL = 0.95  # of every interval, unless a look at a test split is charged
 
 

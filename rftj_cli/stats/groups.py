@@ -15,7 +15,7 @@ from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import share_from_se
 from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.dominance import below
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 
 NO_PAIRS = "no group holds two items that the labels tell apart"
 
@@ -38,7 +38,7 @@ class PairAccuracy:
 
 
 def pair_accuracy(
-    group: ArrayLike, truth: ArrayLike, score: ArrayLike, *, clusters: ArrayLike | None = None
+    group: ArrayLike, truth: ArrayLike, score: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL
 ) -> PairAccuracy:
     """P(score ranks a pair as the truth does), score ties counted half, over pairs inside a group whose truth differs.
 
@@ -61,13 +61,13 @@ def pair_accuracy(
     cluster = np.unique(cluster[with_pairs], return_inverse=True)[1].astype(np.int64)
     credit = right + tied / 2
     return PairAccuracy(
-        estimate=_ratio(credit, pairs, pairs, cluster, "pair-weighted"),
-        by_group=_ratio(credit / pairs, np.ones(pairs.size), pairs, cluster, "group-weighted"),
+        estimate=_ratio(credit, pairs, pairs, cluster, "pair-weighted", level),
+        by_group=_ratio(credit / pairs, np.ones(pairs.size), pairs, cluster, "group-weighted", level),
         pairs=round(float(pairs.sum())),
         right=round(float(right.sum())),
         tied=round(float(tied.sum())),
         groups=int(pairs.size),
-        tie_rate=_ratio(tied, pairs, pairs, cluster, "pair-weighted"),
+        tie_rate=_ratio(tied, pairs, pairs, cluster, "pair-weighted", level),
     )
 
 
@@ -82,7 +82,7 @@ def _cluster_of_group(codes: Ints, count: int, clusters: ArrayLike | None) -> In
     return of_group
 
 
-def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading: str) -> Estimate:
+def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading: str, level: float) -> Estimate:
     """sum(credit)/sum(weight) over groups, with the interval of a ratio of cluster sums."""
     n = round(float(weight.sum()))
     if n == 0:
@@ -91,6 +91,6 @@ def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading
     se, units = item_se((credit - value * weight) / weight.sum(), cluster)
     if units < 2:
         return Estimate(value, None, None, n, "none", "only 1 group with pairs: no interval")
-    low, high = share_from_se(value, se, units, float(pairs.sum()))
-    method = f"Wilson 95% on the effective n of {units} clusters, t({units - 1}), {reading}"
+    low, high = share_from_se(value, se, units, float(pairs.sum()), level)
+    method = f"Wilson {percent(level)} on the effective n of {units} clusters, t({units - 1}), {reading}"
     return Estimate(value, low, high, n, method, few(units))

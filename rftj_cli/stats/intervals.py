@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri, stdtrit
 
-from rftj_cli.stats.arrays import Floats
+from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import clopper_pearson
 from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.table import WeightKind, influence, kappa, weights
 
 Functional = Callable[[Floats], Floats]
@@ -44,11 +44,18 @@ def kappa_interval(
     *,
     clusters: Clusters | None = None,
     seed: int = 0,
+    level: float = LEVEL,
 ) -> Estimate:
     """(Weighted) kappa of a k x k count table with its interval; missing where all is one class."""
     w = weights(table.shape[0], kind, values)
     return functional_interval(
-        table, lambda t: kappa(t, w), clusters=clusters, seed=seed, psi=lambda t: influence(t, w), undefined=ONE_CLASS
+        table,
+        lambda t: kappa(t, w),
+        clusters=clusters,
+        seed=seed,
+        psi=lambda t: influence(t, w),
+        undefined=ONE_CLASS,
+        level=level,
     )
 
 
@@ -62,6 +69,7 @@ def functional_interval(
     scale: Scale = "fisher",
     draws: Floats | None = None,
     undefined: str = NO_SPREAD,
+    level: float = LEVEL,
 ) -> Estimate:
     """A functional of a k x k count table with the interval that the head of this module names.
 
@@ -80,14 +88,14 @@ def functional_interval(
     pull = psi or (lambda t: jackknife_influence(f, t))
     if _cells(table) is not None:
         deff = 1.0 if groups is None else design_effect(pull(table), groups)
-        return _posterior(table, f, value, groups, deff, seed, draws)
+        return _posterior(table, f, value, groups, deff, seed, draws, level)
     if n - float(np.trace(table)) < 3:
-        return _worst_case(table, f, value, groups)
+        return _worst_case(table, f, value, groups, level)
     if table.shape[0] > MOST_LEVELS:
-        return _grouped_jackknife(table, f, value, groups, scale, seed)
+        return _grouped_jackknife(table, f, value, groups, scale, seed, level)
     if groups is not None:
-        return _cluster_t(value, n, pull(table), groups, scale)
-    return _bca(table, f, value, draw_tables(table, seed) if draws is None else draws, seed)
+        return _cluster_t(value, n, pull(table), groups, scale, level)
+    return _bca(table, f, value, draw_tables(table, seed) if draws is None else draws, seed, level)
 
 
 def draw_tables(table: Floats, seed: int, deff: float = 1.0) -> Floats:
@@ -116,22 +124,30 @@ def jackknife_influence(f: Functional, table: Floats) -> Floats:
     There are at most k^2 distinct leave-outs, whatever n is.
     """
     out = np.zeros(table.size)
-    cells = np.flatnonzero(table >= 1)
+    cells = np.flatnonzero(table)
     counts = table.ravel()[cells]
-    left = _without_one(f, table)
-    n = float(table.sum())
-    out[cells] = (n - 1) * (np.average(left, weights=counts) - left)
+    less = np.minimum(1.0, counts)  # a cell of weighted items may hold less than one
+    left = _without(f, table, cells, less)
+    pull = (float(table.sum()) - less) / less * (float(f(table)) - left)
+    out[cells] = pull - np.average(pull, weights=counts)
     return out.reshape(table.shape)
 
 
 def symmetric_interval(
-    value: float, se: float, units: int, scale: Scale, n: int, method: str, note: str | None
+    value: float,
+    se: float,
+    units: int,
+    scale: Scale,
+    n: int,
+    method: str,
+    note: str | None,
+    level: float = LEVEL,
 ) -> Estimate:
     """value -+ t(units - 1) se on `scale`, carried back; no interval where se is 0 or unknown."""
     bounded = (scale == "fisher" and abs(value) >= 1) or (scale == "logit" and not 0 < value < 1)
     if not se > 1e-12 or bounded or (scale == "log" and value <= 0):
         return Estimate(value, None, None, n, method, NO_SPREAD)
-    half = float(stdtrit(units - 1, 0.975)) * se
+    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
     if scale == "fisher":
         centre, half = atanh(value), half / (1 - value * value)
         low, high = tanh(centre - half), tanh(centre + half)
@@ -165,12 +181,13 @@ def _posterior(
     deff: float,
     seed: int,
     draws: Floats | None,
+    level: float,
 ) -> Estimate:
     if draws is None or deff != 1.0:
         draws = draw_tables(table, seed, deff)
     found = f(draws)
-    low, high = np.quantile(found[np.isfinite(found)], [0.025, 0.975])
-    method = f"Dirichlet(1/2) posterior 95%, {POSTERIOR_DRAWS} draws, seed {seed}"
+    low, high = np.quantile(found[np.isfinite(found)], [0.5 - level / 2, 0.5 + level / 2])
+    method = f"Dirichlet(1/2) posterior {percent(level)}, {POSTERIOR_DRAWS} draws, seed {seed}"
     if groups is not None:
         method += f", on n/deff, deff {deff:.2f}"
     # The posterior of a perfect table ends just short of 1; an interval that leaves out its own value only puzzles.
@@ -178,36 +195,36 @@ def _posterior(
     return Estimate(value, low, high, round(float(table.sum())), method, groups.caution if groups else None)
 
 
-def _bca(table: Floats, f: Functional, value: float, draws: Floats, seed: int) -> Estimate:
+def _bca(table: Floats, f: Functional, value: float, draws: Floats, seed: int, level: float) -> Estimate:
     """Bias-corrected and accelerated bootstrap (Efron 1987); z0 counts half of the ties, kappa being lattice-valued."""
     n = round(float(table.sum()))
-    method = f"BCa bootstrap of the table 95%, {RESAMPLES} resamples, seed {seed}"
+    method = f"BCa bootstrap of the table {percent(level)}, {RESAMPLES} resamples, seed {seed}"
     found = f(draws)
     found = found[np.isfinite(found)]
-    counts = table[table >= 1]
-    gap = jackknife_influence(f, table)[table >= 1]
+    counts = table[table > 0]
+    gap = jackknife_influence(f, table)[table > 0]
     spread = float((counts * gap**2).sum())
     if spread <= 1e-18 * n or found.size < RESAMPLES // 2 or float(np.ptp(found)) < 1e-12:
         return Estimate(value, None, None, n, method, NO_SPREAD)
     below = float((found < value - 1e-12).mean() + 0.5 * (np.abs(found - value) <= 1e-12).mean())
     z0 = ndtri(np.clip(below, 0.5 / found.size, 1 - 0.5 / found.size))
     acceleration = float((counts * gap**3).sum()) / (6 * spread**1.5)
-    reach = z0 + ndtri(np.array([0.025, 0.975]))
+    reach = z0 + ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
     low, high = np.quantile(found, ndtr(z0 + reach / (1 - acceleration * reach)))
     lost = 1 - found.size / RESAMPLES
     note = f"{lost:.0%} of the resamples were undefined and left out" if lost > 0.05 else None
     return Estimate(value, min(float(low), value), max(float(high), value), n, method, note)
 
 
-def _cluster_t(value: float, n: int, psi: Floats, groups: Clusters, scale: Scale) -> Estimate:
-    method = f"cluster influence 95%, t({groups.count - 1}), {SCALES[scale]}"
+def _cluster_t(value: float, n: int, psi: Floats, groups: Clusters, scale: Scale, level: float) -> Estimate:
+    method = f"cluster influence {percent(level)}, t({groups.count - 1}), {SCALES[scale]}"
     if groups.count < 2:
-        return Estimate(value, None, None, n, "cluster influence 95%", "only 1 cluster: no interval")
-    return symmetric_interval(value, cluster_se(psi, groups), groups.count, scale, n, method, groups.caution)
+        return Estimate(value, None, None, n, "cluster influence", "only 1 cluster: no interval")
+    return symmetric_interval(value, cluster_se(psi, groups), groups.count, scale, n, method, groups.caution, level)
 
 
 def _grouped_jackknife(
-    table: Floats, f: Functional, value: float, groups: Clusters | None, scale: Scale, seed: int
+    table: Floats, f: Functional, value: float, groups: Clusters | None, scale: Scale, seed: int, level: float
 ) -> Estimate:
     """Delete-a-group jackknife over a random split of the items, or of the clusters (Quenouille 1956).
 
@@ -217,21 +234,23 @@ def _grouped_jackknife(
     units = n if groups is None else groups.count
     count = min(PARTS, units)
     if count < 2:
-        return Estimate(value, None, None, n, "delete-a-group jackknife 95%", "only 1 cluster: no interval")
+        return Estimate(value, None, None, n, "delete-a-group jackknife", "only 1 cluster: no interval")
     member = np.random.default_rng(seed).permutation(units) % count
     if groups is None:
         cells = np.repeat(np.arange(table.size), np.rint(table).astype(np.int64).ravel())
     else:
         cells, member = groups.cell, member[groups.cluster]
-    parts = np.bincount(member * table.size + cells, minlength=count * table.size).reshape(count, *table.shape)
+    weight = None if groups is None else groups.weight
+    parts = np.bincount(member * table.size + cells, weights=weight, minlength=count * table.size)
+    parts = parts.reshape(count, *table.shape)
     left = np.concatenate([f(table - some) for some in np.array_split(parts, max(1, parts.size // 1_000_000))])
     se = float(np.sqrt((count - 1) / count * ((left - left.mean()) ** 2).sum()))
     what = "groups" if groups is None else "groups of clusters"
-    method = f"delete-a-group jackknife 95%, {count} {what}, t({count - 1}), {SCALES[scale]}, seed {seed}"
-    return symmetric_interval(value, se, count, scale, n, method, groups.caution if groups else None)
+    method = f"delete-a-group jackknife {percent(level)}, {count} {what}, t({count - 1}), {SCALES[scale]}, seed {seed}"
+    return symmetric_interval(value, se, count, scale, n, method, groups.caution if groups else None, level)
 
 
-def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | None) -> Estimate:
+def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | None, level: float) -> Estimate:
     """Too few disagreements to resample: the range of f over what Clopper-Pearson allows for exact agreement.
 
     At its lower bound the missing agreement is taken from the diagonal in proportion and put into one cell, each in turn; clusters have
@@ -239,8 +258,8 @@ def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | N
     """
     n, k = float(table.sum()), table.shape[0]
     exact = float(np.trace(table))
-    deff = 1.0 if groups is None else groups.mean_size
-    bound, best = clopper_pearson(exact / deff, n / deff)
+    deff = 1.0 if groups is None else groups.mean_size * groups.spread
+    bound, best = clopper_pearson(exact / deff, n / deff, level)
     diagonal = np.eye(k, dtype=np.bool_)
     base = np.where(diagonal, table * (bound * n / exact if exact else 0.0), table)
     cells = np.argwhere(~diagonal)
@@ -254,20 +273,21 @@ def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | N
         f"fewer than 3 items off the diagonal: the worst case if exact agreement is only {bound:.3f} (Clopper-Pearson)"
     )
     caution = groups.caution if groups is not None else None
-    method = "worst case within Clopper-Pearson 95% on exact agreement" + ("" if deff == 1 else " of clusters")
+    method = f"worst case within Clopper-Pearson {percent(level)} on exact agreement" + (
+        "" if deff == 1 else " of clusters"
+    )
     low, high = float(reached.min()), float(reached.max())
     return Estimate(value, low, high, round(n), method, f"{note}; {caution}" if caution else note)
 
 
-def _without_one(f: Functional, table: Floats) -> Floats:
-    """f of the table without one item, for each cell that has one; the full value where that is undefined."""
-    cells = np.flatnonzero(table >= 1)
+def _without(f: Functional, table: Floats, cells: Ints, less: Floats) -> Floats:
+    """f of the table with each of `cells` in turn smaller by `less`; the full value where that is undefined."""
     step = max(1, 2_000_000 // table.size)
     found = []
     for start in range(0, cells.size, step):
         some = cells[start : start + step]
         stack = np.repeat(table.reshape(1, -1), some.size, axis=0)
-        stack[np.arange(some.size), some] -= 1
+        stack[np.arange(some.size), some] -= less[start : start + step]
         found.append(f(stack.reshape(-1, *table.shape)))
     left = np.concatenate(found)
     return np.where(np.isfinite(left), left, float(f(table)))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.dominance import below
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, Scale, symmetric_interval
 
 CORRELATIONS = ("spearman", "kendall_tau_b", "pearson", "ccc")
@@ -20,17 +20,15 @@ LEVELS = ("mae", "bias", "mean_truth", "mean_judge")
 
 
 def numeric_agreement(
-    truth: ArrayLike, score: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0
+    truth: ArrayLike, score: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL
 ) -> dict[str, Estimate]:
     """spearman, kendall_tau_b, pearson, ccc, mae, bias (mean score - truth) and both means of two arrays (n,).
 
     clusters: (n,) any keys of what the items belong to.
-    seed: taken so that all doors open alike; nothing here is left to chance.
 
-    95% intervals: correlations by t on the Fisher z scale from their influence values; mae on the log scale, bias and
+    Intervals: correlations by t on the Fisher z scale from their influence values; mae on the log scale, bias and
     means on their own.
     """
-    del seed
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1 or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("truth and score must be finite arrays of one length")
@@ -43,15 +41,15 @@ def numeric_agreement(
         found = {name: Estimate.missing(x.size, reason) for name in CORRELATIONS}
     else:
         found = {
-            "spearman": _interval(*_spearman(x, y), groups, "fisher"),
-            "kendall_tau_b": _interval(*_tau_b(x, y), groups, "fisher"),
-            "pearson": _interval(*_pearson(x, y), groups, "fisher"),
-            "ccc": _interval(*_ccc(x, y), groups, "fisher"),
+            "spearman": _interval(*_spearman(x, y), groups, "fisher", level),
+            "kendall_tau_b": _interval(*_tau_b(x, y), groups, "fisher", level),
+            "pearson": _interval(*_pearson(x, y), groups, "fisher", level),
+            "ccc": _interval(*_ccc(x, y), groups, "fisher", level),
         }
     error = np.abs(y - x)
-    found["mae"] = _interval(float(error.mean()), error - error.mean(), groups, "log")
+    found["mae"] = _interval(float(error.mean()), error - error.mean(), groups, "log", level)
     for name, of in (("bias", y - x), ("mean_truth", x), ("mean_judge", y)):
-        found[name] = _interval(float(of.mean()), of - of.mean(), groups, "identity")
+        found[name] = _interval(float(of.mean()), of - of.mean(), groups, "identity", level)
     return found
 
 
@@ -62,14 +60,16 @@ def _codes(clusters: ArrayLike | None, n: int) -> Ints | None:
     return None if keys.size == n else codes.astype(np.int64)
 
 
-def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale) -> Estimate:
+def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, level: float) -> Estimate:
     se, units = item_se(psi / psi.size, clusters)
-    method = f"{'influence' if clusters is None else 'cluster influence'} 95%, t({units - 1}), {SCALES[scale]}"
+    method = (
+        f"{'influence' if clusters is None else 'cluster influence'} {percent(level)}, t({units - 1}), {SCALES[scale]}"
+    )
     if units < 2:
         reason = "1 item: no interval" if clusters is None else "only 1 cluster: no interval"
         return Estimate(value, None, None, psi.size, "none", reason)
     note = None if clusters is None else few(units)
-    return symmetric_interval(value, se, units, scale, psi.size, method, note)
+    return symmetric_interval(value, se, units, scale, psi.size, method, note, level)
 
 
 def _pearson(x: Floats, y: Floats) -> tuple[float, Floats]:

@@ -15,12 +15,12 @@ from scipy.special import fdtri
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.clusters import Clusters, few, item_se
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import NO_SPREAD, ONE_CLASS, SCALES, kappa_interval, symmetric_interval
 from rftj_cli.stats.scores import midranks
 from rftj_cli.stats.table import WeightKind, cross_table, influence, ratio, weights
 
-Level = Literal["nominal", "ordinal", "interval", "ratio"]
+Distance = Literal["nominal", "ordinal", "interval", "ratio"]
 
 RESAMPLES = 2_000
 NO_DOUBLE = "no item has two ratings"
@@ -33,13 +33,17 @@ def rating_counts(matrix: Ints, k: int) -> Floats:
     return np.bincount(codes, minlength=matrix.shape[0] * k).reshape(-1, k).astype(np.float64)
 
 
-def fleiss_kappa(matrix: Ints, *, k: int | None = None, seed: int = 0) -> Estimate:
-    """Fleiss' kappa (1971): mean agreement of rater pairs against sum p_j^2, 95% by item bootstrap.
+def fleiss_kappa(
+    matrix: Ints, *, k: int | None = None, clusters: Ints | None = None, seed: int = 0, level: float = LEVEL
+) -> Estimate:
+    """Fleiss' kappa (1971): mean agreement of rater pairs against sum p_j^2, interval by item bootstrap.
+
+    clusters: (items,) codes; the interval is then the delete-a-cluster jackknife's, t on the Fisher z scale.
 
     Items with fewer than two ratings are left out; with unequal numbers of ratings each item counts once in the
     pair agreement. For raters that are interchangeable; with gaps prefer `krippendorff_alpha`.
     """
-    counts, times = _patterns(matrix, k)
+    counts, unit = _doubled(matrix, k, clusters)
     if counts.shape[0] == 0:
         return Estimate.missing(0, NO_DOUBLE)
     m = counts.sum(1)
@@ -51,23 +55,25 @@ def fleiss_kappa(matrix: Ints, *, k: int | None = None, seed: int = 0) -> Estima
         chance = (p * p).sum(-1)
         return ratio(sums[..., 1] / sums[..., 0] - chance, 1 - chance)
 
-    return _bootstrap(features, times, kappa, seed)
+    return _interval(features, unit, kappa, seed, level)
 
 
 def krippendorff_alpha(
     matrix: Ints,
     *,
-    level: Level = "nominal",
+    distance: Distance = "nominal",
     values: Sequence[float] | None = None,
     k: int | None = None,
+    clusters: Ints | None = None,
     seed: int = 0,
+    level: float = LEVEL,
 ) -> Estimate:
-    """Krippendorff's alpha = 1 - observed/expected disagreement (2011), 95% by item bootstrap.
+    """Krippendorff's alpha = 1 - observed/expected disagreement (2011), interval by item bootstrap.
 
-    level: the distance of two ratings; `values` (k,) are the levels' numbers for interval and ratio (default
+    distance: of two ratings; clusters: as for `fleiss_kappa`; `values` (k,) are the levels' numbers for interval and ratio (default
     0..k-1). Takes any number of raters and gaps; an item with one rating tells nothing and is left out.
     """
-    counts, times = _patterns(matrix, k)
+    counts, unit = _doubled(matrix, k, clusters)
     if counts.shape[0] == 0:
         return Estimate.missing(0, NO_DOUBLE)
     size = counts.shape[1]
@@ -79,16 +85,16 @@ def krippendorff_alpha(
     def alpha(sums: Floats) -> Floats:
         table = sums.reshape(*sums.shape[:-1], size, size)
         margin = table.sum(-1)
-        distance = _distance(margin, level, scale)
-        observed = (table * distance).sum((-2, -1))
-        expected = (margin[..., :, None] * margin[..., None, :] * distance).sum((-2, -1))
+        apart = _distance(margin, distance, scale)
+        observed = (table * apart).sum((-2, -1))
+        expected = (margin[..., :, None] * margin[..., None, :] * apart).sum((-2, -1))
         n = margin.sum(-1)
         return 1 - ratio(observed / n, expected / (n * (n - 1)))
 
-    return _bootstrap(coincidence, times, alpha, seed)
+    return _interval(coincidence, unit, alpha, seed, level)
 
 
-def icc_2_1(ratings: Floats) -> Estimate:
+def icc_2_1(ratings: Floats, *, level: float = LEVEL) -> Estimate:
     """ICC(2,1), absolute agreement of single ratings (Shrout and Fleiss 1979), F interval of McGraw and Wong (1996).
 
     ratings: (items, raters) of numbers, without gaps; the raters are a sample of those who might judge.
@@ -106,15 +112,15 @@ def icc_2_1(ratings: Floats) -> Estimate:
         return Estimate.missing(n, "the ratings never vary")
     value = (item - error) / bottom
     if error <= 1e-12:
-        return Estimate(value, None, None, n, "F 95%", NO_SPREAD)
+        return Estimate(value, None, None, n, "F (McGraw-Wong)", NO_SPREAD)
     a = m * value / (n * (1 - value))
     b = 1 + m * value * (n - 1) / (n * (1 - value))
     df = (a * rater + b * error) ** 2 / ((a * rater) ** 2 / (m - 1) + (b * error) ** 2 / ((n - 1) * (m - 1)))
-    upper, lower = float(fdtri(n - 1, df, 0.975)), float(fdtri(df, n - 1, 0.975))
+    upper, lower = (float(fdtri(*dfs, 0.5 + level / 2)) for dfs in ((n - 1, df), (df, n - 1)))
     rest = m * rater + (m * n - m - n) * error
     low = n * (item - upper * error) / (upper * rest + n * item)
     high = n * (lower * item - error) / (rest + n * lower * item)
-    return Estimate(value, low, high, n, "F 95% (McGraw-Wong)")
+    return Estimate(value, low, high, n, f"F {percent(level)} (McGraw-Wong)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ def pairwise_kappa(
     values: Sequence[float] | None = None,
     clusters: Ints | None = None,
     seed: int = 0,
+    level: float = LEVEL,
 ) -> PairwiseKappa:
     """(Weighted) kappa of every pair of raters; the mean's interval sums each item's pulls over all its pairs.
 
@@ -143,14 +150,14 @@ def pairwise_kappa(
     for one, other in combinations(range(matrix.shape[1]), 2):
         use = (matrix[:, one] >= 0) & (matrix[:, other] >= 0)
         a, b = matrix[use, one], matrix[use, other]
-        inside = None if clusters is None else Clusters.of(clusters[use], a, b, k)
+        inside = Clusters.of(None if clusters is None else clusters[use], a, b, k)
         table = cross_table(a, b, k)
-        found = kappa_interval(table, kind, values, clusters=inside, seed=seed)
+        found = kappa_interval(table, kind, values, clusters=inside, seed=seed, level=level)
         pairs[one, other] = found
         if found.value is not None:
             pulls.append(pull_of_items(use, a, b, table, weights(k, kind, values)))
     defined = [found.value for found in pairs.values() if found.value is not None]
-    return PairwiseKappa(pairs, mean_estimate(defined, pulls, clusters))
+    return PairwiseKappa(pairs, mean_estimate(defined, pulls, clusters, level))
 
 
 def pull_of_items(use: Bools, a: Ints, b: Ints, table: Floats, w: Floats) -> Floats:
@@ -160,40 +167,64 @@ def pull_of_items(use: Bools, a: Ints, b: Ints, table: Floats, w: Floats) -> Flo
     return out
 
 
-def mean_estimate(values: list[float], pulls: list[Floats], clusters: Ints | None) -> Estimate:
+def mean_estimate(values: list[float], pulls: list[Floats], clusters: Ints | None, level: float = LEVEL) -> Estimate:
     """The mean of statistics that share items, each with its items' pulls (items,): t interval on Fisher z."""
     if not values:
         return Estimate.missing(0, ONE_CLASS)
     together = np.asarray(np.mean(pulls, axis=0))
     involved = np.any([pull != 0 for pull in pulls], axis=0)
     se, units = item_se(together, clusters)
-    method = f"influence 95%, t({units - 1}), {SCALES['fisher']}, mean of {len(values)}"
+    method = f"influence {percent(level)}, t({units - 1}), {SCALES['fisher']}, mean of {len(values)}"
     note = None if clusters is None else few(units)
-    return symmetric_interval(float(np.mean(values)), se, units, "fisher", int(involved.sum()), method, note)
+    return symmetric_interval(float(np.mean(values)), se, units, "fisher", int(involved.sum()), method, note, level)
 
 
-def _patterns(matrix: Ints, k: int | None) -> tuple[Floats, Ints]:
-    """The distinct rows of rating counts of items with two ratings or more, and how often each occurs."""
-    size = int(matrix.max(initial=0)) + 1 if k is None else k
-    counts = rating_counts(matrix, size)
-    counts = counts[counts.sum(1) >= 2]
-    rows, times = np.unique(counts, axis=0, return_counts=True)
-    return rows, times.astype(np.int64)
+def _doubled(matrix: Ints, k: int | None, clusters: Ints | None) -> tuple[Floats, Ints | None]:
+    """Rating counts (n, k) of the items with two ratings or more, and the clusters they are in (n,)."""
+    counts = rating_counts(matrix, int(matrix.max(initial=0)) + 1 if k is None else k)
+    use = counts.sum(1) >= 2
+    return counts[use], None if clusters is None else clusters[use]
 
 
-def _distance(margin: Floats, level: Level, scale: Floats) -> Floats:
+def _distance(margin: Floats, distance: Distance, scale: Floats) -> Floats:
     """Squared distances of the levels, (..., k, k); the ordinal ones depend on how often each level is used."""
-    if level == "nominal":
+    if distance == "nominal":
         return 1 - np.eye(scale.size)
-    place = midranks(margin) if level == "ordinal" else scale
+    place = midranks(margin) if distance == "ordinal" else scale
     gap = (place[..., :, None] - place[..., None, :]) ** 2
-    if level != "ratio":
+    if distance != "ratio":
         return np.asarray(gap)
     together = (scale[:, None] + scale[None, :]) ** 2
     return np.asarray(np.divide(gap, together, out=np.zeros_like(gap), where=together > 0))
 
 
-def _bootstrap(features: Floats, times: Ints, value: Callable[[Floats], Floats], seed: int) -> Estimate:
+def _interval(
+    features: Floats, clusters: Ints | None, value: Callable[[Floats], Floats], seed: int, level: float
+) -> Estimate:
+    """A function of the items' summed features (n, f), resampled by item, or jackknifed by cluster (n,)."""
+    if clusters is not None and np.unique(clusters).size < clusters.size:
+        return _jackknife(features, clusters, value, level)
+    rows, times = np.unique(features, axis=0, return_counts=True)
+    return _bootstrap(rows, times.astype(np.int64), value, seed, level)
+
+
+def _jackknife(features: Floats, clusters: Ints, value: Callable[[Floats], Floats], level: float) -> Estimate:
+    """Delete-a-cluster jackknife, t on the Fisher z scale: the percentile bootstrap of few clusters is too narrow."""
+    codes = np.unique(clusters, return_inverse=True)[1]
+    sums = np.zeros((int(codes.max()) + 1, features.shape[1]))
+    np.add.at(sums, codes, features)
+    whole, n, units = sums.sum(0), clusters.size, sums.shape[0]
+    estimate = float(value(whole))
+    if not np.isfinite(estimate):
+        return Estimate.missing(n, ONE_CLASS)
+    left = value(whole - sums)
+    left = np.where(np.isfinite(left), left, estimate)
+    se = float(np.sqrt((units - 1) / units * ((left - left.mean()) ** 2).sum()))
+    method = f"delete-a-cluster jackknife {percent(level)}, t({units - 1}), {SCALES['fisher']}"
+    return symmetric_interval(estimate, se, units, "fisher", n, method, few(units), level)
+
+
+def _bootstrap(features: Floats, times: Ints, value: Callable[[Floats], Floats], seed: int, level: float) -> Estimate:
     """Percentile interval of a function of the items' summed features (patterns, f): multinomial weights, one product."""
     n = int(times.sum())
     estimate = float(value(times @ features))
@@ -207,8 +238,8 @@ def _bootstrap(features: Floats, times: Ints, value: Callable[[Floats], Floats],
         found.append(value(drawn @ features))
     draws = np.concatenate(found)
     draws = draws[np.isfinite(draws)]
-    method = f"item bootstrap percentile 95%, {RESAMPLES} resamples, seed {seed}"
+    method = f"item bootstrap percentile {percent(level)}, {RESAMPLES} resamples, seed {seed}"
     if draws.size < RESAMPLES // 2 or float(np.ptp(draws)) < 1e-12:
         return Estimate(estimate, None, None, n, method, NO_SPREAD)
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
     return Estimate(estimate, float(low), float(high), n, method)

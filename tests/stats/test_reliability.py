@@ -7,7 +7,7 @@ from statsmodels.stats.inter_rater import fleiss_kappa as oracle_fleiss
 
 from rftj_cli.stats.arrays import Ints
 from rftj_cli.stats.raters import fleiss_kappa, icc_2_1, krippendorff_alpha, pairwise_kappa, rating_counts
-from rftj_cli.stats.reliability import Level
+from rftj_cli.stats.reliability import Distance
 from rftj_cli.stats.table import cross_table, kappa
 
 FLEISS = [
@@ -53,27 +53,27 @@ def test_fleiss_reference() -> None:
 @pytest.mark.parametrize(
     ("level", "alpha"), [("nominal", 0.743421), ("ordinal", 0.815388), ("interval", 0.849107), ("ratio", 0.797403)]
 )
-def test_krippendorff_2011(level: Level, alpha: float) -> None:
+def test_krippendorff_2011(level: Distance, alpha: float) -> None:
     """Four coders, twelve units, one of them rated once: alpha at all four levels of measurement."""
-    found = krippendorff_alpha(CODERS - 1, level=level, values=[1, 2, 3, 4, 5])
+    found = krippendorff_alpha(CODERS - 1, distance=level, values=[1, 2, 3, 4, 5])
     assert found.value == pytest.approx(alpha, abs=1e-6)
     assert found.n == 11
 
 
 @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
-def test_alpha_equals_krippendorff(level: Level) -> None:
+def test_alpha_equals_krippendorff(level: Distance) -> None:
     """Alpha with gaps equals the krippendorff package."""
     for seed in range(4):
         matrix = ratings(60, 4, 4, seed)
         oracle = krippendorff.alpha(reliability_data=np.where(matrix < 0, np.nan, matrix).T, level_of_measurement=level)
-        assert krippendorff_alpha(matrix, level=level).value == pytest.approx(oracle, abs=1e-9)
+        assert krippendorff_alpha(matrix, distance=level).value == pytest.approx(oracle, abs=1e-9)
 
 
 def test_rows_and_raters_may_be_shuffled() -> None:
     """Neither the order of items nor that of raters matters, down to the last bit."""
     matrix, rng = ratings(50, 3, 3, 0), np.random.default_rng(1)
     other = matrix[rng.permutation(50)][:, rng.permutation(3)]
-    assert krippendorff_alpha(matrix, level="ordinal") == krippendorff_alpha(other, level="ordinal")
+    assert krippendorff_alpha(matrix, distance="ordinal") == krippendorff_alpha(other, distance="ordinal")
     assert fleiss_kappa(matrix) == fleiss_kappa(other)
 
 
