@@ -11,7 +11,7 @@ import numpy as np
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, share_influence
+from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import MOST_LEVELS, ONE_CLASS, Functional, Scale, draw_tables, functional_interval
@@ -112,7 +112,8 @@ class _Board:
         if self.clusters is None:
             return proportion(hits, n, level=self.level)
         deff = design_effect(share_influence(self.table, credit, within), self.clusters, within)
-        return proportion(hits, n, deff=deff, note=self.clusters.caution, level=self.level)
+        units = self.clusters.units(within)
+        return proportion(hits, n, deff=deff, units=units, note=few(units), level=self.level)
 
     def rate(self, rows: slice | int, columns: slice | int, hit: Floats, reason: str) -> Estimate:
         """The share of `hit` among the items in these rows and columns."""

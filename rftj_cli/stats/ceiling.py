@@ -124,7 +124,7 @@ class _Side:
             return proportion(hits, n, note=empty, level=level)
         psi = share_influence(self.table, eye, np.ones_like(eye, dtype=bool))
         deff = design_effect(psi, self.clusters)
-        return proportion(hits, n, deff=deff, note=self.clusters.caution, level=level)
+        return proportion(hits, n, deff=deff, units=self.clusters.count, note=self.clusters.caution, level=level)
 
     def kappa(self, kind: Kind, values: Sequence[float] | None, seed: int, level: float) -> Estimate:
         weighting: WeightKind = "quadratic" if kind == "ordinal" else "nominal"

@@ -62,6 +62,10 @@ class Clusters:
         """G."""
         return int(self.cluster.max()) + 1 if self.cluster.size else 0
 
+    def units(self, within: Bools) -> int:
+        """How many clusters have items in the cells `within` (k, k)."""
+        return int(np.unique(self.cluster[within.ravel()[self.cell]]).size)
+
     @property
     def mean_size(self) -> float:
         return self.n / max(self.count, 1)

@@ -2,7 +2,7 @@
 
     levels in use   clusters   interval
     2               no         Dirichlet(1/2 a cell) posterior quantiles
-    2               yes        the same on the table divided by the design effect
+    2               yes        the same on the table divided by the design effect, raised by (t/z)^2
     3..12           no         BCa on multinomial resamples of the table
     3..12           yes        cluster influence sums, t(G-1), on a scale without bounds
     13..            either     delete-a-group jackknife (of whole clusters), t, on a scale without bounds
@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri, stdtrit
 
 from rftj_cli.stats.arrays import Floats, Ints
-from rftj_cli.stats.binomial import clopper_pearson
+from rftj_cli.stats.binomial import clopper_pearson, student
 from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.table import WeightKind, influence, kappa, weights
@@ -87,7 +87,9 @@ def functional_interval(
     groups = clustered(clusters)
     pull = psi or (lambda t: jackknife_influence(f, t))
     if _cells(table) is not None:
-        deff = 1.0 if groups is None else design_effect(pull(table), groups)
+        deff = 1.0
+        if groups is not None:
+            deff = design_effect(pull(table), groups) * student(groups.count, level)
         return _posterior(table, f, value, groups, deff, seed, draws, level)
     if n - float(np.trace(table)) < 3:
         return _worst_case(table, f, value, groups, level)

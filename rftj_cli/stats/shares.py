@@ -40,4 +40,4 @@ def share(
     else:
         deff = max(1.0, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
     caution = note or (few(groups) if groups < n else None)
-    return proportion(float(w @ x), n, deff=deff, note=caution, level=level)
+    return proportion(float(w @ x), n, deff=deff, units=groups, note=caution, level=level)

@@ -121,7 +121,7 @@ def test_perfect_clustered_table_counts_clusters() -> None:
     h = np.repeat([0, 1], 60)
     clusters = Clusters(np.repeat(np.arange(30), 4), h * 3)
     found = kappa_interval(np.diag([60.0, 60]), "nominal", clusters=clusters)
-    assert found.method.endswith("on n/deff, deff 4.00")
+    assert found.method.endswith("on n/deff, deff 4.36")  # 4 times (t(29)/z)^2
     assert bounds(found)[0] == pytest.approx(bounds(kappa_interval(np.diag([15.0, 15]), "nominal"))[0], abs=0.02)
 
 
