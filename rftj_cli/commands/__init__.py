@@ -44,6 +44,10 @@ TruthRubricOption = Annotated[
     typer.Option(help="The rubric whose criteria the labels answer, where the judge's are others.", metavar="FILE"),
 ]
 SplitOption = Annotated[str | None, typer.Option(help="Use only train, dev, test or anchor.", metavar="SPLIT")]
+FrozenOption = Annotated[
+    bool,
+    typer.Option("--frozen", help="Count this look at the test split, but do not write it to the ledger (for CI)."),
+]
 IgnoreUnknownOption = Annotated[
     bool, typer.Option("--ignore-unknown", help="Pass over labels of samples that are not in the run.")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rftj_cli.commands import (
+    FrozenOption,
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
@@ -30,6 +31,7 @@ def calibrate(
     truth: TruthOption = None,
     truth_rubric: TruthRubricOption = None,
     split: SplitOption = None,
+    frozen: FrozenOption = False,
     by: Annotated[list[str] | None, typer.Option(help="Slice by this field of the samples.", metavar="FIELD")] = None,
     table: Annotated[
         Path | None, typer.Option(help="Instead of a run: a table of verdicts made elsewhere.", metavar="FILE")
@@ -79,6 +81,7 @@ def calibrate(
         by=tuple(by or ()),
         seed=seed,
         ignore_unknown=ignore_unknown,
+        frozen=frozen,
         rows=rows,
     )
     report = measure(source)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rftj_cli.commands import (
+    FrozenOption,
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
@@ -32,6 +33,7 @@ def gate(
     truth: TruthOption = None,
     truth_rubric: TruthRubricOption = None,
     split: SplitOption = None,
+    frozen: FrozenOption = False,
     seed: SeedOption = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a job summary.")] = False,
     json: JsonOption = False,
@@ -59,6 +61,7 @@ def gate(
         split=split or wanted.split,
         seed=seed,
         ignore_unknown=ignore_unknown,
+        frozen=frozen,
     )
     report = measure(source)
     with located(rules, "rules file"):

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rftj_cli.measure.values import Baseline
+from rftj_cli.measure.values import Baseline, Terms
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.intervals import kappa_interval
 from rftj_cli.stats.shares import share
+from rftj_cli.stats.table import WeightKind
 
 FOLDS = 5
 WHAT = {
@@ -34,7 +35,7 @@ def baselines(
     truth: Ints,
     scores: Mapping[str, Floats],
     cluster: Ints | None,
-    seed: int,
+    terms: Terms,
 ) -> tuple[Baseline, ...]:
     """Agreement and kappa of each baseline on units with truth (n,); `scores` (n,) by baseline."""
     most = int(np.bincount(truth, minlength=k).argmax())
@@ -45,28 +46,30 @@ def baselines(
         elif kind != "nominal" and truth.size >= 2 * FOLDS:
             verdicts[name] = _cross_fitted(score, truth, k, cluster)
     return tuple(
-        Baseline(name, WHAT[name], _estimates(kind, k, values, truth, verdict, cluster, seed))
+        Baseline(name, WHAT[name], _estimates(kind, k, values, truth, verdict, cluster, terms))
         for name, verdict in verdicts.items()
     )
 
 
 def _estimates(
-    kind: Kind, k: int, values: Sequence[float] | None, truth: Ints, verdict: Ints, cluster: Ints | None, seed: int
+    kind: Kind, k: int, values: Sequence[float] | None, truth: Ints, verdict: Ints, cluster: Ints | None, terms: Terms
 ) -> dict[str, Estimate]:
     table = np.bincount(truth * k + verdict, minlength=k * k).reshape(k, k).astype(np.float64)
     clusters = Clusters.of(cluster, truth, verdict, k)
-    weight = "quadratic" if kind == "ordinal" else "nominal"
+    weight: WeightKind = "quadratic" if kind == "ordinal" else "nominal"
     name = "kappa_quadratic" if kind == "ordinal" else "kappa"
     found = {
-        "agreement": share(truth == verdict, clusters=cluster),
+        "agreement": share(truth == verdict, clusters=cluster, level=terms.level),
         name: _constant(truth)
         if (verdict == verdict[0]).all()
-        else kappa_interval(table, weight, values, clusters=clusters, seed=seed),  # type: ignore[arg-type]
+        else kappa_interval(table, weight, values, clusters=clusters, seed=terms.seed, level=terms.level),
     }
     if kind == "preference":
         decided = truth != 1
         credit = np.where(verdict == 1, 0.5, (verdict == truth).astype(np.float64))[decided]
-        found["pair_accuracy"] = share(credit, clusters=None if cluster is None else cluster[decided])
+        found["pair_accuracy"] = share(
+            credit, clusters=None if cluster is None else cluster[decided], level=terms.level
+        )
     return found
 
 

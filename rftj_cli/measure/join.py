@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.ledger import item_hash
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import Placed, SampleFile, read_labels
 from rftj_cli.files.store import OutcomeRow, SampleRow
@@ -65,6 +66,7 @@ class Joined:
     judged: int = 0
     stages: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
+    hashes: set[str] = field(default_factory=set)  # of the items that a look at a split is charged for
 
 
 def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str]) -> list[Placed]:
@@ -118,6 +120,8 @@ def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], tr
         joined.splits[row.split] = joined.splits.get(row.split, 0) + 1
         seen.update(row.sample.fields if by else ())
         if split is None or row.split == split:
+            if split is not None:
+                joined.hashes.add(item_hash(row.sample.id, row.sample.fields))
             matched += _add(joined, run.rubric, row, outcome, truths, by, truth_rubric)
     store.close()
     if split is not None and joined.samples == 0:

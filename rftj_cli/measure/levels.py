@@ -10,7 +10,7 @@ import numpy as np
 
 from rftj_cli.kernel.rubric import Scale
 from rftj_cli.measure.baselines import baselines
-from rftj_cli.measure.values import Criterion
+from rftj_cli.measure.values import Criterion, Terms
 from rftj_cli.stats.agreement import Kind, agreement
 from rftj_cli.stats.alt_test import alt_test
 from rftj_cli.stats.arrays import Bools, Floats, Ints
@@ -37,7 +37,8 @@ class Levels:
     """Truth and verdict of the units that have a truth, as level codes (n,); a verdict of -1 is a failure.
 
     `cluster` and `group` are keys (n,), None where every unit stands alone. `scores` are the baselines' scores (n,).
-    `matrix` (n, raters) holds every rater's level, -1 where there is none.
+    `matrix` (n, raters) holds every rater's level, -1 where there is none. `weight` (n,) is 1/inclusion probability on
+    any scale, None where all units count alike.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Levels:
     judge: Ints
     unit: str = "sample"
     cluster: Ints | None = None
+    weight: Floats | None = None
     group: Ints | None = None
     scores: Mapping[str, Floats] = field(default_factory=dict)
     raters: tuple[str, ...] = ()
@@ -59,24 +61,34 @@ class Levels:
     cannot_tell: int = 0
     extra: Mapping[str, Estimate] = field(default_factory=dict)
 
+    def weights(self, use: Bools | None = None) -> Floats | None:
+        """The weights of the units `use` (n,) (default all), scaled to mean 1."""
+        if self.weight is None:
+            return None
+        some = self.weight if use is None else self.weight[use]
+        return np.asarray(some / some.mean()) if some.size else None
+
     @staticmethod
     def kind_of(scale: Scale) -> Kind:
         """The statistics' name for a rubric's scale: two ordered levels are binary."""
         return "binary" if scale.kind == "levels" and len(scale.levels) == 2 else KINDS[scale.kind]
 
 
-def criterion_report(given: Levels, seed: int) -> Criterion:
-    """Everything that is said of one criterion."""
+def criterion_report(given: Levels, terms: Terms) -> Criterion:
+    """Everything that is said of one criterion. `table` counts units; the estimates weigh them."""
     k = len(given.levels)
     done = given.judge >= 0
     truth, judge = given.truth[done], given.judge[done]
     table = cross_table(truth, judge, k)
     cluster = None if given.cluster is None else given.cluster[done]
-    clusters = Clusters.of(cluster, truth, judge, k)
-    estimates = agreement(table, kind=given.kind, values=given.values, clusters=clusters, seed=seed)
-    estimates |= _readings(given, done, seed)
+    clusters = Clusters.of(cluster, truth, judge, k, given.weights(done))
+    estimates = agreement(
+        table if clusters is None else clusters.table(k),
+        kind=given.kind, values=given.values, clusters=clusters, seed=terms.seed, level=terms.level,
+    )  # fmt: skip
+    estimates |= _readings(given, done, terms)
     if given.group is not None and given.kind not in ("preference", "nominal"):
-        pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster)
+        pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
         estimates["pair_accuracy"] = pairs.estimate
     estimates |= given.extra
     return Criterion(
@@ -87,11 +99,11 @@ def criterion_report(given: Levels, seed: int) -> Criterion:
         table=table.astype(int).tolist(),
         estimates=estimates,
         baselines=baselines(
-            given.kind, k, given.values, truth, {n: s[done] for n, s in given.scores.items()}, cluster, seed
+            given.kind, k, given.values, truth, {n: s[done] for n, s in given.scores.items()}, cluster, terms
         )
         if truth.size
         else (),
-        raters=_raters(given, seed),
+        raters=_raters(given, terms),
         sources=given.sources,
         failed=int((~done).sum()),
         stages=given.stages,
@@ -100,34 +112,36 @@ def criterion_report(given: Levels, seed: int) -> Criterion:
     )
 
 
-def _readings(given: Levels, done: Bools, seed: int) -> dict[str, Estimate]:
+def _readings(given: Levels, done: Bools, terms: Terms) -> dict[str, Estimate]:
     """How complete the verdicts are, and agreement in the other readings of those that are missing."""
-    found = {"coverage": share(done, clusters=given.cluster)}
+    shared: dict[str, Any] = {"clusters": given.cluster, "weights": given.weight, "level": terms.level}
+    found = {"coverage": share(done, **shared)}
     if done.all():
         return found
     right = (given.judge == given.truth) & done
-    found["agreement_failures_wrong"] = share(right, clusters=given.cluster, note="a failure counts as wrong")
+    found["agreement_failures_wrong"] = share(right, note="a failure counts as wrong", **shared)
     if given.kind == "preference":
         as_tie = np.where(done, given.judge, 1) == given.truth
-        found["agreement_failures_tie"] = share(as_tie, clusters=given.cluster, note="a failure counts as a tie")
-        found["macro_f1_failures_tie"] = _macro_f1(given.truth, np.where(done, given.judge, 1), given.cluster, seed)
+        found["agreement_failures_tie"] = share(as_tie, note="a failure counts as a tie", **shared)
+        found["macro_f1_failures_tie"] = _macro_f1(given, np.where(done, given.judge, 1), terms)
     return found
 
 
-def _macro_f1(truth: Ints, judge: Ints, cluster: Ints | None, seed: int) -> Estimate:
-    clusters = Clusters.of(cluster, truth, judge, 3)
-    found = functional_interval(cross_table(truth, judge, 3), macro_f1, clusters=clusters, seed=seed, scale="logit")
+def _macro_f1(given: Levels, judge: Ints, terms: Terms) -> Estimate:
+    clusters = Clusters.of(given.cluster, given.truth, judge, 3, given.weights())
+    table = cross_table(given.truth, judge, 3) if clusters is None else clusters.table(3)
+    found = functional_interval(table, macro_f1, clusters=clusters, seed=terms.seed, scale="logit", level=terms.level)
     return replace(found, note=found.note or "a failure counts as a tie")
 
 
-def _raters(given: Levels, seed: int) -> dict[str, Any] | None:
+def _raters(given: Levels, terms: Terms) -> dict[str, Any] | None:
     """What the raters say of each other: the ceiling for any judge."""
     matrix = given.matrix
     if matrix is None or len(given.raters) < 2 or not ((matrix >= 0).sum(axis=1) >= 2).any():
         return None
     k = len(given.levels)
     codes = None if given.cluster is None else np.unique(given.cluster, return_inverse=True)[1].astype(np.int64)
-    shared: dict[str, Any] = {"values": given.values, "clusters": codes, "seed": seed}
+    shared: dict[str, Any] = {"values": given.values, "clusters": codes, "seed": terms.seed, "level": terms.level}
     ceiling = leave_one_out_ceiling(matrix, given.judge, k, kind=given.kind, **shared)
     weight: Any = "quadratic" if given.kind == "ordinal" else "nominal"
     pairwise = pairwise_kappa(matrix, k, kind=weight, **shared)
@@ -147,7 +161,9 @@ def _raters(given: Levels, seed: int) -> dict[str, Any] | None:
             f"{given.raters[a]}, {given.raters[b]}": estimate for (a, b), estimate in pairwise.pairs.items()
         },
         "mean_pairwise_kappa": pairwise.mean,
-        "krippendorff_alpha": krippendorff_alpha(matrix, distance=distance, k=k, clusters=codes, seed=seed),
+        "krippendorff_alpha": krippendorff_alpha(
+            matrix, distance=distance, k=k, clusters=codes, seed=terms.seed, level=terms.level
+        ),
         "alt_test": {"omega": alternative.omega, "rho": alternative.rho, "passed": alternative.passed},
     }
 
@@ -162,9 +178,9 @@ def headline(kind: str) -> Sequence[str]:
     }[kind]
 
 
-def slice_report(given: Levels, seed: int) -> dict[str, Any]:
+def slice_report(given: Levels, terms: Terms) -> dict[str, Any]:
     """What is said of one slice: the headline, and every reading of the replies and of the failures in it."""
-    estimates = criterion_report(replace(given, scores={}, raters=(), matrix=None), seed).estimates
+    estimates = criterion_report(replace(given, scores={}, raters=(), matrix=None), terms).estimates
     names = ("agreement", *headline(given.kind), "coverage")
     readings = (name for name in estimates if name.startswith(("reply_", "order_")) or "_failures_" in name)
     kept = dict.fromkeys(name for name in (*names, *readings) if name in estimates)

@@ -9,13 +9,15 @@ import numpy as np
 
 from rftj_cli.kernel.outcome import Ballot
 from rftj_cli.stats.arrays import Ints
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.shares import share
 
 _VALUE = {"A": 1.0, "tie": 0.5, "B": 0.0}
 
 
-def by_reply(truth: Ints, ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None) -> dict[str, Estimate]:
+def by_reply(
+    truth: Ints, ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None, level: float = LEVEL
+) -> dict[str, Estimate]:
     """Accuracy over replies, on pairs whose truth is A (0) or B (2): a tie is half right.
 
     `reply_accuracy` leaves failed replies out, `reply_accuracy_failures_wrong` counts them as wrong; both orders of a
@@ -24,23 +26,23 @@ def by_reply(truth: Ints, ballots: Sequence[tuple[Ballot, ...]], cluster: Ints |
     credits: list[float] = []
     parsed: list[bool] = []
     keys: list[int] = []
-    for index, (level, cast) in enumerate(zip(truth.tolist(), ballots, strict=True)):
-        if level == 1:
+    for index, (winner, cast) in enumerate(zip(truth.tolist(), ballots, strict=True)):
+        if winner == 1:
             continue
         for ballot in cast:
             right = None if ballot.level is None else _VALUE[ballot.level]
-            credits.append(0.0 if right is None else right if level == 0 else 1 - right)
+            credits.append(0.0 if right is None else right if winner == 0 else 1 - right)
             parsed.append(right is not None)
             keys.append(index if cluster is None else int(cluster[index]))
     given, done, where = np.array(credits), np.array(parsed, dtype=bool), np.array(keys, dtype=np.int64)
-    found = {"reply_accuracy": share(given[done], clusters=where[done])}
+    found = {"reply_accuracy": share(given[done], clusters=where[done], level=level)}
     if not done.all():
         note = "a failed reply counts as wrong"
-        found["reply_accuracy_failures_wrong"] = share(given, clusters=where, note=note)
+        found["reply_accuracy_failures_wrong"] = share(given, clusters=where, note=note, level=level)
     return found
 
 
-def orders(ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None) -> dict[str, Estimate]:
+def orders(ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None, level: float = LEVEL) -> dict[str, Estimate]:
     """`order_agreement`: the share of pairs with the same winner in both orders, and how often the first place wins."""
     same: list[float] = []
     equal: list[float] = []
@@ -60,12 +62,16 @@ def orders(ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None) -> dict[
             first += [float(winners[0] == "A")] if winners[0] != winners[1] and "tie" not in winners else []
     if not every:
         return {}
-    found = {"order_agreement": share(np.array(same), clusters=np.array(keys, dtype=np.int64))}
+    found = {"order_agreement": share(np.array(same), clusters=np.array(keys, dtype=np.int64), level=level)}
     if len(same) < len(equal):
         note = "pairs with failed replies included; two failures agree"
-        found["order_agreement_failures_included"] = share(np.array(equal), clusters=np.array(every), note=note)
+        found["order_agreement_failures_included"] = share(
+            np.array(equal), clusters=np.array(every), note=note, level=level
+        )
     if first:
-        found["first_place_wins"] = share(np.array(first), note="of the pairs whose winner changes with the order")
+        found["first_place_wins"] = share(
+            np.array(first), note="of the pairs whose winner changes with the order", level=level
+        )
     return found
 
 

@@ -13,7 +13,7 @@ from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.measure.calibrate import Question, calibrate
 from rftj_cli.measure.table_scale import TableColumns
 from rftj_cli.measure.tables import calibrate_table
-from rftj_cli.measure.values import Calibration
+from rftj_cli.measure.values import Calibration, Terms
 
 __all__ = ["Source", "TableColumns", "measure"]
 
@@ -38,6 +38,7 @@ class Source:
     seed: int = 0
     rows: Path | None = None
     ignore_unknown: bool = False
+    frozen: bool = False
 
 
 def measure(source: Source) -> Calibration:
@@ -50,10 +51,10 @@ def measure(source: Source) -> Calibration:
             "give a run, or --table FILE", expected="rftj calibrate RUN, or --table FILE --judge COL --human COL"
         )
     if source.table is not None:
-        for name in ("labels", "wide", "map", "truth", "truth_rubric", "split", "rows", "ignore_unknown"):
+        for name in ("labels", "wide", "map", "truth", "truth_rubric", "split", "rows", "ignore_unknown", "frozen"):
             if getattr(source, name) not in (None, False, ()):
                 raise InputError(f"--{name.replace('_', '-')} belongs to a run, not to --table")
-        return calibrate_table(source.table, source.columns, by=source.by, seed=source.seed)
+        return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed))
     for name in ("judge", "human", "levels", "positive", "group", "no_verdict"):
         if getattr(source.columns, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} belongs to --table, not to a run")
@@ -69,6 +70,7 @@ def measure(source: Source) -> Calibration:
         by=source.by,
         seed=source.seed,
         ignore_unknown=source.ignore_unknown,
+        frozen=source.frozen,
     )
     run = open_run(source.run or "")
     if source.rows is not None:

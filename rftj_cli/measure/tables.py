@@ -13,7 +13,7 @@ from rftj_cli.kernel.sample import CANNOT_TELL
 from rftj_cli.measure import findings
 from rftj_cli.measure.levels import KINDS, Levels, criterion_report, slice_report
 from rftj_cli.measure.table_scale import TableColumns, TableScale, codes, numbers, scale_of, skipped_values
-from rftj_cli.measure.values import Calibration, Counts, Criterion, Disagreement
+from rftj_cli.measure.values import Calibration, Counts, Criterion, Disagreement, Terms
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.groups import pair_accuracy
 from rftj_cli.stats.numeric import numeric_agreement
@@ -45,7 +45,7 @@ class _Rows:
         return replace(self, truth=self.truth[use], judge=self.judge[use], group=group)
 
 
-def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], seed: int) -> Calibration:
+def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], terms: Terms) -> Calibration:
     """Agreement of the judge's column with the label's column."""
     if columns.judge is None or columns.human is None:
         raise InputError("--table needs --judge COL and --human COL")
@@ -69,11 +69,13 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], s
             run={"table": str(path), "judge": columns.judge, "human": columns.human, "group": columns.group, "model": columns.judge},
             split="all labels",
             truth=columns.human,
-            seed=seed,
+            seed=terms.seed,
+            level=terms.level,
+            look=None,
             counts=counts,
-            criteria={columns.human: replace(_report(rows.where(labelled), seed), cannot_tell=_cannot_tell(read[columns.human]))},
+            criteria={columns.human: replace(_report(rows.where(labelled), terms), cannot_tell=_cannot_tell(read[columns.human]))},
             reward=None,
-            slices={name: _slices(read[name], rows, labelled, seed) for name in by},
+            slices={name: _slices(read[name], rows, labelled, terms) for name in by},
             disagreements=_worst(rows, path),
             findings=(),
             warnings=(),
@@ -101,9 +103,9 @@ def _given(values: Ints | Floats) -> Bools:
     return np.asarray(~np.isnan(values) if values.dtype.kind == "f" else values >= 0)
 
 
-def _report(rows: _Rows, seed: int) -> Criterion:
+def _report(rows: _Rows, terms: Terms) -> Criterion:
     """Everything that is said of rows that have a label."""
-    return criterion_report(_levels(rows), seed) if rows.scale.names else _continuous(rows, seed)
+    return criterion_report(_levels(rows), terms) if rows.scale.names else _continuous(rows, terms)
 
 
 def _levels(rows: _Rows) -> Levels:
@@ -122,29 +124,29 @@ def _stages(rows: _Rows) -> dict[str, int]:
     return {"no verdict": failed} if failed else {}
 
 
-def _continuous(rows: _Rows, seed: int) -> Criterion:
+def _continuous(rows: _Rows, terms: Terms) -> Criterion:
     judged = rows.judged()
     both = rows.where(judged)
-    estimates = numeric_agreement(both.truth, both.judge, clusters=both.group)
+    estimates = numeric_agreement(both.truth, both.judge, clusters=both.group, level=terms.level)
     if both.group is not None:
-        estimates["pair_accuracy"] = pair_accuracy(both.group, both.truth, both.judge).estimate
-    estimates["coverage"] = share(judged, clusters=rows.group)
+        estimates["pair_accuracy"] = pair_accuracy(both.group, both.truth, both.judge, level=terms.level).estimate
+    estimates["coverage"] = share(judged, clusters=rows.group, level=terms.level)
     return Criterion(
         id=rows.id, scale="continuous", levels=(), unit="row", table=(), estimates=estimates, baselines=(), raters=None,
         sources={}, failed=int((~judged).sum()), stages=_stages(rows), undecided=0, cannot_tell=0,
     )  # fmt: skip
 
 
-def _slices(by: Column, rows: _Rows, labelled: Bools, seed: int) -> dict[str, dict[str, object]]:
+def _slices(by: Column, rows: _Rows, labelled: Bools, terms: Terms) -> dict[str, dict[str, object]]:
     found: dict[str, dict[str, object]] = {}
     for code, value in enumerate(by.values):
         use = labelled & (by.codes == code)
         if use.any():
             part = rows.where(use)
             if rows.scale.names:
-                found[value] = {rows.id: slice_report(_levels(part), seed)}
+                found[value] = {rows.id: slice_report(_levels(part), terms)}
             else:
-                found[value] = {rows.id: {"n": int(use.sum()), "estimates": _continuous(part, seed).estimates}}
+                found[value] = {rows.id: {"n": int(use.sum()), "estimates": _continuous(part, terms).estimates}}
     return found
 
 

@@ -24,6 +24,7 @@ class Truth:
     level: int | None = None
     reason: str = ""
     sources: set[str] = field(default_factory=set)
+    weight: float | None = None  # of the labels: 1/inclusion probability, on any scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,12 @@ def _add(truth: Truth, one: Placed, criterion: Criterion) -> None:
             f"rater {label.rater} labels {criterion.id} of this sample twice",
             file=one.file, row=one.row, key="rater", found=label.id,
         )  # fmt: skip
+    if truth.weight not in (None, label.weight):
+        raise InputError(
+            "labels of one sample have different weights: a weight belongs to the sample, not to the rater",
+            file=one.file, row=one.row, key="weight", found=label.weight, expected=f"{truth.weight:g}",
+        )  # fmt: skip
+    truth.weight = label.weight
     truth.raters[label.rater] = _level(one, criterion)
     truth.sources.add(label.source)
     truth.reason = truth.reason or label.reason

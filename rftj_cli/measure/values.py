@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.files.ledger import Look
+from rftj_cli.stats.estimate import LEVEL, Estimate
 
 SCHEMA = "rftj.calibration/1"
 Estimates = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms numbers are computed: the seed of everything with chance in it, the level of every interval."""
+
+    seed: int = 0
+    level: float = LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The whole report of one run (or table) against its labels."""
+    """The whole report of one run (or table) against its labels.
+
+    `level` is that of every interval: 95%, or what the ledger leaves to this `look` at a test split.
+    """
 
     rubric: Mapping[str, Any]
     run: Mapping[str, Any]
@@ -109,4 +121,6 @@ class Calibration:
     findings: Sequence[str]
     warnings: Sequence[str]
     next: Sequence[str] = field(default=())
+    level: float = LEVEL
+    look: Look | None = None
     schema: str = SCHEMA

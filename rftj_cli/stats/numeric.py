@@ -41,7 +41,7 @@ def numeric_agreement(
         found = {name: Estimate.missing(x.size, reason) for name in CORRELATIONS}
     else:
         found = {
-            "spearman": _interval(*_spearman(x, y), groups, "fisher", level),
+            "spearman": _interval(*spearman_influence(x, y), groups, "fisher", level),
             "kendall_tau_b": _interval(*_tau_b(x, y), groups, "fisher", level),
             "pearson": _interval(*_pearson(x, y), groups, "fisher", level),
             "ccc": _interval(*_ccc(x, y), groups, "fisher", level),
@@ -88,7 +88,7 @@ def _ccc(x: Floats, y: Floats) -> tuple[float, Floats]:
     return value, (2 * (dx * dy - cov) - value * psi_bottom) / bottom
 
 
-def _spearman(x: Floats, y: Floats) -> tuple[float, Floats]:
+def spearman_influence(x: Floats, y: Floats) -> tuple[float, Floats]:
     """Correlation of the mid-distribution values F, G. An item pulls by its own ranks and by shifting those of others."""
     order_x, order_y = _Order(x), _Order(y)
     f, g = order_x.middle() - 0.5, order_y.middle() - 0.5

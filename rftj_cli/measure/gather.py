@@ -1,0 +1,99 @@
+"""Joined units to the arrays that one criterion is measured on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from rftj_cli.kernel.rubric import Scale
+from rftj_cli.measure.join import Unit
+from rftj_cli.measure.levels import Levels
+from rftj_cli.measure.preference import by_reply, orders
+from rftj_cli.measure.truth import ADJUDICATED, Truths
+from rftj_cli.measure.values import Terms
+from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.shares import share
+
+
+def levels_of(id: str, scale: Scale, units: Sequence[Unit], truths: Truths, terms: Terms) -> Levels:
+    """One criterion's units that have a truth, as arrays."""
+    # What a check or the response itself settled was never put to the judge: it is no failure of the judge.
+    asked = [unit for unit in units if unit.stage != "skipped"]
+    decided = [unit for unit in asked if unit.truth is not None and unit.truth.level is not None]
+    labelled = [unit.truth for unit in units if unit.truth is not None]
+    cluster, group = _codes([unit.cluster for unit in decided]), _codes([unit.group for unit in decided])
+    raters = tuple(rater for rater in truths.raters if rater != ADJUDICATED)
+    truth = np.array([truth_level(unit) for unit in decided], dtype=np.int64)
+    items = any(unit.item is not None for unit in units)
+    kind = Levels.kind_of(scale)
+    return Levels(
+        id=id,
+        kind=kind,
+        scale=scale.kind,
+        levels=scale.names,
+        values=None if kind in ("binary", "preference") else scale.values,
+        truth=truth,
+        judge=np.array([-1 if unit.level is None else unit.level for unit in decided], dtype=np.int64),
+        unit="pair" if kind == "preference" else "item" if items else "sample",
+        cluster=cluster,
+        weight=_weights(decided),
+        group=group,
+        scores={
+            "length": np.array([unit.length for unit in decided], dtype=np.float64),
+            "lexical": np.array([unit.lexical for unit in decided], dtype=np.float64),
+        },
+        raters=raters,
+        matrix=_matrix(decided, raters),
+        sources=dict(Counter(source for truth_ in labelled for source in truth_.sources)),
+        stages=dict(Counter(unit.stage or "" for unit in decided if unit.level is None)),
+        undecided=sum(one.level is None and any(v is not None for v in one.raters.values()) for one in labelled),
+        cannot_tell=sum(value is None for one in labelled for value in one.raters.values()),
+        extra=_extra(kind, truth, decided, cluster, terms.level),
+    )
+
+
+def truth_level(unit: Unit) -> int:
+    """The level of a unit that has a truth."""
+    assert unit.truth is not None and unit.truth.level is not None
+    return unit.truth.level
+
+
+def _weights(units: Sequence[Unit]) -> Floats | None:
+    """1/inclusion probability (n,), None where all labels weigh alike."""
+    found = np.array([unit.truth.weight or 1.0 for unit in units if unit.truth is not None], dtype=np.float64)
+    return found if found.size and np.ptp(found) > 0 else None
+
+
+def _codes(keys: Sequence[str]) -> Ints:
+    return np.unique(np.array(keys, dtype=object), return_inverse=True)[1].astype(np.int64)
+
+
+def _matrix(units: Sequence[Unit], raters: tuple[str, ...]) -> Ints | None:
+    if len(raters) < 2:
+        return None
+    rows = [[-1 if (v := unit.truth.raters.get(r)) is None else v for r in raters] for unit in units if unit.truth]
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(raters))
+
+
+def _extra(kind: str, truth: Ints, units: Sequence[Unit], cluster: Ints, level: float) -> dict[str, Estimate]:
+    """Estimates that need the single replies: orders of a comparison, unanimity of votes."""
+    cast = [unit.ballots for unit in units]
+    found: dict[str, Estimate] = {}
+    if kind == "preference" and any(cast):
+        found |= by_reply(truth, cast, cluster, level) | orders(cast, cluster, level)
+    voted = [(unit.unanimous < 1, int(code)) for unit, code in zip(units, cluster, strict=True) if _votes(unit) > 1]
+    if voted:
+        found["flips"] = share(
+            [v for v, _ in voted],
+            clusters=[c for _, c in voted],
+            note="votes that are not unanimous",
+            level=level,
+        )
+    return found
+
+
+def _votes(unit: Unit) -> int:
+    return len({ballot.vote for ballot in unit.ballots}) if unit.level is not None else 0

@@ -1,0 +1,65 @@
+"""The judge's reward against the reward that the labels give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.measure.join import RewardRow
+from rftj_cli.measure.values import Baseline, RewardReport, Terms
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.groups import pair_accuracy
+from rftj_cli.stats.numeric import numeric_agreement
+from rftj_cli.stats.shares import share
+
+
+def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> RewardReport | None:
+    """How the judge's rewards agree with those of the labels; None where no sample has both."""
+    both = [row for row in rows if row.judge is not None and row.truth is not None]
+    if not both:
+        return None
+    judge = np.array([row.judge for row in both], dtype=np.float64)
+    truth = np.array([row.truth for row in both], dtype=np.float64)
+    groups, clusters = [row.group for row in both], [row.cluster for row in both]
+    pairs = pair_accuracy(groups, truth, judge, clusters=clusters, level=terms.level)
+    estimates = {
+        "pair_accuracy": pairs.estimate,
+        "pair_accuracy_by_group": pairs.by_group,
+        "tie_rate": pairs.tie_rate,
+        **numeric_agreement(truth, judge, clusters=clusters),
+        "coverage": share([row.judge is not None for row in rows if row.truth is not None], level=terms.level),
+        **_verdicts_alone(both, terms.level),
+    }
+    baselines = []
+    for name in ("length", "lexical"):
+        score = np.array([getattr(row, name) for row in both], dtype=np.float64)
+        found = pair_accuracy(groups, truth, score, clusters=clusters, level=terms.level).estimate
+        baselines.append(Baseline(name, f"ranks by {name}", {"pair_accuracy": found}))
+    return RewardReport(estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, formula(rubric), baselines)
+
+
+def _verdicts_alone(rows: Sequence[RewardRow], level: float) -> dict[str, Estimate]:
+    """The other reading where failures have a reward (`on_failure`, a failed check): pair accuracy without them."""
+    judged = [row for row in rows if row.verdict]
+    if len(judged) == len(rows) or not judged:
+        return {}
+    found = pair_accuracy(
+        [row.group for row in judged],
+        np.array([row.truth for row in judged], dtype=np.float64),
+        np.array([row.judge for row in judged], dtype=np.float64),
+        clusters=[row.cluster for row in judged],
+        level=level,
+    ).estimate
+    return {"pair_accuracy_verdicts_alone": found}
+
+
+def formula(rubric: Rubric) -> str:
+    """How the reward is made, in one line."""
+    parts = [(one.id, one.weight, one.essential) for one in rubric.criteria]
+    parts += [(one.id, one.weight, one.essential) for one in rubric.checks]
+    signed = [f"{weight:g} x {id}" for id, weight, _ in parts if weight]
+    essential = [id for id, _, gates in parts if gates]
+    text = f"{rubric.reward.combine}({', '.join(signed)}) in [{rubric.reward.low:g}, {rubric.reward.high:g}]"
+    return text + (f", {rubric.reward.low:g} if {' or '.join(essential)} fails" if essential else "")
