@@ -33,6 +33,10 @@ def calibrate(
     split: SplitOption = None,
     frozen: FrozenOption = False,
     by: Annotated[list[str] | None, typer.Option(help="Slice by this field of the samples.", metavar="FIELD")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="What production recorded: a number or a yes/no in this field.", metavar="FIELD"),
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Instead of a run: a table of verdicts made elsewhere.", metavar="FILE")
     ] = None,
@@ -83,6 +87,7 @@ def calibrate(
         ignore_unknown=ignore_unknown,
         frozen=frozen,
         rows=rows,
+        metrics=tuple(metric or ()),
     )
     report = measure(source)
     calibration_report.show(report, json=json, markdown=markdown, full=full, text=show_text, quiet=quiet)

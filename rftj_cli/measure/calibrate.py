@@ -16,6 +16,7 @@ from rftj_cli.measure.disagreements import disagreements
 from rftj_cli.measure.gather import levels_of
 from rftj_cli.measure.join import Joined, Unit, criteria_of, join, labels_of, truths_of
 from rftj_cli.measure.levels import criterion_report, slice_report
+from rftj_cli.measure.production import metric_report, recorded
 from rftj_cli.measure.rewards import reward_report
 from rftj_cli.measure.truth import ADJUDICATED, Truths
 from rftj_cli.measure.values import Calibration, Counts, Terms
@@ -43,11 +44,12 @@ class Question:
     seed: int = 0
     ignore_unknown: bool = False
     frozen: bool = False
+    metrics: tuple[str, ...] = ()
 
 
 def calibrate(run: Run, question: Question) -> Calibration:
     """Agreement of a run's verdicts and rewards with its labels. Raises `InputError` for labels that fit nothing."""
-    placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns)
+    placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns, needed=not question.metrics)
     truths = truths_of(
         run,
         placed,
@@ -55,7 +57,10 @@ def calibrate(run: Run, question: Question) -> Calibration:
         truth_rubric=question.truth_rubric,
         ignore_unknown=question.ignore_unknown,
     )
-    joined = join(run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric)
+    joined = join(
+        run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric, metrics=question.metrics
+    )
+    metrics = [recorded(joined, name) for name in question.metrics]
     look = _look(run, joined, question)
     terms = Terms(question.seed, LEVEL if look is None else level_of_look(look.number))
     used = () if question.truth_rubric else criteria_of(joined)
@@ -79,6 +84,7 @@ def calibrate(run: Run, question: Question) -> Calibration:
             seed=question.seed,
             level=terms.level,
             look=look,
+            metrics={one.name: metric_report(joined, one, terms) for one in metrics},
             counts=_counts(joined, truths, used),
             criteria=reports,
             reward=reward,

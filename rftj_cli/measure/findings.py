@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from rftj_cli.measure.trust import trusts
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 
@@ -19,7 +20,9 @@ def add(report: Calibration) -> Calibration:
     criteria = {id: replace(one, sentence=sentence(one)) for id, one in report.criteria.items()}
     report = replace(report, criteria=criteria)
     said = [f"{id}: {one.sentence}" for id, one in criteria.items() if one.sentence]
-    return replace(report, findings=said, warnings=list(_warnings(report)), next=list(_next(report)))
+    return replace(
+        report, findings=said, trust=trusts(report), warnings=list(_warnings(report)), next=list(_next(report))
+    )
 
 
 def sentence(one: Criterion) -> str:
@@ -95,7 +98,7 @@ def _warnings(report: Calibration) -> Iterator[str]:
             yield f"{id}: the judge has values beyond all labels: {values}; if they mean no verdict, say --no-verdict"
         for text in _about(one, report.truth):
             yield f"{id}: {text}"
-    if not report.criteria and report.reward is None:
+    if not report.criteria and report.reward is None and not report.metrics:
         yield "nothing could be compared: no sample has both a verdict and a truth"
     if report.reward is not None:
         yield from _about_reward(report)

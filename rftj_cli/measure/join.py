@@ -31,6 +31,7 @@ class Unit:
     group: str
     cluster: str
     level: int | None
+    value: float | None
     stage: str | None
     reason: str
     truth: Truth | None
@@ -52,6 +53,7 @@ class RewardRow:
     truth: float | None
     lexical: float
     length: float
+    metrics: Mapping[str, object]  # what production recorded, of the metrics that are asked for
     verdict: bool  # the judge's reward comes from a verdict, not from `on_failure` or a check
 
 
@@ -66,17 +68,25 @@ class Joined:
     judged: int = 0
     stages: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)  # that any sample has
     hashes: set[str] = field(default_factory=set)  # of the items that a look at a split is charged for
 
 
-def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str]) -> list[Placed]:
-    """The labels to use: a file's, else those in the samples as they are now, each with the text that it is of."""
+def labels_of(
+    run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str], needed: bool = True
+) -> list[Placed]:
+    """The labels to use: a file's, else those in the samples as they are now, each with the text that it is of.
+
+    Without `needed`, none are an answer too.
+    """
     from pathlib import Path
 
     if file is not None:
         return read_labels(Path(file), wide=wide, columns=columns)
     path = Path(run.manifest.samples_path)
     if not path.exists():
+        if not needed:
+            return []
         raise InputError(
             "the samples of this run are not where they were, so their labels cannot be read", file=path,
             hint="give labels with --labels FILE",
@@ -87,7 +97,7 @@ def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, s
         placed += [
             Placed(replace(label, sample_sha=label.sample_sha or sha), str(path), row) for label in sample.labels
         ]
-    if not placed:
+    if not placed and needed:
         raise InputError("there are no labels: the samples carry none", file=path, hint="give them with --labels FILE")
     return placed
 
@@ -111,26 +121,36 @@ def truths_of(
     return settle(placed, samples, later=later, ignore_unknown=ignore_unknown, rule=rule)
 
 
-def join(run: Run, truths: Truths, *, split: str | None, by: tuple[str, ...], truth_rubric: Rubric | None) -> Joined:
-    """Walk the run once and put every outcome beside its truth."""
+def join(
+    run: Run,
+    truths: Truths,
+    *,
+    split: str | None,
+    by: tuple[str, ...],
+    truth_rubric: Rubric | None,
+    metrics: tuple[str, ...] = (),
+) -> Joined:
+    """Walk the run once and put every outcome beside its truth, and beside the metrics that production recorded."""
     joined = Joined()
     store = run.store()
-    matched, seen = 0, set[str]()
+    matched = 0
     for row, outcome in store.outcomes():
         joined.splits[row.split] = joined.splits.get(row.split, 0) + 1
-        seen.update(row.sample.fields if by else ())
+        joined.fields.update(row.sample.fields if by or metrics else ())
         if split is None or row.split == split:
             if split is not None:
                 joined.hashes.add(item_hash(row.sample.id, row.sample.fields))
-            matched += _add(joined, run.rubric, row, outcome, truths, by, truth_rubric)
+            matched += _add(joined, run.rubric, row, outcome, truths, (by, metrics), truth_rubric)
     store.close()
     if split is not None and joined.samples == 0:
         known = ", ".join(f"{name} {count}" for name, count in sorted(joined.splits.items())) or "none"
         raise InputError(f"no judged sample is in the split {split}", expected=f"a split that has samples: {known}")
     for name in by:
         if all(unit.slices[name] == NO_FIELD for units in joined.units.values() for unit in units):
-            raise InputError("--by: no sample has such a field", key=name, found=name, hint=nearest(name, seen))
-    if not matched:
+            raise InputError(
+                "--by: no sample has such a field", key=name, found=name, hint=nearest(name, joined.fields)
+            )
+    if not matched and not metrics:
         raise InputError("no label matches a judged sample", hint="do the ids of labels and samples agree?")
     return joined
 
@@ -141,10 +161,10 @@ def _add(
     row: SampleRow,
     outcome_row: OutcomeRow,
     truths: Truths,
-    by: tuple[str, ...],
+    names: tuple[tuple[str, ...], tuple[str, ...]],
     truth_rubric: Rubric | None,
 ) -> int:
-    """Add one judged sample; how many labels it met."""
+    """Add one judged sample with its slices and metrics (`names`); how many labels it met."""
     sample, outcome = row.sample, outcome_row.outcome
     rubric, matched = rubric_for(whole, sample), 0
     joined.samples += 1
@@ -152,7 +172,7 @@ def _add(
         joined.stages[outcome.stage] = joined.stages.get(outcome.stage, 0) + 1
     else:
         joined.judged += 1
-    shared = _Shared(row.group, row.cluster, _slices(sample, by), _seen(whole, sample))
+    shared = _Shared(row.group, row.cluster, _slices(sample, names[0]), _seen(whole, sample))
     for criterion in rubric.criteria:
         _one_scale(joined, criterion, sample)
         units = _units(sample, criterion, outcome, truths, shared)
@@ -162,7 +182,9 @@ def _add(
     reward = outcome_row.reward.value
     joined.rewards.append(
         RewardRow(
-            sample.id, row.group, row.cluster, reward, truth, shared.lexical, shared.length, isinstance(outcome, Verdict)
+            sample.id, row.group, row.cluster, reward, truth, shared.lexical, shared.length,
+            {name: value for name in names[1] if (value := sample.fields.get(name)) not in (None, "")},
+            isinstance(outcome, Verdict),
         )
     )  # fmt: skip
     return matched + (truth is not None)
@@ -215,7 +237,8 @@ def _units(
         level = None if rating is None else criterion.scale.names.index(rating.level)
         units.append(
             Unit(
-                sample.id, item, shared.group, shared.cluster, level, stage, reason,
+                sample.id, item, shared.group, shared.cluster, level,
+                None if rating is None else rating.value, stage, reason,
                 truths.of.get((sample.id, item, criterion.id)), ballots, shared.slices, shared.lexical, shared.length,
                 1.0 if rating is None else rating.unanimous,
             )

@@ -19,6 +19,7 @@ __all__ = ["Source", "TableColumns", "measure"]
 
 
 NO_COLUMNS = TableColumns()
+OPTION = {"metrics": "metric"}  # where the option is not spelled like the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Source:
     rows: Path | None = None
     ignore_unknown: bool = False
     frozen: bool = False
+    metrics: tuple[str, ...] = ()
 
 
 def measure(source: Source) -> Calibration:
@@ -51,9 +53,20 @@ def measure(source: Source) -> Calibration:
             "give a run, or --table FILE", expected="rftj calibrate RUN, or --table FILE --judge COL --human COL"
         )
     if source.table is not None:
-        for name in ("labels", "wide", "map", "truth", "truth_rubric", "split", "rows", "ignore_unknown", "frozen"):
+        for name in (
+            "labels",
+            "wide",
+            "map",
+            "truth",
+            "truth_rubric",
+            "split",
+            "rows",
+            "ignore_unknown",
+            "frozen",
+            "metrics",
+        ):
             if getattr(source, name) not in (None, False, ()):
-                raise InputError(f"--{name.replace('_', '-')} belongs to a run, not to --table")
+                raise InputError(f"--{OPTION.get(name, name.replace('_', '-'))} belongs to a run, not to --table")
         return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed))
     for name in ("judge", "human", "levels", "positive", "group", "no_verdict"):
         if getattr(source.columns, name) is not None:
@@ -71,6 +84,7 @@ def measure(source: Source) -> Calibration:
         seed=source.seed,
         ignore_unknown=source.ignore_unknown,
         frozen=source.frozen,
+        metrics=tuple(dict.fromkeys(source.metrics)),
     )
     run = open_run(source.run or "")
     if source.rows is not None:

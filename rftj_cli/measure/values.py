@@ -49,6 +49,14 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """Whether the bounds clear the bars: `yes`, `no` or `not shown`, and what decides it."""
+
+    answer: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Criterion:
     """One criterion: the table, its estimates, and what stands beside them.
 
@@ -84,6 +92,35 @@ class RewardReport:
     groups: int
     formula: str
     baselines: Sequence[Baseline] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """The samples whose score lies in [low, high]: the metric's rate or mean, and that over the one of all (`lift`)."""
+
+    low: float
+    high: float
+    outcome: Estimate
+    lift: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """What one score (the reward, a criterion, length alone) says of a metric, and the metric along the score."""
+
+    estimates: Estimates
+    along: Sequence[Along]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReport:
+    """Agreement with what production recorded. `kind` is yes/no or number; `missing` samples have no such field."""
+
+    name: str
+    kind: str
+    n: int
+    missing: int
+    rows: Mapping[str, MetricRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +160,6 @@ class Calibration:
     next: Sequence[str] = field(default=())
     level: float = LEVEL
     look: Look | None = None
+    trust: Mapping[str, Trust] = field(default_factory=dict)
+    metrics: Mapping[str, MetricReport] = field(default_factory=dict)
     schema: str = SCHEMA

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rftj_cli.measure.levels import KINDS, headline
+from rftj_cli.files.ledger import Look
+from rftj_cli.measure.levels import headline
+from rftj_cli.measure.trust import kind_of
 from rftj_cli.measure.values import Calibration, Criterion, Disagreement
+from rftj_cli.report import metric_report
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, interval, number
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.report.words import counted, cut, interval, number, ordinal
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 
 WORST = 5
 LONGEST = 120  # characters of a reason or a response
@@ -50,14 +53,20 @@ def _without_text(report: Calibration) -> Calibration:
 def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
     """Findings, the judge beside ceiling and baselines, pair accuracy, failures, worst disagreements, what next."""
     yield Facts(_about(report))
-    yield Heading("Finding")
-    yield Facts([(id, one.sentence) for id, one in report.criteria.items()] or [("-", "see the reward below")])
+    if report.trust:
+        yield Heading("Can this judge be trusted?")
+        yield Facts([(id, f"{one.answer}: {'; '.join(one.reasons)}") for id, one in report.trust.items()])
     if report.criteria:
-        yield Heading("Judge beside what else could be had, with 95% intervals")
+        yield Heading("Finding")
+        yield Facts([(id, one.sentence) for id, one in report.criteria.items()])
+    if report.criteria:
+        yield Heading(f"Judge beside what else could be had, with {percent(report.level)} intervals")
         yield _beside(report)
     if report.reward is not None:
         yield Heading("Reward: does it rank the responses to one task as the labels do?")
         yield Facts(list(_reward(report)))
+    for metric in report.metrics.values():
+        yield from metric_report.first(metric, report.level)
     yield Heading("Failures and warnings")
     yield Lines([_failures(report), *report.warnings])
     if report.disagreements:
@@ -87,6 +96,8 @@ def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
     if report.reward is not None:
         yield Heading(f"Reward: {report.reward.formula}")
         yield _estimates(report.reward.estimates)
+    for metric in report.metrics.values():
+        yield from metric_report.rest(metric)
     for field, values in report.slices.items():
         yield from _slices(field, values)
     if len(report.disagreements) > WORST:
@@ -107,13 +118,24 @@ def _about(report: Calibration) -> list[tuple[str, str]]:
     )
     rows.append(("samples", f"{counts.used:,} of {counts.samples:,} have a verdict and a label{groups}{clusters}"))
     rows.append(("truth", f"{report.truth} ({counted(counts.raters, 'rater')}), {report.split}, seed {report.seed}"))
+    if report.look is not None:
+        rows.append(("look", _look(report.look, report.level)))
     return rows
+
+
+def _look(look: Look, level: float) -> str:
+    """Which judge this is to meet the test split, and what that costs."""
+    known = "" if look.recorded else "; not written to the ledger (--frozen)"
+    place = ordinal(look.number)
+    return (
+        f"{place} judge to meet these test samples: intervals are {percent(level)} instead of {percent(LEVEL)}{known}"
+    )
 
 
 def _beside(report: Calibration) -> Grid:
     """The most telling estimate of each criterion, by the judge, by one rater, and by each baseline."""
     ids = list(report.criteria)
-    key = {id: headline(_kind(one))[0] if one.table else "spearman" for id, one in report.criteria.items()}
+    key = {id: headline(kind_of(one))[0] if one.table else "spearman" for id, one in report.criteria.items()}
     rows = [["judge", *(interval(report.criteria[id].estimates[key[id]]) for id in ids)]]
     ceilings = [_ceiling(report.criteria[id], key[id]) for id in ids]
     if any(ceilings):
@@ -130,10 +152,6 @@ def _beside(report: Calibration) -> Grid:
         return replace(columns[0], strong=frozenset({0}))
     lines = [[id, words[index], *(row[index + 1] for row in rows)] for index, id in enumerate(ids)]
     return Grid(["", "", *(row[0] for row in rows)], lines, left=2, instead=columns)
-
-
-def _kind(one: Criterion) -> str:
-    return "binary" if len(one.levels) == 2 and one.scale != "nominal" else KINDS.get(one.scale, "ordinal")
 
 
 def _ceiling(one: Criterion, key: str) -> str | None:

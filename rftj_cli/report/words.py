@@ -58,6 +58,14 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else many}"
 
 
+def ordinal(number: int) -> str:
+    """`first`, `second`, `third`, `4th`."""
+    few = ("first", "second", "third")
+    if number <= len(few):
+        return few[number - 1]
+    return f"{number}{'th' if 10 < number % 100 < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def cut(text: str, width: int) -> str:
     """Text on one line, cut to `width` characters."""
     line = " ".join(text.split())

@@ -1,0 +1,76 @@
+"""Can this judge be trusted? Bounds against the bars that a judge should clear before it becomes a reward.
+
+The bars are a proposal of rftj's for where nothing else is agreed (docs/statistics.md says where they come from); a
+project sets its own in the rules of `rftj gate`. What counts is the bound that the labels allow, not the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rftj_cli.measure.levels import KINDS
+from rftj_cli.measure.values import Calibration, Criterion, Trust
+from rftj_cli.stats.agreement import Kind
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.plan import labels_needed
+
+REWARD = "reward"
+GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
+BARS: Mapping[str, tuple[tuple[str, float], ...]] = {
+    "binary": (("tnr", 0.80), ("tpr", 0.70)),
+    "ordinal": (("kappa_quadratic", 0.40),),
+    "nominal": (("kappa", 0.40),),
+    "preference": (("pair_accuracy", 0.75),),
+    REWARD: (("pair_accuracy", 0.75),),
+}
+
+
+def trusts(report: Calibration) -> dict[str, Trust]:
+    """The answer for each criterion, and for the reward where the labels tell its answers apart."""
+    found = {id: _of_criterion(one) for id, one in report.criteria.items() if one.table}
+    if report.reward is not None and report.reward.pairs:
+        found[REWARD] = _answer(list(_checked(report.reward.estimates, BARS[REWARD], {"pair_accuracy": "pairs"})))
+    return found
+
+
+def kind_of(one: Criterion) -> Kind:
+    """The statistics' name of a criterion's scale."""
+    return "binary" if len(one.levels) == 2 and one.scale != "nominal" else KINDS.get(one.scale, "ordinal")
+
+
+def _of_criterion(one: Criterion) -> Trust:
+    kind = kind_of(one)
+    gap = None if one.raters is None else one.raters["ceiling"]["kappa_gap"]
+    if kind in ("ordinal", "nominal") and gap is not None and gap.low is not None and gap.low >= GAP:
+        return Trust("yes", (f"agrees with the raters as they do with each other (kappa gap at least {gap.low:.2f})",))
+    units = {"pair_accuracy": "pairs", **{name: f"{one.unit}s" for name in ("kappa", "kappa_quadratic")}}
+    if kind == "binary":
+        units |= {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[1]}"}
+    return _answer(list(_checked(one.estimates, BARS[kind], units)))
+
+
+def _checked(
+    estimates: Mapping[str, Estimate], bars: tuple[tuple[str, float], ...], units: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """For each bar the answer and the reason."""
+    for name, bar in bars:
+        one, words = estimates[name], name.replace("_", " ")
+        if one.value is None or one.low is None or one.high is None:
+            yield "not shown", f"{words} cannot be told: {one.note or 'no interval'}"
+        elif one.low >= bar:
+            yield "yes", f"{words} {one.value:.2f}, at least {one.low:.2f} (asked {bar:.2f})"
+        elif one.high < bar:
+            yield "no", f"{words} {one.value:.2f}, at most {one.high:.2f} (asked {bar:.2f})"
+        else:
+            needed = labels_needed(one, bar) if one.value > bar else None
+            more = (
+                "" if needed is None else f"; about {max(1, needed - one.n):,} more {units[name]}, if the value stays"
+            )
+            yield "not shown", f"{words} {one.value:.2f}, only at least {one.low:.2f} (asked {bar:.2f}){more}"
+
+
+def _answer(checked: list[tuple[str, str]]) -> Trust:
+    """no before not shown before yes, with the reasons of the answer."""
+    answers = [answer for answer, _ in checked]
+    answer = next((one for one in ("no", "not shown") if one in answers), "yes")
+    return Trust(answer, tuple(reason for one, reason in checked if one == answer))
