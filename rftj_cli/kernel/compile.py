@@ -11,8 +11,10 @@ from typing import Any, cast
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.kernel.checks import compile_check, no_essential_pitfall
-from rftj_cli.kernel.fields import LARGEST, Fields
+from rftj_cli.kernel.compile_reward import read_reward
+from rftj_cli.kernel.fields import Fields
 from rftj_cli.kernel.rubric import (
+    SAMPLINGS,
     Check,
     Criterion,
     Items,
@@ -20,7 +22,6 @@ from rftj_cli.kernel.rubric import (
     Kind,
     Parse,
     Prompt,
-    RewardSettings,
     Rubric,
 )
 from rftj_cli.kernel.scales import PREFERENCE, read_scale
@@ -50,8 +51,9 @@ def compile_rubric(data: object) -> Rubric:
         prompt=_prompt(root),
         judge=judge,
         parse=_parse(root, criteria, judge),
-        reward=_reward(root),
+        reward=read_reward(root),
         orders=_orders(root, kind),
+        sampling=_sampling(root),
         source=cast(Mapping[str, object], data),
     )
     root.done()
@@ -225,37 +227,18 @@ def _parse(root: Fields, criteria: tuple[Criterion, ...], judge: JudgeSettings) 
     return Parse(regex, {str(word).casefold(): str(level) for word, level in words.items()}, take)
 
 
-def _reward(root: Fields) -> RewardSettings:
-    fields = Fields(root.raw("reward", {}), "reward")
-    bounds = fields.rows("range", [0, 1])
-    if len(bounds) != 2 or not all(isinstance(b, (int, float)) and not isinstance(b, bool) for b in bounds):
-        raise InputError("a range is two numbers", key="reward.range", found=bounds, expected="[low, high]")
-    if not (bounds[0] < bounds[1] and abs(bounds[0]) <= LARGEST and abs(bounds[1]) <= LARGEST):
-        raise InputError("the range is empty or not finite", key="reward.range", found=bounds, expected="low < high")
-    low, high = float(bounds[0]), float(bounds[1])
-    failure = Fields(fields.raw("on_failure", {}), "reward.on_failure")
-    reward = RewardSettings(
-        low=low,
-        high=high,
-        combine=fields.choice("combine", ("weighted_mean", "all_pass", "minimum"), "weighted_mean"),
-        on_service_failure=_on_failure(failure, "service", low, high),
-        on_content_failure=_on_failure(failure, "content", low, high),
-    )
-    failure.done()
-    fields.done()
-    return reward
-
-
-def _on_failure(fields: Fields, name: str, low: float, high: float) -> float | None:
-    if fields.raw(name, "error") == "error":
-        return None
-    return float(fields.number(name, low=low, high=high))
-
-
 def _orders(root: Fields, kind: Kind) -> Any:
     if kind == "rubric" and root.has("orders"):
         raise InputError("only a preference rubric has orders", key="orders", hint="did you mean `kind: preference`?")
     return root.choice("orders", ("both", "given"), "both")
+
+
+def _sampling(root: Fields) -> Any:
+    """How the samples that have labels were chosen from all: what corrected rates may assume."""
+    fields = Fields(root.raw("labels", {}), "labels")
+    found = fields.choice("sampling", SAMPLINGS, None)
+    fields.done()
+    return found
 
 
 def _whole(rubric: Rubric) -> None:

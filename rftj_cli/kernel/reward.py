@@ -2,13 +2,14 @@
 
 Each criterion and check gives u in [0, 1]; with w its weight, reward = low + (high - low) * sum(w u) / sum(w). Where
 weights are negative (pitfalls) the sum is scaled between its attainable minimum and maximum. A failed essential gives
-`low` whatever else holds.
+`low` whatever else holds. Where calibration learned a monotone map, it is applied last.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import SERVICE_STAGES, Failure, Outcome, Part, Reward, Verdict
@@ -23,19 +24,32 @@ def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -
     )
     for part in tested:
         if part.essential and part.u == 0:
-            return Reward(rubric.reward.low, tested, f"essential check {part.id} failed")
+            return Reward(_mapped(rubric.reward, rubric.reward.low), tested, f"essential check {part.id} failed")
     if isinstance(outcome, Failure):
         return _of_failure(rubric, outcome, tested)
     parts = tuple(_part(rubric, criterion, outcome) for criterion in rubric.criteria) + tested
     for part in parts:
         if part.essential and part.u == 0:
-            return Reward(rubric.reward.low, parts, f"essential criterion {part.id} failed")
-    return Reward(_in_range(rubric.reward, _combine(rubric, parts)), parts)
+            return Reward(_mapped(rubric.reward, rubric.reward.low), parts, f"essential criterion {part.id} failed")
+    return Reward(_mapped(rubric.reward, _in_range(rubric.reward, _combine(rubric, parts))), parts)
 
 
 def _in_range(reward: RewardSettings, share: float) -> float:
     """low + (high - low) * share; rounding never takes it out of the range, and the best is `high` itself."""
     return reward.high if share == 1 else min(reward.high, reward.low + (reward.high - reward.low) * share)
+
+
+def _mapped(reward: RewardSettings, value: float) -> float:
+    """`value` through the learned map: straight lines between the knots, constant beyond them."""
+    knots = reward.map
+    if not knots:
+        return value
+    if value <= knots[0][0]:
+        return knots[0][1]
+    for (x0, y0), (x1, y1) in pairwise(knots):
+        if value < x1:
+            return min(y1, max(y0, y0 + (y1 - y0) * ((value - x0) / (x1 - x0))))
+    return knots[-1][1]
 
 
 def _of_failure(rubric: Rubric, failure: Failure, tested: tuple[Part, ...]) -> Reward:

@@ -14,6 +14,7 @@ from typing import Literal
 from rftj_cli.kernel.canonical import digest
 
 Kind = Literal["rubric", "preference"]
+SAMPLINGS = ("random", "balanced", "other")
 _SERVING = ("allow_regions", "cache", "tier")  # settings of the judge that do not change what it says
 _SINCE: Mapping[str, object] = {"structure": "auto", "logprobs": False, "guardrail": None}
 FORMAT = 1  # raised when the kernel's reading of a rubric changes, so that old fingerprints do not vouch for new code
@@ -164,13 +165,17 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class RewardSettings:
-    """How ratings and checks become one number. A None in `on_failure` means that a failure has no reward."""
+    """How ratings and checks become one number. A None in `on_failure` means that a failure has no reward.
+
+    `map` are knots (before, after) of a monotone map that calibration learned; rewards of failures are not mapped.
+    """
 
     low: float = 0.0
     high: float = 1.0
     combine: Literal["weighted_mean", "all_pass", "minimum"] = "weighted_mean"
     on_service_failure: float | None = None
     on_content_failure: float | None = None
+    map: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,7 @@ class Rubric:
     items: Items | None = None
     orders: Literal["both", "given"] = "both"
     description: str = ""
+    sampling: Literal["random", "balanced", "other"] | None = None  # of the samples that have labels
     source: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)  # what it was compiled from
 
     def criterion(self, id: str) -> Criterion | None:
@@ -220,11 +226,14 @@ class Rubric:
     @cached_property
     def reward_content(self) -> dict[str, object]:
         """All that turns verdicts into a reward, as plain data."""
+        reward = asdict(self.reward)
+        if not self.reward.map:  # left out where there is none, so that fingerprints from before stand
+            del reward["map"]
         return {
             "format": FORMAT,
             "criteria": [{"id": c.id, "weight": c.weight, "essential": c.essential} for c in self.criteria],
             "checks": [asdict(check) for check in self.checks],
-            "reward": asdict(self.reward),
+            "reward": reward,
             "items": None if self.items is None else {"empty": self.items.empty, "combine": self.items.combine},
         }
 

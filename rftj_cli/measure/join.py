@@ -264,7 +264,9 @@ def _truth_reward(rubric: Rubric, sample: Sample, truths: Truths, outcome: Verdi
             ratings.append(Rating(criterion.id, item, level.name, level.value))
     response = str(sample.fields.get("response"))
     checks = [run_check(check, response, sample.fields.get("reference")) for check in rubric.checks]
-    return reward_of(rubric, Verdict(tuple(ratings), ()), checks).value
+    # A learned map carries the judge's score to the labels' scale: the labels' own reward is on it already.
+    plain = replace(rubric, reward=replace(rubric.reward, map=()))
+    return reward_of(plain, Verdict(tuple(ratings), ()), checks).value
 
 
 def criteria_of(joined: Joined) -> list[str]:
