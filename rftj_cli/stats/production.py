@@ -12,7 +12,7 @@ from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, symmetric_interval
 from rftj_cli.stats.numeric import spearman_influence
-from rftj_cli.stats.shares import share
+from rftj_cli.stats.shares import mean, share
 
 BINS = 10
 
@@ -55,19 +55,10 @@ def by_score(
     for one in range(int(code.max(initial=-1)) + 1):
         inside = code == one
         within = None if clusters is None else keys[inside]
-        mean = share(x[inside], clusters=within, level=level) if binary else _mean(x[inside], within, level)
-        found.append(Bin(float(y[inside].min()), float(y[inside].max()), mean, _lift(x, inside, keys, level)))
+        of = share if binary else mean
+        inner = of(x[inside], clusters=within, level=level)
+        found.append(Bin(float(y[inside].min()), float(y[inside].max()), inner, _lift(x, inside, keys, level)))
     return tuple(found)
-
-
-def _mean(x: Floats, clusters: Ints | None, level: float) -> Estimate:
-    codes = None if clusters is None else np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    value, n = float(x.mean()), int(x.size)
-    se, units = item_se((x - value) / n, codes)
-    method = f"mean {percent(level)}, t({units - 1})"
-    if units < 2:
-        return Estimate(value, None, None, n, method, "only 1 independent unit: no interval")
-    return symmetric_interval(value, se, units, "identity", n, method, None if codes is None else few(units), level)
 
 
 def _lift(x: Floats, inside: np.ndarray[tuple[int], np.dtype[np.bool_]], keys: Ints, level: float) -> Estimate:
@@ -75,9 +66,9 @@ def _lift(x: Floats, inside: np.ndarray[tuple[int], np.dtype[np.bool_]], keys: I
     n, held, overall = x.size, int(inside.sum()), float(x.mean())
     if overall <= 0 or (x < 0).any():
         return Estimate.missing(held, "the outcome is not positive on the average, or negative somewhere")
-    mean = float(x[inside].mean())
-    value = mean / overall
-    pull = (np.where(inside, (x - mean) / held, 0.0) - value * (x - overall) / n) / overall
+    height = float(x[inside].mean())
+    value = height / overall
+    pull = (np.where(inside, (x - height) / held, 0.0) - value * (x - overall) / n) / overall
     se, units = item_se(pull, keys)
     method = f"influence {percent(level)}, t({units - 1}), {SCALES['log']}"
     return symmetric_interval(value, se, units, "log", held, method, None, level) if units > 1 else Estimate(

@@ -1,4 +1,4 @@
-"""A share of units with credits between 0 and 1, where units may belong to clusters."""
+"""A share of units with credits between 0 and 1, or a mean of numbers, where units may belong to clusters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import few
-from rftj_cli.stats.estimate import LEVEL, Estimate
+from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.intervals import symmetric_interval
 
 
 def share(
@@ -41,3 +42,18 @@ def share(
         deff = max(1.0, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
     caution = note or (few(groups) if groups < n else None)
     return proportion(float(w @ x), n, deff=deff, units=groups, note=caution, level=level)
+
+
+def mean(x: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL) -> Estimate:
+    """The mean of numbers (n,) with a t interval; clusters: (n,) any keys, whose sums are then the independent pieces."""
+    values: Floats = np.asarray(x, dtype=np.float64)
+    n = int(values.size)
+    if n == 0:
+        return Estimate.missing(0, "no items")
+    codes = None if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    value = float(values.mean())
+    se, units = item_se((values - value) / n, codes)
+    method = f"mean {percent(level)}, t({units - 1})"
+    if units < 2:
+        return Estimate(value, None, None, n, method, "only 1 independent unit: no interval")
+    return symmetric_interval(value, se, units, "identity", n, method, None if codes is None else few(units), level)
