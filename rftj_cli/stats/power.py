@@ -1,0 +1,167 @@
+"""How many labels a wanted interval or decision takes, and where to put them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import bdtr, betaincinv, ndtr, ndtri
+
+from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.binomial import wilson
+from rftj_cli.stats.estimate import LEVEL
+from rftj_cli.stats.table import fce_variance, kappa
+
+MOST = 100_000  # labels beyond which nobody plans
+
+
+def binary_shares(pass_rate: float, kappa_value: float) -> Floats:
+    """Cell shares (2, 2) of a judge with this kappa whose pass rate is that of the labels."""
+    _inside("pass rate", pass_rate)
+    if not -1 < kappa_value < 1:
+        raise ValueError(f"kappa must lie inside (-1, 1), not {kappa_value:g}")
+    p, q = pass_rate, 1 - pass_rate
+    off = p * q * (1 - kappa_value)
+    shares = np.array([[q - off, off], [off, p - off]])
+    if (shares < -1e-12).any():
+        raise ValueError(f"no judge has kappa {kappa_value:g} at a pass rate of {pass_rate:g}")
+    return np.asarray(np.maximum(shares, 0.0))
+
+
+def table_labels(shares: Floats, w: Floats, half_width: float, *, level: float = LEVEL, deff: float = 1.0) -> int:
+    """Labels for an interval of weighted kappa of +-`half_width`, by the variance of Fleiss, Cohen and Everitt (1969).
+
+    shares: (k, k) expected cell shares, truth x verdict; w: (k, k) weights; deff: design effect of clustered items
+    """
+    if not 0 < half_width < 1:
+        raise ValueError(f"a half-width lies inside (0, 1), not {half_width:g}")
+    table = np.asarray(shares, np.float64) / float(np.sum(shares))
+    variance = float(fce_variance(table, w))
+    if not np.isfinite(variance) or not np.isfinite(float(kappa(table, w))):
+        raise ValueError("kappa is undefined where all labels and verdicts are one class")
+    return max(2, ceil(deff * variance * (float(ndtri(0.5 + level / 2)) / half_width) ** 2 - 1e-9))
+
+
+def kappa_labels(
+    half_width: float, *, pass_rate: float, kappa_value: float, level: float = LEVEL, deff: float = 1.0
+) -> int:
+    """Labels for an interval of kappa of +-`half_width`: pass and fail, both sides passing the same share."""
+    return table_labels(binary_shares(pass_rate, kappa_value), np.eye(2), half_width, level=level, deff=deff)
+
+
+def rate_labels(rate: float, half_width: float, *, level: float = LEVEL, deff: float = 1.0) -> int:
+    """Labels for Wilson's interval of a rate to be no wider than 2 `half_width`."""
+    if not (0 <= rate <= 1 and 0 < half_width < 1):
+        raise ValueError("a rate lies in [0, 1], a half-width inside (0, 1)")
+
+    def wide(n: int) -> bool:
+        low, high = wilson(rate * n, n, level)
+        return high - low > 2 * half_width
+
+    return ceil(deff * _smallest(lambda n: not wide(n)))
+
+
+def mcnemar_labels(discordance: float, gain: float, *, power: float = 0.8, alpha: float = 0.05) -> int:
+    """Items on which two judges must be compared to see a gain in agreement (Connor 1987, without continuity).
+
+    discordance: share of items on which exactly one of the two is right; gain: difference of their agreement
+    """
+    if not 0 < gain <= discordance <= 1:
+        raise ValueError("a gain is above 0 and at most the discordance")
+    _inside("power", power)
+    _inside("alpha", alpha)
+    z_alpha, z_power = float(ndtri(1 - alpha / 2)), float(ndtri(power))
+    top = z_alpha * sqrt(discordance) + z_power * sqrt(discordance - gain * gain)
+    return ceil((top / gain) ** 2 - 1e-9)
+
+
+def gate_labels(true: float, bound: float, *, power: float = 0.8, level: float = 0.90) -> int:
+    """Labels of a class with which a judge whose rate is `true` clears `bound` with the lower end of Wilson's interval.
+
+    level: of the two-sided interval; .90 is one-sided 95%. The chance to pass is that of exact binomial sums. It rises in a
+    sawtooth: the answer is the smallest size that reaches `power`; a few sizes above it fall just short again.
+    """
+    if not 0 < bound < true < 1:
+        raise ValueError("needs 0 < bound < true < 1")
+    _inside("power", power)
+    near = _smallest(lambda n: float(np.mean([_pass_chance(n + i, true, bound, level) for i in range(10)])) >= power)
+    return next(n for n in range(max(1, near // 2), MOST + 1) if _pass_chance(n, true, bound, level) >= power)
+
+
+def _pass_chance(n: int, true: float, bound: float, level: float) -> float:
+    """P(Wilson's lower bound >= bound), X ~ Bin(n, true): the bound rises with X, so bisect for the least X."""
+    low, high = 0, n + 1
+    while low < high:
+        middle = (low + high) // 2
+        if wilson(middle, n, level)[0] >= bound:
+            high = middle
+        else:
+            low = middle + 1
+    return 0.0 if low > n else 1.0 - (float(bdtr(low - 1, n, true)) if low else 0.0)
+
+
+def zero_failures_bound(n: int, *, level: float = LEVEL) -> float:
+    """What the failure rate may still be after 0 failures in n: the one-sided upper bound of Clopper and Pearson."""
+    if n < 1:
+        raise ValueError("needs one trial or more")
+    return float(betaincinv(1, n, level))
+
+
+def power_of_mcnemar(n: int, discordance: float, gain: float, *, alpha: float = 0.05) -> float:
+    """The chance to see a gain with n items, by the same normal approximation as `mcnemar_labels`."""
+    if not (0 < gain <= discordance <= 1 and n > 0):
+        raise ValueError("a gain is above 0 and at most the discordance, n above 0")
+    top = gain * sqrt(n) - float(ndtri(1 - alpha / 2)) * sqrt(discordance)
+    return float(ndtr(top / sqrt(max(discordance - gain * gain, 1e-12))))
+
+
+def neyman(counts: ArrayLike, errors: ArrayLike, n: int, *, least: int = 2) -> Ints:
+    """How many of `n` labels go to each stratum: in proportion to N sqrt(e (1 - e)) (Neyman 1934).
+
+    counts: (s,) units that can be labelled; errors: (s,) expected error rates. Every stratum gets `least` (or all it
+    has) where n suffices, none more than it has, and all together min(n, sum of counts).
+    """
+    size = np.asarray(counts, np.int64)
+    rate = np.asarray(errors, np.float64)
+    if size.shape != rate.shape or size.ndim != 1 or (size < 0).any() or not ((rate >= 0) & (rate <= 1)).all():
+        raise ValueError("counts and error rates must be of one length, counts not negative, rates in [0, 1]")
+    total = min(int(n), int(size.sum()))
+    pull = size * np.sqrt(rate * (1 - rate)) + 1e-9 * size
+    given = np.minimum(size, least)
+    if given.sum() > total:
+        given = np.zeros_like(size)
+    while (left := total - int(given.sum())) > 0:
+        open_ = given < size
+        want = pull * open_ / float((pull * open_).sum()) * total
+        short = np.where(open_, np.maximum(want - given, 0.0), 0.0)
+        short = short if short.sum() > 0 else (size - given).astype(np.float64)
+        share = short / short.sum() * left
+        more = np.minimum(np.floor(share).astype(np.int64), size - given)
+        if more.sum() == 0:  # what rounding leaves goes to the largest remainders
+            order = np.argsort(-np.where(open_, share, -1.0), kind="stable")[: min(left, int(open_.sum()))]
+            more[order] = 1
+        given = given + more
+    return given.astype(np.int64)
+
+
+def _smallest(holds: Callable[[int], bool]) -> int:
+    """The smallest n up to 100,000 for which `holds`, which is false below some n and true from there on."""
+    low, high = 1, 2
+    while not holds(high):
+        low, high = high, high * 2
+        if high > MOST:
+            return MOST
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _inside(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie inside (0, 1), not {value:g}")
