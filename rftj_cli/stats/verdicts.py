@@ -1,0 +1,72 @@
+"""From a difference with its interval to a word: better, equivalent, not worse, worse or undecided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rftj_cli.stats.arrays import Floats
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.plan import labels_needed
+
+Word = Literal["better", "equivalent", "not_worse", "worse", "undecided"]
+
+KAPPA_MARGIN, SHARE_MARGIN = 0.05, 0.03  # differences that nobody would act on
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a comparison came to, why, and how many items in all would decide it (None where that cannot be said)."""
+
+    word: Word
+    why: str
+    margin: float
+    needed: int | None = None
+
+
+def judge_change(difference: Estimate, margin: float, *, narrow: Estimate | None = None) -> Change:
+    """The word for `difference` (B - A, 95%), with `margin` > 0 the largest difference that does not matter.
+
+    narrow: the same difference with its 90% interval, for the two one-sided tests of equivalence (Schuirmann 1987);
+    without it the 95% interval is used, which is stricter. A difference that is not 0 counts as such even inside the
+    margin: `better` or `worse` come first, and `why` says that it is small. "Not shown to differ" is `undecided`.
+    """
+    if not margin > 0:
+        raise ValueError(f"a margin is above 0, not {margin:g}")
+    low, high = difference.low, difference.high
+    if difference.value is None or low is None or high is None:
+        return Change("undecided", difference.note or "the difference has no interval", margin)
+    inside = narrow if narrow is not None and narrow.low is not None and narrow.high is not None else difference
+    assert inside.low is not None and inside.high is not None
+    small = -margin < inside.low and inside.high < margin
+    if low > 0 or high < 0:
+        word: Word = "better" if low > 0 else "worse"
+        return Change(word, f"the interval excludes 0{', within the margin' if small else ''}", margin)
+    if small:
+        return Change("equivalent", f"the interval lies within +-{margin:g}", margin)
+    if low > -margin:
+        return Change("not_worse", f"at most {max(0.0, -low):.3f} worse, margin {margin:g}", margin)
+    target = 0.0 if abs(difference.value) > margin else -margin
+    return Change(
+        "undecided", "the interval holds both 0 and more than the margin", margin, labels_needed(difference, target)
+    )
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Adjusted p-values (m,) that keep the chance of any false rejection (Holm 1979, step-down)."""
+    given = np.asarray(p, np.float64)
+    if given.ndim != 1 or not ((given >= 0) & (given <= 1)).all():
+        raise ValueError("p-values lie in [0, 1]")
+    order = np.argsort(given, kind="stable")
+    raised = np.maximum.accumulate(given[order] * np.arange(given.size, 0, -1))
+    out = np.empty(given.size)
+    out[order] = np.minimum(raised, 1.0)
+    return out
+
+
+def replaces(difference: Estimate, se: float) -> bool:
+    """The Ladder's rule (Blum and Hardt 2015): a candidate replaces the incumbent only if better by more than one SE."""
+    return difference.value is not None and difference.value > se

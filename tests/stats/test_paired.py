@@ -1,0 +1,149 @@
+"""Two judges on the same items: published intervals and p-values, permutation by hand, coverage with clusters."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.contingency_tables import mcnemar
+
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.paired import (
+    agreement_difference,
+    agreement_p,
+    credit_difference,
+    kappa_difference,
+    kappa_p,
+    newcombe_10,
+)
+from rftj_cli.stats.table import cross_table, kappa
+
+
+def of_counts(both: int, only_a: int, only_b: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
+    a = np.repeat([1, 1, 0, 0], [both, only_a, only_b, neither])
+    b = np.repeat([1, 0, 1, 0], [both, only_a, only_b, neither])
+    return a, b
+
+
+def covers(found: Estimate, true: float) -> bool:
+    return found.low is not None and found.high is not None and found.low <= true <= found.high
+
+
+def test_intervals_are_newcombes() -> None:
+    """Agresti's approval ratings and Newcombe's own example, table II."""
+    assert newcombe_10(794, 150, 86, 570) == pytest.approx((0.02123, 0.05870), abs=5e-6)
+    assert newcombe_10(36, 12, 2, 0) == pytest.approx((0.05693, 0.34043), abs=5e-6)
+    low, high = newcombe_10(50, 0, 0, 0)
+    assert low < 0 < high
+    a, b = of_counts(794, 86, 150, 570)
+    found = agreement_difference(a, b)
+    assert (found.value, found.low) == pytest.approx((64 / 1600, 0.02123), abs=5e-6)
+
+
+def test_p_values_are_the_published_ones() -> None:
+    """Mid-p of 25 against 4, 5 against 15 and 86 against 150 (Fagerland's and Agresti's tables)."""
+    for b, c, p in ((25, 4, 5.948e-5), (5, 15, 0.026604), (121, 59, 3.267e-6)):
+        found = agreement_p(*of_counts(40, b, c, 10)).value
+        assert found == pytest.approx(p, rel=1e-3)
+    exact = mcnemar(np.array([[40, 25], [4, 10]]), exact=True).pvalue
+    assert agreement_p(*of_counts(40, 25, 4, 10)).value < exact  # type: ignore[operator]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 1)] * 2), min_size=1, max_size=40))
+def test_swapping_the_judges_turns_the_sign(rows: list[tuple[int, int]]) -> None:
+    a, b = np.array(rows).T
+    one, other = agreement_difference(a, b), agreement_difference(b, a)
+    assert one.value == pytest.approx(-other.value)  # type: ignore[operator]
+    assert one.low == pytest.approx(-other.high)  # type: ignore[operator]
+    assert agreement_p(a, b).value == agreement_p(b, a).value
+
+
+def test_permutation_is_that_over_all_swaps() -> None:
+    """Nine items: all 512 swaps by hand."""
+    rng = np.random.default_rng(4)
+    truth, a, b = (rng.integers(0, 3, 9) for _ in range(3))
+    eye = np.eye(3)
+
+    def gap(x: np.ndarray, y: np.ndarray) -> float:
+        return float(kappa(cross_table(truth, y, 3), eye) - kappa(cross_table(truth, x, 3), eye))
+
+    seen = abs(gap(a, b))
+    every = [
+        abs(gap(np.where(swap, b, a), np.where(swap, a, b))) >= seen - 1e-12
+        for swap in (np.array(s, dtype=bool) for s in product([0, 1], repeat=9))
+    ]
+    found = kappa_p(truth, a, b, 3)
+    assert found.value == pytest.approx(np.mean(every), abs=0.015)
+    assert kappa_p(truth, a, b, 3) == found
+    assert kappa_p(truth, a, a, 3).value == 1.0
+
+
+def judges(rng: np.random.Generator, n: int, right_a: float, right_b: float) -> tuple[np.ndarray, ...]:
+    truth = (rng.random(n) < 0.6).astype(int)
+    shared = rng.random(n)
+    a = np.where(np.where(rng.random(n) < 0.5, shared, rng.random(n)) < right_a, truth, 1 - truth)
+    b = np.where(np.where(rng.random(n) < 0.5, shared, rng.random(n)) < right_b, truth, 1 - truth)
+    return truth, a, b
+
+
+def true_kappa(right: float) -> float:
+    p1 = 0.6 * right + 0.4 * (1 - right)
+    return (right - (p1 * 0.6 + (1 - p1) * 0.4)) / (1 - (p1 * 0.6 + (1 - p1) * 0.4))
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_differences_are_covered(size: int) -> None:
+    """300 data sets of 120 items, alone and as 30 clusters of which half the items are copies."""
+    rng, hits, wide = np.random.default_rng(6), np.zeros(2), true_kappa(0.9) - true_kappa(0.8)
+    for _ in range(300):
+        truth, a, b = judges(rng, 120, 0.8, 0.9)
+        keys = np.repeat(np.arange(120 // size), size)
+        if size > 1:
+            source = np.where(rng.random(120) < 0.5, np.arange(120) // size * size, np.arange(120))
+            truth, a, b = truth[source], a[source], b[source]
+        hits += [
+            covers(kappa_difference(truth, a, b, 2, clusters=keys), wide),
+            covers(agreement_difference(a == truth, b == truth, clusters=keys), 0.1),
+        ]
+    assert (hits / 300 > 0.915).all() and (hits / 300 < 0.985).all()
+
+
+def test_a_true_null_is_rejected_seldom_by_cluster_too() -> None:
+    rng, hits = np.random.default_rng(7), np.zeros(2)
+    for _ in range(120):
+        truth, a, b = (one[np.arange(80) // 4 * 4] for one in judges(rng, 80, 0.8, 0.8))
+        keys = np.arange(80) // 4
+        p = [agreement_p(a == truth, b == truth, clusters=keys).value, kappa_p(truth, a, b, 2, clusters=keys).value]
+        hits += [one is not None and one < 0.05 for one in p]
+    assert (hits / 120 < 0.11).all()
+
+
+def test_judges_that_never_differ_are_not_shown_to_be_equal() -> None:
+    truth = np.array([0, 1] * 20)
+    found = kappa_difference(truth, truth, truth, 2)
+    assert (
+        found.value == 0 and found.low is not None and found.low < -0.05 and found.note == "A and B never differ here"
+    )
+    by_cluster = kappa_difference(truth, truth, truth, 2, clusters=np.arange(40) // 4)
+    assert by_cluster.low < found.low  # type: ignore[operator]
+    assert agreement_difference([1] * 40, [1] * 40).high > 0.05  # type: ignore[operator]
+
+
+def test_undefined_is_missing() -> None:
+    ones = np.ones(5, dtype=int)
+    assert kappa_difference(ones, ones, ones, 2).value is None
+    assert kappa_p(ones, ones, ones, 2).value is None
+    assert agreement_difference([], []).note == "no items"
+    with pytest.raises(ValueError, match="1 or 0"):
+        agreement_difference([0, 2], [1, 1])
+    with pytest.raises(ValueError, match="one length"):
+        credit_difference([0.5], [0.5, 1])
+
+
+def test_credits_are_a_paired_t_test() -> None:
+    found = credit_difference([0, 0.5, 1, 0.5], [1, 1, 1, 0.5])
+    d = np.array([1, 0.5, 0, 0])
+    assert found.low == pytest.approx(d.mean() - 3.182446 * d.std(ddof=1) / 2, abs=1e-6)
