@@ -1,0 +1,167 @@
+"""Is a judge that says 80% right 80% of the time? Scores of probabilities, and how they part into their causes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rftj_cli.stats.arrays import Bools, Floats, Ints
+from rftj_cli.stats.clusters import few
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.production import equal_bins
+from rftj_cli.stats.shares import mean, share
+
+BINS, LEAST = 10, 200
+RESAMPLES = 2_000
+CLIP = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Murphy:
+    """brier = reliability - resolution + uncertainty + within (Murphy 1973): within is 0 unless a bin holds unequal
+    probabilities (the two terms that binning leaves out, Stephenson 2008)."""
+
+    brier: float
+    reliability: float
+    resolution: float
+    uncertainty: float
+    within: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One bin of the reliability curve: what the judge said on average, and how often it was so."""
+
+    said: float
+    was: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """brier: mean (p - y)^2; log_loss: mean -log of the probability given to what was (p clipped to [1e-6, 1 - 1e-6])
+
+    skill: 1 - brier/uncertainty, 0 for always saying the base rate; ece: see `calibration_error`
+    """
+
+    brier: Estimate
+    log_loss: Estimate
+    skill: Estimate
+    ece: Estimate
+    parts: Murphy
+    curve: tuple[Point, ...]
+
+
+def probability_scores(
+    p: ArrayLike, truth: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0, level: float = LEVEL
+) -> Probabilities | None:
+    """All scores of probabilities p (n,) that the truth (n,) of 0 and 1 is positive; None without items."""
+    q, y = _checked(p, truth)
+    if q.size == 0:
+        return None
+    brier = mean((q - y) ** 2, clusters=clusters, level=level)
+    clipped = np.clip(q, CLIP, 1 - CLIP)
+    loss = mean(-(y * np.log(clipped) + (1 - y) * np.log1p(-clipped)), clusters=clusters, level=level)
+    bins = equal_bins(q, BINS)
+    return Probabilities(
+        brier,
+        loss,
+        _skill(q, y, clusters, level),
+        calibration_error(q, y, clusters=clusters, seed=seed, level=level),
+        murphy(q, y, bins),
+        _curve(q, y, bins, clusters, level),
+    )
+
+
+def murphy(p: ArrayLike, truth: ArrayLike, bins: Ints | None = None) -> Murphy:
+    """The Brier score in its parts, by bins (n,) of codes, by default one for each distinct probability."""
+    q, y = _checked(p, truth)
+    codes = np.unique(q, return_inverse=True)[1] if bins is None else bins
+    n, counts = q.size, np.bincount(codes).astype(np.float64)
+    counts = np.maximum(counts, 1)
+    said, was = np.bincount(codes, weights=q) / counts, np.bincount(codes, weights=y) / counts
+    base = float(y.mean())
+    within = float(((q - said[codes]) ** 2).mean() - 2 * ((q - said[codes]) * (y - was[codes])).mean())
+    return Murphy(
+        brier=float(((q - y) ** 2).mean()),
+        reliability=float((counts * (said - was) ** 2).sum() / n),
+        resolution=float((counts * (was - base) ** 2).sum() / n),
+        uncertainty=base * (1 - base),
+        within=within,
+    )
+
+
+def calibration_error(
+    p: ArrayLike, truth: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0, level: float = LEVEL
+) -> Estimate:
+    """Root mean squared gap between said and was over up to 10 bins of equal size, debiased (Kumar, Liang, Ma 2019).
+
+    Each bin's squared gap is lessened by its own variance was (1 - was)/(m - 1), without which a calibrated judge seems
+    not to be; below 0 the sum counts as 0. Interval: percentile bootstrap of items (whole clusters), centred as the
+    estimate is. Missing below 200 items, where it says nothing.
+    """
+    q, y = _checked(p, truth)
+    n = int(q.size)
+    method = f"debiased, {BINS} bins of equal size, bootstrap {percent(level)}, {RESAMPLES} resamples, seed {seed}"
+    if n < LEAST:
+        return Estimate.missing(
+            n, f"fewer than {LEAST} items: the error of the bins would be read as the judge's", method
+        )
+    bins = equal_bins(q, BINS)
+    keys = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
+    units, count = int(keys.max()) + 1, int(bins.max()) + 1
+    sums = np.zeros((units, 3 * count))
+    for place, weight in enumerate((np.ones(n), q, y)):
+        np.add.at(sums, (keys, place * count + bins), weight)
+    value = float(_debiased(sums.sum(0)[None], count)[0])
+    rng, draws = np.random.default_rng(seed), []
+    step = max(1, 20_000_000 // units)
+    for start in range(0, RESAMPLES, step):
+        weights = rng.multinomial(units, np.full(units, 1 / units), size=min(step, RESAMPLES - start))
+        draws.append(_squared(weights @ sums, count, twice=True))
+    low, high = np.sqrt(np.maximum(np.quantile(np.concatenate(draws), [0.5 - level / 2, 0.5 + level / 2]), 0.0))
+    note = few(units) if units < n else None
+    return Estimate(value, min(float(low), value), max(float(high), value), n, method, note)
+
+
+def _debiased(sums: Floats, count: int) -> Floats:
+    return np.sqrt(np.maximum(_squared(sums, count, twice=False), 0.0))
+
+
+def _squared(sums: Floats, count: int, *, twice: bool) -> Floats:
+    """Debiased squared error of stacks of bin sums (B, 3 count); a resample has the variance twice: its own and the data's."""
+    m, said, was = sums[:, :count], sums[:, count : 2 * count], sums[:, 2 * count :]
+    safe = np.maximum(m, 1)
+    rate = was / safe
+    noise = np.where(m > 1, rate * (1 - rate) / np.maximum(m - 1, 1), 0.0)
+    gap = (said / safe - rate) ** 2 - (2 if twice else 1) * noise
+    return np.asarray((np.where(m > 0, m * gap, 0.0)).sum(1) / m.sum(1))
+
+
+def _skill(q: Floats, y: Floats, clusters: ArrayLike | None, level: float) -> Estimate:
+    """1 - Brier/(base (1 - base)); the interval is that of the difference to the base rate's score, over it."""
+    base = float(y.mean())
+    worst = base * (1 - base)
+    if worst == 0:
+        return Estimate.missing(int(q.size), "the truth never varies")
+    gain = mean((base - y) ** 2 - (q - y) ** 2, clusters=clusters, level=level)
+    value, low, high = (None if one is None else one / worst for one in (gain.value, gain.low, gain.high))
+    return Estimate(value, low, high, gain.n, gain.method, gain.note)
+
+
+def _curve(q: Floats, y: Floats, bins: Ints, clusters: ArrayLike | None, level: float) -> tuple[Point, ...]:
+    keys = None if clusters is None else np.asarray(clusters)
+    points = []
+    for one in range(int(bins.max()) + 1):
+        inside: Bools = bins == one
+        within = None if keys is None else keys[inside]
+        points.append(Point(float(q[inside].mean()), share(y[inside], clusters=within, level=level)))
+    return tuple(points)
+
+
+def _checked(p: ArrayLike, truth: ArrayLike) -> tuple[Floats, Floats]:
+    q, y = np.asarray(p, np.float64), np.asarray(truth, np.float64)
+    if q.shape != y.shape or q.ndim != 1 or not ((q >= 0) & (q <= 1)).all() or not np.isin(y, (0.0, 1.0)).all():
+        raise ValueError("probabilities lie in [0, 1], the truth is 0 or 1, in arrays of one length")
+    return q, y

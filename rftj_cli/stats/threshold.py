@@ -1,0 +1,125 @@
+"""At which score to say yes: the threshold with the best Youden's J or the least cost, and what the choice itself costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rftj_cli.stats.arrays import Bools, Floats, Ints
+from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.intervals import symmetric_interval
+from rftj_cli.stats.shares import mean, share
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Yes from `value` on. Any threshold in [low, high], the plateau, is not shown to be worse than the best
+    (two standard errors of the paired difference); `value` is its middle.
+
+    goal: `J` (largest) or `cost` (least, mean per item); apparent: at `value` on the items it was chosen by; crossed: on
+    items it was not chosen by; tpr, tnr: at `value`
+    """
+
+    value: float
+    low: float
+    high: float
+    goal: str
+    apparent: float
+    crossed: Estimate
+    tpr: Estimate
+    tnr: Estimate
+
+
+def choose_threshold(
+    score: ArrayLike,
+    truth: ArrayLike,
+    *,
+    costs: tuple[float, float] | None = None,
+    clusters: ArrayLike | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Threshold | None:
+    """The threshold for scores (n,) against truth (n,) of 0 and 1; None where the truth or the scores never vary.
+
+    costs: of a false yes and of a false no; without them J = tpr + tnr - 1 is maximised. clusters: (n,) keys, kept whole
+    in the five folds of the cross-fitted estimate (folds drawn with `seed`).
+    """
+    x, y = np.asarray(score, np.float64), np.asarray(truth, np.float64)
+    if x.shape != y.shape or x.ndim != 1 or not np.isfinite(x).all() or not np.isin(y, (0.0, 1.0)).all():
+        raise ValueError("scores are finite, the truth is 0 or 1, in arrays of one length")
+    if costs is not None and not (min(costs) >= 0 and max(costs) > 0):
+        raise ValueError("costs are not negative, and not both 0")
+    if x.size == 0 or np.ptp(y) == 0 or np.ptp(x) == 0:
+        return None
+    codes = None if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    value, low, high = _plateau(x, y, costs)
+    yes = x >= value
+    loss = _loss(yes, y, costs)
+    units = np.arange(x.size) if codes is None else codes
+    fold = (np.random.default_rng(seed).permutation(int(units.max()) + 1) % FOLDS)[units]
+    crossed: Bools = np.zeros(x.size, dtype=np.bool_)
+    for one in np.unique(fold):
+        held, kept = fold == one, fold != one
+        usable = kept.any() and np.ptp(y[kept]) > 0 and np.ptp(x[kept]) > 0
+        crossed[held] = x[held] >= (_plateau(x[kept], y[kept], costs)[0] if usable else value)
+    passing = y == 1
+    keys = (None, None) if codes is None else (codes[passing], codes[~passing])
+    return Threshold(
+        value, low, high,
+        "J" if costs is None else "cost",
+        float(loss.mean()) if costs is not None else float(yes[passing].mean() - yes[~passing].mean()),
+        _j(crossed, y, codes, level) if costs is None else mean(_loss(crossed, y, costs), clusters=codes, level=level),
+        share(yes[passing], clusters=keys[0], level=level),
+        share(~yes[~passing], clusters=keys[1], level=level),
+    )  # fmt: skip
+
+
+def _loss(yes: Bools, y: Floats, costs: tuple[float, float] | None) -> Floats:
+    """What each item costs; without costs each error counts by the size of its class, so that the mean is 1 - (J + 1)/2."""
+    false_yes, false_no = costs or (0.5 / float((y == 0).mean() or 1), 0.5 / float((y == 1).mean() or 1))
+    return np.where(y == 0, yes * false_yes, ~yes * false_no).astype(np.float64)
+
+
+def _plateau(x: Floats, y: Floats, costs: tuple[float, float] | None) -> tuple[float, float, float]:
+    """The middle and the ends of the run of cuts around the best that are not shown to be worse."""
+    values, run = np.unique(x, return_inverse=True)
+    always, never = _loss(np.ones(x.size, dtype=np.bool_), y, costs), _loss(np.zeros(x.size, dtype=np.bool_), y, costs)
+    # Cut i says yes from values[i] on: below it `never`, from it on `always`.
+    below = np.concatenate([[0.0], np.cumsum(np.bincount(run, weights=never))])
+    above = np.concatenate([[0.0], np.cumsum(np.bincount(run, weights=always))])
+    total = (below + above[-1] - above)[1:-1] / x.size  # cuts between two scores that occur
+    cuts = (values[:-1] + values[1:]) / 2
+    best = int(total.argmin())
+    near = total <= total[best] + 2 * _paired_se(x, cuts, always - never, best, total)
+    first = best - int(np.argmin(np.append(near[: best + 1][::-1], False))) + 1
+    last = best + int(np.argmin(np.append(near[best:], False))) - 1
+    low, high = float(cuts[first]), float(cuts[last])
+    return (low + high) / 2, low, high
+
+
+def _paired_se(x: Floats, cuts: Floats, change: Floats, best: int, total: Floats) -> Floats:
+    """Standard error of each cut's loss less that of the best: only items between the two cuts differ, by `change` (n,)."""
+    order = np.argsort(x, kind="stable")
+    gap = change[order] ** 2
+    upto = np.concatenate([[0.0], np.cumsum(gap)])[np.searchsorted(x[order], cuts)]
+    squares = np.abs(upto - upto[best])
+    n = x.size
+    return np.asarray(np.sqrt(np.maximum(squares / n - (total - total[best]) ** 2, 0.0) / n))
+
+
+def _j(yes: Bools, y: Floats, codes: Ints | None, level: float) -> Estimate:
+    """J of decisions (n,), linearised: each class's mean has its own pull."""
+    passing = y == 1
+    tpr, fpr = float(yes[passing].mean()), float(yes[~passing].mean())
+    pull = np.where(passing, (yes - tpr) / passing.sum(), -(yes - fpr) / (~passing).sum())
+    se, units = item_se(pull, codes)
+    method = f"cross-fitted, influence {percent(level)}, t({units - 1})"
+    if units < 2:
+        return Estimate(tpr - fpr, None, None, int(y.size), method, "only 1 cluster: no interval")
+    note = None if codes is None else few(units)
+    return symmetric_interval(tpr - fpr, se, units, "fisher", int(y.size), method, note, level)
