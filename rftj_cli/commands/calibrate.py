@@ -37,6 +37,14 @@ def calibrate(
         list[str] | None,
         typer.Option(help="What production recorded: a number or a yes/no in this field.", metavar="FIELD"),
     ] = None,
+    sampling: Annotated[
+        str | None,
+        typer.Option(help="How the labelled samples were chosen: random, balanced or other.", metavar="WORD"),
+    ] = None,
+    costs: Annotated[
+        str | None,
+        typer.Option(help="Cost of a false pass and of a false fail, for the threshold: 10:1.", metavar="A:B"),
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Instead of a run: a table of verdicts made elsewhere.", metavar="FILE")
     ] = None,
@@ -88,6 +96,8 @@ def calibrate(
         frozen=frozen,
         rows=rows,
         metrics=tuple(metric or ()),
+        sampling=sampling,
+        costs=costs,
     )
     report = measure(source)
     calibration_report.show(report, json=json, markdown=markdown, full=full, text=show_text, quiet=quiet)

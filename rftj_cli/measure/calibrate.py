@@ -13,13 +13,14 @@ from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure import findings
 from rftj_cli.measure.disagreements import disagreements
-from rftj_cli.measure.gather import levels_of
+from rftj_cli.measure.gather import About, levels_of
 from rftj_cli.measure.join import Joined, Unit, criteria_of, join, labels_of, truths_of
 from rftj_cli.measure.levels import criterion_report, slice_report
 from rftj_cli.measure.production import metric_report, recorded
 from rftj_cli.measure.rewards import reward_report
 from rftj_cli.measure.truth import ADJUDICATED, Truths
 from rftj_cli.measure.values import Calibration, Counts, Terms
+from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import LEVEL
 from rftj_cli.stats.looks import level_of_look
 
@@ -31,7 +32,8 @@ CHARGED = "test"  # the split whose looks are counted
 class Question:
     """What to calibrate against what: labels file (else those in the samples), truth rule, split, slices, seed.
 
-    `frozen`: a look at the test split is counted and not written to the ledger.
+    `frozen`: a look at the test split is counted and not written to the ledger. `sampling`: how the labelled samples were
+    chosen (default: what the rubric says). `costs`: of a false pass and of a false fail.
     """
 
     labels: str | None = None
@@ -45,55 +47,61 @@ class Question:
     ignore_unknown: bool = False
     frozen: bool = False
     metrics: tuple[str, ...] = ()
+    sampling: Sampling | None = None
+    costs: tuple[float, float] | None = None
 
 
 def calibrate(run: Run, question: Question) -> Calibration:
     """Agreement of a run's verdicts and rewards with its labels. Raises `InputError` for labels that fit nothing."""
-    placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns, needed=not question.metrics)
-    truths = truths_of(
-        run,
-        placed,
-        rule=question.truth,
-        truth_rubric=question.truth_rubric,
-        ignore_unknown=question.ignore_unknown,
-    )
-    joined = join(
-        run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric, metrics=question.metrics
-    )
+    truths, joined = joined_of(run, question)
     metrics = [recorded(joined, name) for name in question.metrics]
-    look = _look(run, joined, question)
+    look = _look(run, joined, question)  # charged once nothing can be wrong with the input any more
     terms = Terms(question.seed, LEVEL if look is None else level_of_look(look.number))
     used = () if question.truth_rubric else criteria_of(joined)
-    reports = {
-        id: criterion_report(levels_of(id, joined.scales[id], joined.units[id], truths, terms), terms) for id in used
-    }
+    about = About(question.sampling or run.rubric.sampling, question.costs)
+    levels = {id: levels_of(id, joined.scales[id], joined.units[id], truths, terms, about) for id in used}
     rubric = question.truth_rubric or run.rubric
-    reward = None if run.rubric.kind == "preference" else reward_report(joined.rewards, rubric, terms)
     return findings.add(
         Calibration(
-            rubric={
-                "name": run.rubric.name,
-                "kind": run.rubric.kind,
-                "criteria": [criterion.id for criterion in run.rubric.criteria],
-                "judge_fingerprint": run.rubric.judge_fingerprint,
-                "reward_fingerprint": run.rubric.reward_fingerprint,
-            },
+            rubric=_rubric(run.rubric),
             run=_about(run, joined, truths, question),
             split=question.split or "all labels",
             truth=truths.rule,
             seed=question.seed,
-            level=terms.level,
-            look=look,
-            metrics={one.name: metric_report(joined, one, terms) for one in metrics},
             counts=_counts(joined, truths, used),
-            criteria=reports,
-            reward=reward,
+            criteria={id: criterion_report(one, terms) for id, one in levels.items()},
+            reward=None if run.rubric.kind == "preference" else reward_report(joined.rewards, rubric, terms),
             slices=_slices(joined, used, question.by, terms),
             disagreements=disagreements(run, joined, used),
             findings=(),
             warnings=(),
+            level=terms.level,
+            look=look,
+            metrics={one.name: metric_report(joined, one, terms) for one in metrics},
         )
     )
+
+
+def joined_of(run: Run, question: Question) -> tuple[Truths, Joined]:
+    """The labels of a run as truths, and every outcome beside its truth."""
+    placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns, needed=not question.metrics)
+    truths = truths_of(
+        run, placed, rule=question.truth, truth_rubric=question.truth_rubric, ignore_unknown=question.ignore_unknown
+    )
+    joined = join(
+        run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric, metrics=question.metrics
+    )
+    return truths, joined
+
+
+def _rubric(rubric: Rubric) -> dict[str, Any]:
+    return {
+        "name": rubric.name,
+        "kind": rubric.kind,
+        "criteria": [criterion.id for criterion in rubric.criteria],
+        "judge_fingerprint": rubric.judge_fingerprint,
+        "reward_fingerprint": rubric.reward_fingerprint,
+    }
 
 
 def _look(run: Run, joined: Joined, question: Question) -> Look | None:

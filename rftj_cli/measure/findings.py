@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from rftj_cli.measure.leanings import biases
 from rftj_cli.measure.trust import trusts
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
@@ -161,9 +162,7 @@ def _about(one: Criterion, truth: str) -> Iterator[str]:
     if one.cannot_tell:
         yield f"labels that are `cannot_tell`: {one.cannot_tell}; they count for no level"
     yield from _no_interval(one)
-    orders = one.estimates.get("order_agreement")
-    if orders is not None and orders.value is not None and orders.value < 0.9:
-        yield f"the winner changes with the order in {_share(1 - orders.value)} of the pairs"
+    yield from biases(one)
     yield from _beside_baselines(one)
 
 
@@ -245,7 +244,7 @@ def _next(report: Calibration) -> Iterator[str]:
     if folder and service:
         command = f"rftj score {report.run['rubric_path']} {report.run['samples_path']} --run {folder}"
         yield f"{command}   # tries the {service} samples again that the service failed"
-    if folder:
+    if folder and report.criteria:
         labels = f" --labels {report.run['labels']}" if report.run.get("labels") else ""
         yield f"rftj gate {folder}{labels} --rules RULES.yaml   # decides on these bounds, no calls, $0"
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
-from rftj_cli.measure.calibrate import Question
-from rftj_cli.measure.join import join, labels_of, truths_of
+from rftj_cli.measure.calibrate import Question, joined_of
 
 _ENDINGS = (".csv", ".parquet", ".jsonl")
 _FORMULA = ("=", "+", "-", "@")
@@ -25,11 +24,7 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
     """One row for each sample, item and criterion: truth, verdict, labels, reason, group, cluster, rewards."""
     import pandas
 
-    placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns)
-    truths = truths_of(
-        run, placed, rule=question.truth, truth_rubric=question.truth_rubric, ignore_unknown=question.ignore_unknown
-    )
-    joined = join(run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric)
+    _, joined = joined_of(run, question)
     rewards = {row.sample: row for row in joined.rewards}
     rows = []
     for criterion, units in joined.units.items():

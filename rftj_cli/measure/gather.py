@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rftj_cli.kernel.rubric import Scale
+from rftj_cli.measure.beyond import repeats
 from rftj_cli.measure.join import Unit
 from rftj_cli.measure.levels import Levels
 from rftj_cli.measure.preference import by_reply, orders
 from rftj_cli.measure.truth import ADJUDICATED, Truths
 from rftj_cli.measure.values import Terms
 from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.shares import share
 
 
-def levels_of(id: str, scale: Scale, units: Sequence[Unit], truths: Truths, terms: Terms) -> Levels:
-    """One criterion's units that have a truth, as arrays."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the user says of the labels and of errors: how the labelled were chosen, what a false pass and a false fail cost."""
+
+    sampling: Sampling | None = None
+    costs: tuple[float, float] | None = None
+
+
+def levels_of(
+    id: str, scale: Scale, units: Sequence[Unit], truths: Truths, terms: Terms, about: About | None = None
+) -> Levels:
+    """One criterion's units that have a truth, as arrays; the verdicts of all units are counted beside them."""
     # What a check or the response itself settled was never put to the judge: it is no failure of the judge.
     asked = [unit for unit in units if unit.stage != "skipped"]
     decided = [unit for unit in asked if unit.truth is not None and unit.truth.level is not None]
@@ -52,6 +65,12 @@ def levels_of(id: str, scale: Scale, units: Sequence[Unit], truths: Truths, term
         undecided=sum(one.level is None and any(v is not None for v in one.raters.values()) for one in labelled),
         cannot_tell=sum(value is None for one in labelled for value in one.raters.values()),
         extra=_extra(kind, truth, decided, cluster, terms.level),
+        judged=np.array([unit.level for unit in asked if unit.level is not None], dtype=np.int64),
+        judged_cluster=_codes([unit.cluster for unit in asked if unit.level is not None]),
+        sampling=about.sampling if about else None,
+        probability=_probability(decided),
+        costs=about.costs if about else None,
+        repeats=repeats(kind, scale, asked, terms) if about else None,
     )
 
 
@@ -59,6 +78,11 @@ def truth_level(unit: Unit) -> int:
     """The level of a unit that has a truth."""
     assert unit.truth is not None and unit.truth.level is not None
     return unit.truth.level
+
+
+def _probability(units: Sequence[Unit]) -> Floats | None:
+    found = np.array([np.nan if unit.probability is None else unit.probability for unit in units], dtype=np.float64)
+    return None if np.isnan(found).all() else found
 
 
 def _weights(units: Sequence[Unit]) -> Floats | None:

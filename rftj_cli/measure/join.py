@@ -40,6 +40,7 @@ class Unit:
     lexical: float
     length: float
     unanimous: float
+    probability: float | None = None  # of the better of two levels: by the judge's tokens, else by its votes
 
 
 @dataclass(slots=True)
@@ -240,10 +241,21 @@ def _units(
                 sample.id, item, shared.group, shared.cluster, level,
                 None if rating is None else rating.value, stage, reason,
                 truths.of.get((sample.id, item, criterion.id)), ballots, shared.slices, shared.lexical, shared.length,
-                1.0 if rating is None else rating.unanimous,
+                1.0 if rating is None else rating.unanimous, _probability(criterion, rating, ballots),
             )
         )  # fmt: skip
     return units
+
+
+def _probability(criterion: Criterion, rating: Rating | None, ballots: tuple[Ballot, ...]) -> float | None:
+    """How likely the judge holds the better of two levels to be."""
+    names = criterion.scale.names
+    if rating is None or len(names) != 2:
+        return None
+    if rating.probabilities:
+        return min(1.0, max(0.0, rating.probabilities.get(names[1], 0.0)))
+    cast = [ballot.level == names[1] for ballot in ballots if ballot.level is not None]
+    return sum(cast) / len(cast) if len(cast) > 1 else None
 
 
 def _truth_reward(rubric: Rubric, sample: Sample, truths: Truths, outcome: Verdict | Failure) -> float | None:

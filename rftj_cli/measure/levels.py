@@ -10,12 +10,14 @@ import numpy as np
 
 from rftj_cli.kernel.rubric import Scale
 from rftj_cli.measure.baselines import baselines
-from rftj_cli.measure.values import Criterion, Terms
+from rftj_cli.measure.beyond import length_bias, population, sureness
+from rftj_cli.measure.values import Criterion, Repeats, Terms
 from rftj_cli.stats.agreement import Kind, agreement
 from rftj_cli.stats.alt_test import alt_test
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.ceiling import leave_one_out_ceiling
 from rftj_cli.stats.clusters import Clusters
+from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.groups import pair_accuracy
 from rftj_cli.stats.intervals import functional_interval
@@ -38,7 +40,9 @@ class Levels:
 
     `cluster` and `group` are keys (n,), None where every unit stands alone. `scores` are the baselines' scores (n,).
     `matrix` (n, raters) holds every rater's level, -1 where there is none. `weight` (n,) is 1/inclusion probability on
-    any scale, None where all units count alike.
+    any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, labelled or not, and
+    `sampling` says how the labelled ones were chosen. `probability` (n,) is that of the better of two levels, nan where
+    the judge does not say; `costs` are those of a false pass and of a false fail.
     """
 
     id: str
@@ -60,6 +64,12 @@ class Levels:
     undecided: int = 0
     cannot_tell: int = 0
     extra: Mapping[str, Estimate] = field(default_factory=dict)
+    judged: Ints | None = None
+    judged_cluster: Ints | None = None
+    sampling: Sampling | None = None
+    probability: Floats | None = None
+    costs: tuple[float, float] | None = None
+    repeats: Repeats | None = None
 
     def weights(self, use: Bools | None = None) -> Floats | None:
         """The weights of the units `use` (n,) (default all), scaled to mean 1."""
@@ -90,7 +100,8 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
     if given.group is not None and given.kind not in ("preference", "nominal"):
         pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
         estimates["pair_accuracy"] = pairs.estimate
-    estimates |= given.extra
+    estimates |= {**given.extra, **length_bias(given, done, terms)}
+    probability, threshold = sureness(given, done, terms)
     return Criterion(
         id=given.id,
         scale=given.scale,
@@ -109,6 +120,10 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         stages=given.stages,
         undecided=given.undecided,
         cannot_tell=given.cannot_tell,
+        population=population(given, table, clusters, terms),
+        probability=probability,
+        threshold=threshold,
+        repeats=given.repeats,
     )
 
 
@@ -180,7 +195,7 @@ def headline(kind: str) -> Sequence[str]:
 
 def slice_report(given: Levels, terms: Terms) -> dict[str, Any]:
     """What is said of one slice: the headline, and every reading of the replies and of the failures in it."""
-    estimates = criterion_report(replace(given, scores={}, raters=(), matrix=None), terms).estimates
+    estimates = criterion_report(replace(given, scores={}, raters=(), matrix=None, judged=None), terms).estimates
     names = ("agreement", *headline(given.kind), "coverage")
     readings = (name for name in estimates if name.startswith(("reply_", "order_")) or "_failures_" in name)
     kept = dict.fromkeys(name for name in (*names, *readings) if name in estimates)

@@ -47,6 +47,7 @@ def orders(ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None, level: f
     same: list[float] = []
     equal: list[float] = []
     first: list[float] = []
+    seat: list[float] = []
     keys: list[int] = []
     every: list[int] = []
     for index, cast in enumerate(ballots):
@@ -56,6 +57,8 @@ def orders(ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None, level: f
         key = index if cluster is None else int(cluster[index])
         every.append(key)
         equal.append(float(winners[0] == winners[1]))
+        seats = [_first(b) for b in cast if b.level in ("A", "B")]
+        seat.append(math.fsum(seats) / len(seats) if seats else 0.5)
         if None not in winners:
             keys.append(key)
             same.append(equal[-1])
@@ -68,11 +71,18 @@ def orders(ballots: Sequence[tuple[Ballot, ...]], cluster: Ints | None, level: f
         found["order_agreement_failures_included"] = share(
             np.array(equal), clusters=np.array(every), note=note, level=level
         )
+    note = "how often the place that is shown first wins, over both orders: .5 is no bias"
+    found["primacy"] = share(np.array(seat), clusters=np.array(every), note=note, level=level)
     if first:
         found["first_place_wins"] = share(
             np.array(first), note="of the pairs whose winner changes with the order", level=level
         )
     return found
+
+
+def _first(ballot: Ballot) -> float:
+    """Whether the response in the first place won this reply."""
+    return float((ballot.level == "A") == (ballot.order == "given"))
 
 
 def _winner(cast: Sequence[Ballot]) -> str | None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.rows import read_map
 from rftj_cli.files.rubrics import load_rubric
-from rftj_cli.files.runs import open_run
+from rftj_cli.files.runs import Run, open_run
+from rftj_cli.kernel.rubric import SAMPLINGS
 from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.measure.calibrate import Question, calibrate
 from rftj_cli.measure.table_scale import TableColumns
 from rftj_cli.measure.tables import calibrate_table
 from rftj_cli.measure.values import Calibration, Terms
+from rftj_cli.stats.corrected import Sampling
 
 __all__ = ["Source", "TableColumns", "measure"]
 
 
+OF_RUN = (
+    "labels", "wide", "map", "truth", "truth_rubric", "split", "rows", "ignore_unknown", "frozen", "metrics", "sampling",
+    "costs",
+)  # fmt: skip
 NO_COLUMNS = TableColumns()
 OPTION = {"metrics": "metric"}  # where the option is not spelled like the value
 
@@ -41,6 +49,8 @@ class Source:
     ignore_unknown: bool = False
     frozen: bool = False
     metrics: tuple[str, ...] = ()
+    sampling: str | None = None
+    costs: str | None = None
 
 
 def measure(source: Source) -> Calibration:
@@ -53,21 +63,21 @@ def measure(source: Source) -> Calibration:
             "give a run, or --table FILE", expected="rftj calibrate RUN, or --table FILE --judge COL --human COL"
         )
     if source.table is not None:
-        for name in (
-            "labels",
-            "wide",
-            "map",
-            "truth",
-            "truth_rubric",
-            "split",
-            "rows",
-            "ignore_unknown",
-            "frozen",
-            "metrics",
-        ):
+        for name in OF_RUN:
             if getattr(source, name) not in (None, False, ()):
                 raise InputError(f"--{OPTION.get(name, name.replace('_', '-'))} belongs to a run, not to --table")
         return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed))
+    run, question = opened(source)
+    if source.rows is not None:
+        from rftj_cli.measure.frame import write_rows
+
+        given = (None if source.labels is None else Path(source.labels), source.truth_rubric)
+        write_rows(run, question, source.rows, inputs=[one for one in given if one is not None])
+    return calibrate(run, question)
+
+
+def opened(source: Source) -> tuple[Run, Question]:
+    """The run, and what is asked of it."""
     for name in ("judge", "human", "levels", "positive", "group", "no_verdict"):
         if getattr(source.columns, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} belongs to --table, not to a run")
@@ -85,11 +95,28 @@ def measure(source: Source) -> Calibration:
         ignore_unknown=source.ignore_unknown,
         frozen=source.frozen,
         metrics=tuple(dict.fromkeys(source.metrics)),
+        sampling=_sampling(source.sampling),
+        costs=_costs(source.costs),
     )
-    run = open_run(source.run or "")
-    if source.rows is not None:
-        from rftj_cli.measure.frame import write_rows
+    return open_run(source.run or ""), question
 
-        given = (None if source.labels is None else Path(source.labels), source.truth_rubric)
-        write_rows(run, question, source.rows, inputs=[one for one in given if one is not None])
-    return calibrate(run, question)
+
+def _sampling(word: str | None) -> Sampling | None:
+    if word is not None and word not in SAMPLINGS:
+        hint = nearest(word, SAMPLINGS)
+        raise InputError("--sampling: unknown word", found=word, expected=", ".join(SAMPLINGS), hint=hint)
+    return cast("Sampling | None", word)
+
+
+def _costs(text: str | None) -> tuple[float, float] | None:
+    """`10:1`: what a false pass and a false fail cost."""
+    if text is None:
+        return None
+    try:
+        false_pass, false_fail = (float(part) for part in text.split(":"))
+        if not (min(false_pass, false_fail) >= 0 and 0 < max(false_pass, false_fail) < math.inf):
+            raise ValueError
+    except ValueError:
+        expected = "FALSE_PASS:FALSE_FAIL, two numbers that are not negative and not both 0, for example 10:1"
+        raise InputError("--costs", found=text, expected=expected) from None
+    return false_pass, false_fail

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rftj_cli.files.ledger import Look
+from rftj_cli.stats.corrected import Corrected
 from rftj_cli.stats.estimate import LEVEL, Estimate
+from rftj_cli.stats.probability import Probabilities
+from rftj_cli.stats.repeatability import Components, Retest, Votes
+from rftj_cli.stats.threshold import Threshold
 
 SCHEMA = "rftj.calibration/1"
 Estimates = Mapping[str, Estimate]
@@ -57,12 +61,28 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """The judge against itself, over samples with several votes, labelled or not.
+
+    votes: cast for a sample; components: of the levels' values; worth: what the mean of more votes would repeat; right: share
+    of labelled units that the majority of v votes gets right, v = 1, 3, ... (two levels)
+    """
+
+    votes: int
+    retest: Retest
+    components: Components | None
+    worth: Votes | None
+    right: Mapping[int, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
 class Criterion:
     """One criterion: the table, its estimates, and what stands beside them.
 
     `table[h][j]` counts the units whose truth is level h and whose verdict is level j. `unit` names what is counted
     (samples, items, pairs). `undecided` have labels but no truth, `cannot_tell` are labels of that value.
-    `failed` have a truth and no verdict, by stage in `stages`.
+    `failed` have a truth and no verdict, by stage in `stages`. `population` reads the pass rate (or mean) of all judged
+    units, where some have no label; `probability` and `threshold` need a judge that says how sure it is; `repeats` votes.
     """
 
     id: str
@@ -78,6 +98,10 @@ class Criterion:
     stages: Mapping[str, int]
     undecided: int
     cannot_tell: int
+    population: Corrected | None = None
+    probability: Probabilities | None = None
+    threshold: Threshold | None = None
+    repeats: Repeats | None = None
     sentence: str = ""
 
 

@@ -12,7 +12,7 @@ from rftj_cli.files.ledger import Look
 from rftj_cli.measure.levels import headline
 from rftj_cli.measure.trust import kind_of
 from rftj_cli.measure.values import Calibration, Criterion, Disagreement
-from rftj_cli.report import metric_report
+from rftj_cli.report import beyond_report, metric_report
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, interval, number, ordinal
@@ -65,6 +65,7 @@ def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
     if report.reward is not None:
         yield Heading("Reward: does it rank the responses to one task as the labels do?")
         yield Facts(list(_reward(report)))
+    yield from beyond_report.first(report)
     for metric in report.metrics.values():
         yield from metric_report.first(metric, report.level)
     yield Heading("Failures and warnings")
@@ -87,6 +88,7 @@ def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
             yield Grid(["", *one.levels], rows)
         yield Heading(f"{id}: estimates")
         yield _estimates(one.estimates)
+        yield from beyond_report.rest(one)
         for baseline in one.baselines:
             yield Heading(f"{id}: {baseline.name} ({baseline.what})")
             yield _estimates(baseline.estimates)
@@ -116,8 +118,15 @@ def _about(report: Calibration) -> list[tuple[str, str]]:
     clusters = (
         f", {counted(counts.clusters, 'cluster')}" if counts.clusters not in (counts.groups, counts.samples) else ""
     )
-    rows.append(("samples", f"{counts.used:,} of {counts.samples:,} have a verdict and a label{groups}{clusters}"))
-    rows.append(("truth", f"{report.truth} ({counted(counts.raters, 'rater')}), {report.split}, seed {report.seed}"))
+    if counts.labelled:
+        rows.append(("samples", f"{counts.used:,} of {counts.samples:,} have a verdict and a label{groups}{clusters}"))
+        rows.append(
+            ("truth", f"{report.truth} ({counted(counts.raters, 'rater')}), {report.split}, seed {report.seed}")
+        )
+    else:
+        rows.append(
+            ("samples", f"{counts.judged:,} of {counts.samples:,} have a verdict, none a label, {report.split}")
+        )
     if report.look is not None:
         rows.append(("look", _look(report.look, report.level)))
     return rows

@@ -63,6 +63,8 @@ def corrected(
     values: ArrayLike | None = None,
     sampling: Sampling | None = None,
     deff: float = 1.0,
+    naive: Estimate | None = None,
+    labels_only: Estimate | None = None,
     seed: int = 0,
     level: float = LEVEL,
 ) -> Corrected:
@@ -70,7 +72,8 @@ def corrected(
 
     table: (k, k) truth x verdict of the labelled units; judged: (k,) verdicts of all units, those included
     values: (k,) numbers of the levels, by default 0 and 1 for two levels (the mean is then the pass rate)
-    deff: design effect of clustered or weighted units
+    deff: design effect of clustered or weighted units, of the truth given the verdict
+    naive, labels_only: where units are clustered, these two with their own design effects
     """
     table, judged = np.asarray(table, np.float64), np.asarray(judged, np.float64)
     k = table.shape[0]
@@ -83,8 +86,8 @@ def corrected(
     mismatch = verdict_mismatch(table, judged)
     by_rate = sampling in ("balanced", "other")
     return Corrected(
-        naive=_level_mean(judged, x, **terms),
-        labels_only=_level_mean(table.sum(1), x, **terms),
+        naive=naive or _level_mean(judged, x, **terms),
+        labels_only=labels_only or _level_mean(table.sum(1), x, **terms),
         post_stratified=post_stratified(table, judged, values=x, seed=seed, **terms),
         rogan_gladen=rogan_gladen(table, judged, **terms) if k == 2 else Estimate.missing(0, "defined for two levels"),
         chosen="rogan_gladen" if by_rate else "post_stratified",

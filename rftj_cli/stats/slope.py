@@ -1,0 +1,56 @@
+"""How much a number rises with another one inside groups: the slope of a judge's error on an answer's length, say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.intervals import symmetric_interval
+
+NO_CHANGE = "lengths never differ where they could be compared"
+
+
+def within_slope(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    group: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    level: float = LEVEL,
+    flat: str = NO_CHANGE,
+) -> Estimate:
+    """Least-squares slope of y (n,) on x (n,), both as deviations from their group's mean (fixed effects).
+
+    group: (n,) keys, None for one group; clusters: (n,) keys of what items belong to, by default the groups. The variance is
+    that of sums by cluster (Liang and Zeger 1986), t(G - 1). `flat` is the reason to give where x never varies.
+    """
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if a.shape != b.shape or a.ndim != 1 or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("x and y must be finite arrays of one length")
+    n = int(a.size)
+    codes = _codes(group, n)
+    dx, dy = _centred(a, codes), _centred(b, codes)
+    spread = float(dx @ dx)
+    if n < 3 or spread <= 1e-12:
+        return Estimate.missing(n, flat if n >= 3 else "fewer than 3 items")
+    value = float(dx @ dy) / spread
+    whole = group if clusters is None else clusters
+    keys = None if whole is None else _codes(whole, n)
+    se, units = item_se(dx * (dy - value * dx) / spread, keys)
+    method = f"within-group slope, cluster-robust {percent(level)}, t({units - 1})"
+    if units < 2:
+        return Estimate(value, None, None, n, method, "only 1 cluster: no interval")
+    return symmetric_interval(value, se, units, "identity", n, method, None if keys is None else few(units), level)
+
+
+def _codes(keys: ArrayLike | None, n: int) -> Ints:
+    if keys is None:
+        return np.zeros(n, dtype=np.int64)
+    return np.unique(np.asarray(keys), return_inverse=True)[1].astype(np.int64)
+
+
+def _centred(values: Floats, codes: Ints) -> Floats:
+    return np.asarray(values - (np.bincount(codes, weights=values) / np.maximum(np.bincount(codes), 1))[codes])

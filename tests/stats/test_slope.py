@@ -1,0 +1,39 @@
+"""Slopes inside groups, beside statsmodels' cluster-robust ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from rftj_cli.stats.slope import within_slope
+
+
+def test_slope_and_error_are_those_of_a_regression_with_group_dummies() -> None:
+    """statsmodels corrects for parameters too; without that its cluster-robust error is ours."""
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(25), 4)
+    x = rng.normal(size=100)
+    y = 0.3 * x + np.repeat(rng.normal(size=25), 4) + rng.normal(size=100)
+    found = within_slope(x, y, group=group)
+    dummies = (group[:, None] == np.arange(25)).astype(float)
+    fit = sm.OLS(y, np.column_stack([x, dummies])).fit(
+        cov_type="cluster", cov_kwds={"groups": group, "use_correction": False}
+    )
+    assert found.value == pytest.approx(fit.params[0], abs=1e-10)
+    half = 2.0638986 * fit.bse[0] * np.sqrt(25 / 24)
+    assert found.high - found.value == pytest.approx(half, rel=1e-6)  # type: ignore[operator]
+
+
+def test_without_groups_it_is_the_plain_slope() -> None:
+    x, y = np.array([0.0, 1, 2, 3]), np.array([1.0, 3, 2, 5])
+    assert within_slope(x, y).value == pytest.approx(np.polyfit(x, y, 1)[0])
+    assert within_slope(x, y).method.endswith("t(3)")
+
+
+def test_what_does_not_vary_has_no_slope() -> None:
+    assert "never differ" in str(within_slope([1, 1, 1], [1, 2, 3]).note)
+    assert within_slope([1, 2], [1, 2]).note == "fewer than 3 items"
+    assert within_slope([1, 2, 3], [1, 2, 4], clusters=["a"] * 3).note == "only 1 cluster: no interval"
+    with pytest.raises(ValueError, match="one length"):
+        within_slope([1], [1, 2])
