@@ -20,6 +20,7 @@ from rftj_cli.commands import (
     TruthRubricOption,
     WideOption,
 )
+from rftj_cli.errors import InputError
 
 
 def calibrate(
@@ -44,6 +45,13 @@ def calibrate(
     costs: Annotated[
         str | None,
         typer.Option(help="Cost of a false pass and of a false fail, for the threshold: 10:1.", metavar="A:B"),
+    ] = None,
+    recalibrate: Annotated[
+        bool, typer.Option("--recalibrate", help="Learn a map of the reward on dev, test it, write a new rubric.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --recalibrate: the new rubric file (default: beside the old).", metavar="FILE"),
     ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Instead of a run: a table of verdicts made elsewhere.", metavar="FILE")
@@ -74,7 +82,7 @@ def calibrate(
     The first screen answers whether the judge can be trusted; --full prints the rest. RUN is a run folder or @last;
     with --table, verdicts made elsewhere are measured in the same way.
     """
-    from rftj_cli.measure.sources import Source, TableColumns, measure
+    from rftj_cli.measure.sources import Source, TableColumns, measure, remap
     from rftj_cli.report import calibration_report
 
     columns = TableColumns(
@@ -99,6 +107,13 @@ def calibrate(
         sampling=sampling,
         costs=costs,
     )
+    if recalibrate:
+        from rftj_cli.report import recalibration_report
+
+        recalibration_report.show(remap(source, out), json=json, markdown=markdown)
+        return 0
+    if out is not None:
+        raise InputError("--out belongs to --recalibrate", expected="rftj calibrate RUN --recalibrate --out FILE")
     report = measure(source)
     calibration_report.show(report, json=json, markdown=markdown, full=full, text=show_text, quiet=quiet)
     return 0

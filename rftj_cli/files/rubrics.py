@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,27 @@ def load_rubric(path: Path, overrides: tuple[str, ...] = ()) -> Rubric:
         return compile_rubric(data)
     except InputError as error:
         raise document.locate(error) from None
+
+
+def with_reward_map(path: Path, knots: Sequence[tuple[float, float]]) -> str:
+    """The text of a rubric file with `reward.map` set; all outside its `reward` section stays as it is, comments too."""
+    text = read_text(path, "rubric")
+    data = Document(path, "rubric").data
+    reward = {**(data.get("reward") or {}), "map": [list(knot) for knot in knots]}
+    line = yaml.safe_dump(reward, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip()
+    root: Any = yaml.compose(text, Loader=Loader)
+    for key, value in root.value:
+        if key.value == "reward":
+            return f"{text[: key.end_mark.index]}: {line}{text[_end(value) :]}"
+    return text + ("" if text.endswith("\n") else "\n") + f"reward: {line}\n"
+
+
+def _end(node: Any) -> int:
+    """Where the text of a node ends; that of a block ends with its last part, before the comments that follow it."""
+    parts = [] if isinstance(node, yaml.ScalarNode) or node.flow_style else node.value
+    if not parts:
+        return int(node.end_mark.index)
+    return _end(parts[-1][1] if isinstance(node, yaml.MappingNode) else parts[-1])
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -109,7 +109,7 @@ def _look(run: Run, joined: Joined, question: Question) -> Look | None:
     if question.split != CHARGED:
         return None
     return take_look(
-        find_ledger(), judge=run.rubric.judge_fingerprint, rubric=run.rubric.name, split=CHARGED, items=joined.hashes,
+        find_ledger(), judge=run.rubric.judge_fingerprint, rubric=run.rubric.name, split=CHARGED, items=joined.hashes_of(CHARGED),
         frozen=question.frozen,
     )  # fmt: skip
 

@@ -48,6 +48,7 @@ class RewardRow:
     """One sample's reward by the judge and by the labels; None where there is none."""
 
     sample: str
+    split: str
     group: str
     cluster: str
     judge: float | None
@@ -70,7 +71,11 @@ class Joined:
     stages: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)  # that any sample has
-    hashes: set[str] = field(default_factory=set)  # of the items that a look at a split is charged for
+    hashes: dict[str, set[str]] = field(default_factory=dict)  # of the items of each split: what a look is charged for
+
+    def hashes_of(self, split: str) -> set[str]:
+        """The items of a split."""
+        return self.hashes.get(split, set())
 
 
 def labels_of(
@@ -139,8 +144,8 @@ def join(
         joined.splits[row.split] = joined.splits.get(row.split, 0) + 1
         joined.fields.update(row.sample.fields if by or metrics else ())
         if split is None or row.split == split:
-            if split is not None:
-                joined.hashes.add(item_hash(row.sample.id, row.sample.fields))
+            if row.split == "test":
+                joined.hashes.setdefault(row.split, set()).add(item_hash(row.sample.id, row.sample.fields))
             matched += _add(joined, run.rubric, row, outcome, truths, (by, metrics), truth_rubric)
     store.close()
     if split is not None and joined.samples == 0:
@@ -183,7 +188,7 @@ def _add(
     reward = outcome_row.reward.value
     joined.rewards.append(
         RewardRow(
-            sample.id, row.group, row.cluster, reward, truth, shared.lexical, shared.length,
+            sample.id, row.split, row.group, row.cluster, reward, truth, shared.lexical, shared.length,
             {name: value for name in names[1] if (value := sample.fields.get(name)) not in (None, "")},
             isinstance(outcome, Verdict),
         )

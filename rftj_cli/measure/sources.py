@@ -14,6 +14,7 @@ from rftj_cli.files.runs import Run, open_run
 from rftj_cli.kernel.rubric import SAMPLINGS
 from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.measure.calibrate import Question, calibrate
+from rftj_cli.measure.recalibrate import Recalibration, recalibrate
 from rftj_cli.measure.table_scale import TableColumns
 from rftj_cli.measure.tables import calibrate_table
 from rftj_cli.measure.values import Calibration, Terms
@@ -74,6 +75,16 @@ def measure(source: Source) -> Calibration:
         given = (None if source.labels is None else Path(source.labels), source.truth_rubric)
         write_rows(run, question, source.rows, inputs=[one for one in given if one is not None])
     return calibrate(run, question)
+
+
+def remap(source: Source, out: Path | None) -> Recalibration:
+    """Learn a map of a run's reward and write the rubric that has it."""
+    if source.run is None or source.table is not None:
+        raise InputError("--recalibrate takes a run", expected="rftj calibrate RUN --recalibrate")
+    for name in ("metrics", "by", "rows", "costs", "sampling"):
+        if getattr(source, name):
+            raise InputError(f"--{OPTION.get(name, name)} and --recalibrate do not go together")
+    return recalibrate(*opened(source), out)
 
 
 def opened(source: Source) -> tuple[Run, Question]:
