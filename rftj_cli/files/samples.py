@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.rows import Table
 from rftj_cli.kernel.rubric import Kind
-from rftj_cli.kernel.sample import Label, Sample, read_label, read_sample
+from rftj_cli.kernel.sample import CANNOT_TELL, Label, Sample, read_label, read_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,52 @@ class Placed:
     row: int
 
 
-def read_labels(path: Path, *, wide: bool = False, columns: Mapping[str, str] | None = None) -> list[Placed]:
-    """All labels of a file; with `wide`, every column but id, item and rater is a criterion."""
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of a file. `blank` rows of a plan (they have a weight) wait for their value."""
+
+    placed: list[Placed]
+    blank: int = 0
+
+
+def read_labels(path: Path, *, wide: bool = False, columns: Mapping[str, str] | None = None) -> Labels:
+    """All labels of a file; with `wide`, every column but id, item and rater is a criterion.
+
+    Rows that have a weight and no value are those of `rftj plan` that nobody filled in yet. The labelled rows of the same
+    weight then stand for them too: their weight rises by the share that is missing (a nonresponse adjustment).
+    """
     placed: list[Placed] = []
+    waiting: list[tuple[str, float]] = []
     for row, data in Table(path, "labels file", columns or {}):
         try:
+            if not wide and _is_blank(data):
+                empty = read_label({**data, "value": CANNOT_TELL})
+                waiting.append((empty.criterion or "", empty.weight))
+                continue
             labels = _wide(data) if wide else [read_label(data)]
         except InputError as error:
             if not wide and error.problem == "unknown key":
                 error.hint = error.hint or "one column a criterion? then add --wide"
             raise error.located(file=path, row=row) from None
         placed += [Placed(label, str(path), row) for label in labels]
-    return placed
+    return Labels(_raised(placed, waiting) if waiting else placed, len(waiting))
+
+
+def _is_blank(data: Mapping[str, object]) -> bool:
+    value = data.get("value")
+    return data.get("weight") not in (None, "") and (value is None or str(value).strip() == "")
+
+
+def _raised(placed: list[Placed], waiting: list[tuple[str, float]]) -> list[Placed]:
+    """The labels with the weight of the blank rows of their class added."""
+    missing = Counter(waiting)
+    units = {(one.label.id, one.label.item, one.label.criterion or "", one.label.weight) for one in placed}
+    given = Counter((criterion, weight) for _, _, criterion, weight in units)
+    return [
+        replace(one, label=replace(one.label, weight=one.label.weight * (1 + missing[key] / given[key])))
+        for one in placed
+        for key in [(one.label.criterion or "", one.label.weight)]
+    ]
 
 
 def _wide(data: dict[str, object]) -> list[Label]:

@@ -38,7 +38,7 @@ def population(given: Levels, table: Floats, clusters: Clusters | None, terms: T
     x = np.arange(k, dtype=np.float64) if given.values is None else np.array(given.values)
     of: Any = share if given.kind == "binary" else mean
     naive = of(x[everyone], clusters=given.judged_cluster, level=terms.level)
-    labels_only = of(x[given.truth], clusters=given.cluster, level=terms.level)
+    labels_only = of(x[given.truth], clusters=given.cluster, weights=given.weight, level=terms.level)
     deff, groups = 1.0, clustered(clusters)
     if groups is not None:
         # How far the truth of one cluster's units leans one way, given the verdict.
@@ -46,7 +46,7 @@ def population(given: Levels, table: Floats, clusters: Clusters | None, terms: T
         deff = design_effect(x[:, None] - inside[None, :], groups)
         table = groups.table(k)
     return corrected(
-        table, judged, values=given.values, sampling=given.sampling, deff=deff, naive=naive, labels_only=labels_only,
+        table, judged, values=given.values, sampling="weighted" if given.weight is not None else given.sampling, deff=deff, naive=naive, labels_only=labels_only,
         seed=terms.seed, level=terms.level,
     )  # fmt: skip
 

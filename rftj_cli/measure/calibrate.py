@@ -33,7 +33,7 @@ class Question:
     """What to calibrate against what: labels file (else those in the samples), truth rule, split, slices, seed.
 
     `frozen`: a look at the test split is counted and not written to the ledger. `sampling`: how the labelled samples were
-    chosen (default: what the rubric says). `costs`: of a false pass and of a false fail.
+    chosen (default: what the rubric says). Without `needed`, a run without labels is no error. `costs`: of a false pass and of a false fail.
     """
 
     labels: str | None = None
@@ -47,6 +47,7 @@ class Question:
     ignore_unknown: bool = False
     frozen: bool = False
     metrics: tuple[str, ...] = ()
+    needed: bool = True
     sampling: Sampling | None = None
     costs: tuple[float, float] | None = None
 
@@ -84,12 +85,24 @@ def calibrate(run: Run, question: Question) -> Calibration:
 
 def joined_of(run: Run, question: Question) -> tuple[Truths, Joined]:
     """The labels of a run as truths, and every outcome beside its truth."""
-    placed = labels_of(run, question.labels, wide=question.wide, columns=question.columns, needed=not question.metrics)
+    labels = labels_of(
+        run,
+        question.labels,
+        wide=question.wide,
+        columns=question.columns,
+        needed=question.needed and not question.metrics,
+    )
     truths = truths_of(
-        run, placed, rule=question.truth, truth_rubric=question.truth_rubric, ignore_unknown=question.ignore_unknown
+        run, labels, rule=question.truth, truth_rubric=question.truth_rubric, ignore_unknown=question.ignore_unknown
     )
     joined = join(
-        run, truths, split=question.split, by=question.by, truth_rubric=question.truth_rubric, metrics=question.metrics
+        run,
+        truths,
+        split=question.split,
+        by=question.by,
+        truth_rubric=question.truth_rubric,
+        metrics=question.metrics,
+        needed=question.needed,
     )
     return truths, joined
 
@@ -129,6 +142,7 @@ def _about(run: Run, joined: Joined, truths: Truths, question: Question) -> dict
         "labels": question.labels,
         "label_sources": dict(Counter(source for truth in truths.of.values() for source in sorted(truth.sources))),
         "labels_passed_over": truths.passed_over,
+        "labels_blank": truths.blank,
     }
 
 

@@ -127,6 +127,8 @@ def _about_labels(report: Calibration) -> Iterator[str]:
         yield f"{share} were made by a model: this is agreement with a model, not with people"
     if report.run.get("labels_passed_over"):
         yield f"labels of samples outside this run were passed over: {report.run['labels_passed_over']:,}"
+    if report.run.get("labels_blank"):
+        yield f"rows of the plan without a value yet: {report.run['labels_blank']:,}; labelled ones stand for them"
     if report.run.get("waiting"):
         yield f"this run is not complete: {report.run['waiting']:,} samples are not judged yet"
     skipped = report.run.get("stages", {}).get("skipped", 0)

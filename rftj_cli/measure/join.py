@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.ledger import item_hash
 from rftj_cli.files.runs import Run
-from rftj_cli.files.samples import Placed, SampleFile, read_labels
+from rftj_cli.files.samples import Labels, Placed, SampleFile, read_labels
 from rftj_cli.files.store import OutcomeRow, SampleRow
 from rftj_cli.judges.lexical import length_score, lexical_score
 from rftj_cli.kernel.asks import names_used, rubric_for
@@ -78,9 +78,7 @@ class Joined:
         return self.hashes.get(split, set())
 
 
-def labels_of(
-    run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str], needed: bool = True
-) -> list[Placed]:
+def labels_of(run: Run, file: str | None, *, wide: bool, columns: Mapping[str, str], needed: bool = True) -> Labels:
     """The labels to use: a file's, else those in the samples as they are now, each with the text that it is of.
 
     Without `needed`, none are an answer too.
@@ -92,7 +90,7 @@ def labels_of(
     path = Path(run.manifest.samples_path)
     if not path.exists():
         if not needed:
-            return []
+            return Labels([])
         raise InputError(
             "the samples of this run are not where they were, so their labels cannot be read", file=path,
             hint="give labels with --labels FILE",
@@ -105,11 +103,11 @@ def labels_of(
         ]
     if not placed and needed:
         raise InputError("there are no labels: the samples carry none", file=path, hint="give them with --labels FILE")
-    return placed
+    return Labels(placed)
 
 
 def truths_of(
-    run: Run, placed: list[Placed], *, rule: str | None, truth_rubric: Rubric | None, ignore_unknown: bool = False
+    run: Run, labels: Labels, *, rule: str | None, truth_rubric: Rubric | None, ignore_unknown: bool = False
 ) -> Truths:
     """The truth of every labelled unit of this run."""
     from pathlib import Path
@@ -121,10 +119,12 @@ def truths_of(
     store.close()
     later: frozenset[str] = frozenset()
     path = Path(run.manifest.samples_path)
-    if any(one.label.id not in samples for one in placed) and path.exists():
+    if any(one.label.id not in samples for one in labels.placed) and path.exists():
         every = SampleFile(path, run.rubric.kind, run.manifest.columns)
         later = frozenset(sample.id for _, sample in every) - samples.keys()
-    return settle(placed, samples, later=later, ignore_unknown=ignore_unknown, rule=rule)
+    return replace(
+        settle(labels.placed, samples, later=later, ignore_unknown=ignore_unknown, rule=rule), blank=labels.blank
+    )
 
 
 def join(
@@ -135,6 +135,7 @@ def join(
     by: tuple[str, ...],
     truth_rubric: Rubric | None,
     metrics: tuple[str, ...] = (),
+    needed: bool = True,
 ) -> Joined:
     """Walk the run once and put every outcome beside its truth, and beside the metrics that production recorded."""
     joined = Joined()
@@ -156,7 +157,7 @@ def join(
             raise InputError(
                 "--by: no sample has such a field", key=name, found=name, hint=nearest(name, joined.fields)
             )
-    if not matched and not metrics:
+    if not matched and needed and not metrics:
         raise InputError("no label matches a judged sample", hint="do the ids of labels and samples agree?")
     return joined
 

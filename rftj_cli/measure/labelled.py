@@ -19,7 +19,7 @@ def validated_labels(rubric: Rubric, samples: SampleFile | None, labels: str | N
                 "labels can only be checked against samples", expected="rftj check RUBRIC SAMPLES --labels FILE"
             )
         return []
-    placed = read_labels(Path(labels), wide=wide) if labels is not None else inline_labels(samples)
+    placed = read_labels(Path(labels), wide=wide).placed if labels is not None else inline_labels(samples)
     if placed:
         names = names_used(rubric)
         known = {s.id: Known.of(rubric, s, s.fingerprint(names)) for _, s in samples}

@@ -56,6 +56,7 @@ class Truths:
     passed_over: int  # labels of samples outside the run, where the user said that there are such
     raters: tuple[str, ...]
     rule: str
+    blank: int = 0  # rows of a plan without a value yet
 
 
 def settle(

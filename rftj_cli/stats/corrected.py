@@ -24,7 +24,7 @@ from rftj_cli.stats.binomial import proportion
 from rftj_cli.stats.clusters import item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 
-Sampling = Literal["random", "balanced", "other"]
+Sampling = Literal["random", "balanced", "other", "weighted"]
 
 DRAWS = 20_000
 ALIKE = 0.01  # p-value under which labelled and other verdicts are not drawn alike
@@ -33,6 +33,7 @@ WHY = {
     "random": "labels are a random part of what was judged",
     "balanced": "labels were balanced by class, so only the judge's rates on each class carry over",
     "other": "labels come from elsewhere, so only the judge's rates on each class carry over",
+    "weighted": "labels were drawn with known chances, which their weights give back",
     None: "how labels were chosen is not said: this holds if they are a random part (labels.sampling, --sampling)",
 }
 
@@ -93,7 +94,7 @@ def corrected(
         chosen="rogan_gladen" if by_rate else "post_stratified",
         why=WHY[sampling],
         mismatch=mismatch,
-        doubt=None if by_rate else _doubt(mismatch, sampling),
+        doubt=None if by_rate or sampling == "weighted" else _doubt(mismatch, sampling),
     )
 
 

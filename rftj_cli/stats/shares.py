@@ -44,15 +44,21 @@ def share(
     return proportion(float(w @ x), n, deff=deff, units=groups, note=caution, level=level)
 
 
-def mean(x: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL) -> Estimate:
-    """The mean of numbers (n,) with a t interval; clusters: (n,) any keys, whose sums are then the independent pieces."""
+def mean(
+    x: ArrayLike, *, clusters: ArrayLike | None = None, weights: Floats | None = None, level: float = LEVEL
+) -> Estimate:
+    """The mean of numbers (n,) with a t interval; clusters: (n,) any keys, whose sums are then the independent pieces.
+
+    weights: (n,) 1/inclusion probability on any scale.
+    """
     values: Floats = np.asarray(x, dtype=np.float64)
     n = int(values.size)
     if n == 0:
         return Estimate.missing(0, "no items")
     codes = None if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
-    value = float(values.mean())
-    se, units = item_se((values - value) / n, codes)
+    w = np.full(n, 1 / n) if weights is None else weights / weights.sum()
+    value = float(w @ values)
+    se, units = item_se(w * (values - value), codes)
     method = f"mean {percent(level)}, t({units - 1})"
     if units < 2:
         return Estimate(value, None, None, n, method, "only 1 independent unit: no interval")

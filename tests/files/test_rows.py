@@ -197,7 +197,7 @@ def test_wide_labels_have_one_column_a_criterion(tmp_path: Path) -> None:
     path.write_text("id,rater,tone,depth\ns1,r1,kind,\ns2,r1,rude,3\n")
     found = [
         (placed.row, placed.label.id, placed.label.criterion, placed.label.value)
-        for placed in read_labels(path, wide=True)
+        for placed in read_labels(path, wide=True).placed
     ]
     assert found == [(2, "s1", "tone", "kind"), (3, "s2", "tone", "rude"), (3, "s2", "depth", "3")]
     with pytest.raises(InputError, match="--wide"):
