@@ -28,11 +28,11 @@ def share(
     """
     x: Floats = np.asarray(credit, dtype=np.float64)
     n = int(x.size)
-    if n < 2 or (clusters is None and weights is None):
+    codes = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
+    groups = int(codes.max(initial=-1)) + 1
+    if n < 2 or (groups == n and weights is None):
         return proportion(float(x.sum()), n, note=note, level=level)
     w = np.ones(n) if weights is None else weights * n / weights.sum()
-    codes = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    groups = int(codes.max()) + 1
     pull = x - float(w @ x) / n
     iid = float(w @ pull**2)
     sums = np.bincount(codes, weights=w * pull)

@@ -26,13 +26,18 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
         "--tpm", "--adaptive-votes", "--base-url", "--region", "--transport", "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
     ),
     "calibrate": (
-        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--by", "--table",
+        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen", "--by", "--table",
+        "--metric", "--sampling", "--costs", "--recalibrate", "--out",
         "--judge", "--human", "--levels", "--positive", "--group", "--no-verdict", "--seed", "--full", "--markdown",
         "--show-text", "--no-text", "--rows", "--json", "--quiet",
     ),
     "gate": (
-        "--rules", "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--seed",
-        "--markdown", "--json", "--quiet",
+        "--rules", "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen",
+        "--seed", "--markdown", "--json", "--quiet",
+    ),
+    "plan": (
+        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--half-width", "--kappa", "--pass-rate", "--rate",
+        "--above", "--gain", "--discordance", "--next", "--out", "--criterion", "--seed", "--markdown", "--json",
     ),
     "local install": ("--json", "--quiet"),
 }  # fmt: skip
