@@ -14,7 +14,8 @@ from rftj_cli.stats.binomial import proportion
 from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
-from rftj_cli.stats.intervals import MOST_LEVELS, ONE_CLASS, Functional, Scale, draw_tables, functional_interval
+from rftj_cli.stats.intervals import MOST_LEVELS, ONE_CLASS, Scale, draw_tables, functional_interval
+from rftj_cli.stats.jackknife import Functional
 from rftj_cli.stats.table import (
     balanced_accuracy,
     gwet_ac,

@@ -24,9 +24,9 @@ from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import clopper_pearson, student
 from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.jackknife import Functional, jackknife_influence
 from rftj_cli.stats.table import WeightKind, influence, kappa, weights
 
-Functional = Callable[[Floats], Floats]
 Scale = Literal["fisher", "logit", "log", "identity"]
 
 POSTERIOR_DRAWS = 20_000
@@ -106,33 +106,36 @@ def draw_tables(table: Floats, seed: int, deff: float = 1.0) -> Floats:
     A multinomial resample of the table is a bootstrap sample of its items. Only cells in use are drawn: mass on
     cells that cannot occur ruins the interval for three levels and more.
     """
-    rng, k = np.random.default_rng(seed), table.shape[0]
     cells = _cells(table)
-    if cells is not None:
-        drawn = rng.standard_gamma(table.ravel()[cells] / deff + 0.5, size=(POSTERIOR_DRAWS, cells.size))
-    else:
-        cells = np.flatnonzero(table)
-        counts = table.ravel()[cells]
-        n = round(float(counts.sum()))
-        drawn = rng.multinomial(n, counts / counts.sum(), size=RESAMPLES).astype(np.float64)
+    if cells is None:
+        return _resampled(table, seed)
+    drawn = np.random.default_rng(seed).standard_gamma(
+        table.ravel()[cells] / deff + 0.5, size=(POSTERIOR_DRAWS, cells.size)
+    )
+    return _stacked(drawn, cells, table.shape[0])
+
+
+def bca(table: Floats, f: Functional, seed: int = 0, level: float = LEVEL) -> Estimate:
+    """A functional of a k x k count table with its BCa bootstrap interval; missing where it is undefined."""
+    value = float(f(table))
+    if not np.isfinite(value):
+        return Estimate.missing(round(float(table.sum())), NO_SPREAD)
+    return _bca(table, f, value, _resampled(table, seed), seed, level)
+
+
+def _resampled(table: Floats, seed: int) -> Floats:
+    cells = np.flatnonzero(table)
+    counts = table.ravel()[cells]
+    n = round(float(counts.sum()))
+    drawn = np.random.default_rng(seed).multinomial(n, counts / counts.sum(), size=RESAMPLES)
+    return _stacked(drawn.astype(np.float64), cells, table.shape[0])
+
+
+def _stacked(drawn: Floats, cells: Ints, k: int) -> Floats:
+    """Draws of the cells in use, (B, cells), as tables (B, k, k)."""
     stack = np.zeros((drawn.shape[0], k * k))
     stack[:, cells] = drawn
     return stack.reshape(-1, k, k)
-
-
-def jackknife_influence(f: Functional, table: Floats) -> Floats:
-    """Influence values (k, k) of any functional: (n-1)(f - f without one item of the cell), centred; 0 in empty cells.
-
-    There are at most k^2 distinct leave-outs, whatever n is.
-    """
-    out = np.zeros(table.size)
-    cells = np.flatnonzero(table)
-    counts = table.ravel()[cells]
-    less = np.minimum(1.0, counts)  # a cell of weighted items may hold less than one
-    left = _without(f, table, cells, less)
-    pull = (float(table.sum()) - less) / less * (float(f(table)) - left)
-    out[cells] = pull - np.average(pull, weights=counts)
-    return out.reshape(table.shape)
 
 
 def symmetric_interval(
@@ -280,16 +283,3 @@ def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | N
     )
     low, high = float(reached.min()), float(reached.max())
     return Estimate(value, low, high, round(n), method, f"{note}; {caution}" if caution else note)
-
-
-def _without(f: Functional, table: Floats, cells: Ints, less: Floats) -> Floats:
-    """f of the table with each of `cells` in turn smaller by `less`; the full value where that is undefined."""
-    step = max(1, 2_000_000 // table.size)
-    found = []
-    for start in range(0, cells.size, step):
-        some = cells[start : start + step]
-        stack = np.repeat(table.reshape(1, -1), some.size, axis=0)
-        stack[np.arange(some.size), some] -= less[start : start + step]
-        found.append(f(stack.reshape(-1, *table.shape)))
-    left = np.concatenate(found)
-    return np.where(np.isfinite(left), left, float(f(table)))

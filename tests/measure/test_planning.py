@@ -117,7 +117,7 @@ def test_rows_that_nobody_filled_in_are_counted_and_stood_for(home: Path) -> Non
 
 
 def test_a_spreadsheet_file_holds_the_same(home: Path) -> None:
-    run, truth = population(home)
+    run, _ = population(home)
     succeed("plan", run, "--next", 20, "--out", home / "next.csv", "--seed", 3)
     succeed("plan", run, "--next", 20, "--out", home / "next.jsonl", "--seed", 3)
     with (home / "next.csv").open() as file:

@@ -10,7 +10,8 @@ from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import clopper_pearson
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.intervals import draw_tables, functional_interval, jackknife_influence, kappa_interval
+from rftj_cli.stats.intervals import draw_tables, functional_interval, kappa_interval
+from rftj_cli.stats.jackknife import jackknife_influence
 from rftj_cli.stats.table import cross_table, fce_variance, influence, kappa, mcc, weights
 
 from .oracles import COHEN, clustered_items, items
