@@ -6,7 +6,7 @@ LOCKS := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe -
          --no-emit-find-links --no-header --extra local --extra language
 JOBS ?= 2
 
-.PHONY: demo test test-slow lint docs bench-table bench-transport lock wheel clean
+.PHONY: demo test test-slow lint docs coverage oracles bench-stats bench-table bench-transport lock wheel clean
 
 demo: .venv/demo.stamp          ## the whole loop on the bundled example, offline once installed
 	$(BIN)/rftj local install
@@ -23,6 +23,20 @@ lint: .venv/dev.stamp           ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+coverage: .venv/dev.stamp       ## do intervals hold what they promise? Simulated, into docs/coverage.md; most of an hour
+	$(BIN)/python -m venv --clear .bench/coverage
+	.bench/coverage/bin/python -m pip -q --disable-pip-version-check install judgy evalproof scipy
+	PYTHONPATH=. .bench/coverage/bin/python benchmarks/coverage.py --write
+
+oracles: .venv/dev.stamp        ## every formula beside other libraries, into docs/equality.md
+	$(BIN)/python -m venv --clear .bench/oracles
+	.bench/oracles/bin/python -m pip -q --disable-pip-version-check install scikit-learn statsmodels krippendorff numba
+	.bench/oracles/bin/python -m pip -q --disable-pip-version-check install --no-deps irrCAC ppi-python
+	PYTHONPATH=. .bench/oracles/bin/python tests/oracles/equality.py --write
+
+bench-stats: .venv/dev.stamp    ## a bootstrap interval of kappa beside scikit-learn and scipy in the same run
+	$(BIN)/python benchmarks/stats.py
 
 bench-table: .venv/dev.stamp    ## a million labelled rows, beside judgegate in the same run
 	$(BIN)/python benchmarks/table.py
