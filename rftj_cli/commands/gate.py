@@ -41,7 +41,7 @@ def gate(
 ) -> int:
     """Decide whether the judge may be used: PASS (exit 0), FAIL (1) or UNDECIDED (3).
 
-    The rules are tested against the 95% bounds that `rftj calibrate` reports. UNDECIDED says how many labels are
+    The rules are tested against the bounds that `rftj calibrate` reports. UNDECIDED says how many labels are
     missing; `undecided: warn` in the rules lets it pass with exit 0.
     """
     from rftj_cli.files.yamls import located

@@ -1,4 +1,4 @@
-"""Rules and a calibration to a decision, on the report's own 95% bounds.
+"""Rules and a calibration to a decision, on the report's own bounds (95%, or what a look at test leaves).
 
     min: low >= limit  PASS    high < limit  FAIL    else UNDECIDED, with the labels that would decide it
     max: high <= limit PASS    low > limit   FAIL    else UNDECIDED
@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rftj_cli.errors import InputError, listed, nearest
+from rftj_cli.files.ledger import Look
 from rftj_cli.gate.rules import EVERY, MAX_FAILURES, REWARD, Limit, Rules
 from rftj_cli.measure.values import Calibration, Criterion
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.plan import labels_needed
 
 SCHEMA = "rftj.gate/1"
@@ -58,6 +59,8 @@ class GateResult:
     truth: str
     seed: int
     warnings: tuple[str, ...]
+    level: float = LEVEL
+    look: Look | None = None
     schema: str = field(default=SCHEMA)
 
 
@@ -78,6 +81,8 @@ def decide(rules: Rules, report: Calibration) -> GateResult:
         truth=report.truth,
         seed=report.seed,
         warnings=tuple(report.warnings),
+        level=report.level,
+        look=report.look,
     )
 
 

@@ -58,9 +58,15 @@ def _binary(one: Criterion) -> str:
             most = "" if bound is None else f", at most {_share(1 - bound)}"
             doing = {"pass": "passes", "fail": "fails"}.get(verb, f"says {verb} to")
             parts.append(
-                f"{doing} {_of(missed, total)} {one.unit}s that the labels {_verb(truth)} ({_share(missed / total)}{most})"
+                f"{doing} {_of(missed, total)} {one.unit}s that the labels {_verb(truth)} ({_share(_missed(one, estimate, missed / total))}{most})"
             )
     return "; ".join(parts) or f"no {one.unit} has both a verdict and a label"
+
+
+def _missed(one: Criterion, estimate: str, share: float) -> float:
+    """The share missed: of weighted labels not the one of the counts."""
+    value = one.estimates[estimate].value
+    return share if value is None else 1 - value
 
 
 def _verb(level: str) -> str:

@@ -8,15 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rftj_cli.files.ledger import Look
 from rftj_cli.measure.levels import headline
 from rftj_cli.measure.trust import kind_of
 from rftj_cli.measure.values import Calibration, Criterion, Disagreement
 from rftj_cli.report import beyond_report, metric_report
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, interval, number, ordinal
-from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.report.words import counted, cut, interval, look_in_words, number
+from rftj_cli.stats.estimate import Estimate, percent
 
 WORST = 5
 LONGEST = 120  # characters of a reason or a response
@@ -128,17 +127,8 @@ def _about(report: Calibration) -> list[tuple[str, str]]:
             ("samples", f"{counts.judged:,} of {counts.samples:,} have a verdict, none a label, {report.split}")
         )
     if report.look is not None:
-        rows.append(("look", _look(report.look, report.level)))
+        rows.append(("look", look_in_words(report.look, report.level)))
     return rows
-
-
-def _look(look: Look, level: float) -> str:
-    """Which judge this is to meet the test split, and what that costs."""
-    known = "" if look.recorded else "; not written to the ledger (--frozen)"
-    place = ordinal(look.number)
-    return (
-        f"{place} judge to meet these test samples: intervals are {percent(level)} instead of {percent(LEVEL)}{known}"
-    )
 
 
 def _beside(report: Calibration) -> Grid:
@@ -220,7 +210,7 @@ def _estimates(estimates: Mapping[str, Estimate]) -> Grid:
         low = "" if one.low is None or one.high is None else f"[{number(one.low, 3)}, {number(one.high, 3)}]"
         how = "; ".join(part for part in (one.method, one.note) if part)
         rows.append([name, number(one.value, 3), low, f"{one.n:,}", how])
-    return Grid(["", "value", "95%", "n", "method"], rows, tail=1)
+    return Grid(["", "value", "interval", "n", "method"], rows, tail=1)
 
 
 def _flat(raters: Mapping[str, Any]) -> dict[str, Estimate]:

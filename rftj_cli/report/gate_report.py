@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from rftj_cli.gate import GateResult, Ruling
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import number
+from rftj_cli.report.words import look_in_words, number
+from rftj_cli.stats.estimate import percent
 
 
 def show(result: GateResult, *, json: bool, markdown: bool) -> None:
@@ -33,6 +34,7 @@ def _blocks(result: GateResult) -> Iterator[Block]:
             ("run", str(run.get("folder") or run.get("table"))),
             ("judge", str(run["model"])),
             ("truth", f"{result.truth}, {result.split}, seed {result.seed}"),
+            *([] if result.look is None else [("look", look_in_words(result.look, result.level))]),
         ]
     )
     rows = [
@@ -46,7 +48,7 @@ def _blocks(result: GateResult) -> Iterator[Block]:
         for one in result.rulings
     ]
     yield Heading("Rules")
-    yield Grid(["", "rule", "value", "95%", "n"], rows, left=2)
+    yield Grid(["", "rule", "value", percent(result.level), "n"], rows, left=2)
     needed = [f"{_rule(one)}: {_more(one)}" for one in result.rulings if one.decision == "UNDECIDED"]
     if needed:
         yield Heading("What would decide")

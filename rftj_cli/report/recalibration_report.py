@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from rftj_cli.measure.recalibrate import Recalibration
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import interval, number, ordinal
-from rftj_cli.stats.estimate import percent
+from rftj_cli.report.words import interval, look_in_words, number
 
 ROWS = (
     ("mse", "mean squared error"),
@@ -34,8 +33,7 @@ def show(found: Recalibration, *, json: bool, markdown: bool) -> None:
 
 
 def _blocks(found: Recalibration) -> Sequence[Block]:
-    known = "" if found.look.recorded else "; not written to the ledger (--frozen)"
-    look = f"{ordinal(found.look.number)} judge to meet the test samples: {percent(found.level)} intervals{known}"
+    look = look_in_words(found.look, found.level)
     n = {name: estimates["mse_gain"].n for name, estimates in (("dev", found.dev), ("test", found.test))}
     rows = [
         [words, *(_of(found.dev, name)), *(_of(found.test, name))]

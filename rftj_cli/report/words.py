@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.files.ledger import Look
+from rftj_cli.stats.estimate import LEVEL, Estimate
+from rftj_cli.stats.estimate import percent as of_level
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -64,6 +66,15 @@ def ordinal(number: int) -> str:
     if number <= len(few):
         return few[number - 1]
     return f"{number}{'th' if 10 < number % 100 < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+def look_in_words(look: Look, level: float) -> str:
+    """Which judge this is to meet the test samples, and what that costs."""
+    known = "" if look.recorded else "; not written to the ledger (--frozen)"
+    place = ordinal(look.number)
+    return (
+        f"{place} judge to meet these test samples: intervals are {of_level(level)} instead of {of_level(LEVEL)}{known}"
+    )
 
 
 def cut(text: str, width: int) -> str:
