@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from rftj_cli.stats import corrected, intervals
+from rftj_cli.stats import corrected, resampling
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
@@ -128,7 +128,7 @@ def truths(cell: Cell) -> Mapping[str, float | None]:
 
 def table_cell(cell: Cell) -> tuple[Cell, dict[str, Count]]:
     """Coverage of all estimates of one cell, with two rivals for kappa."""
-    intervals.POSTERIOR_DRAWS, intervals.RESAMPLES = DRAWS, RESAMPLES
+    resampling.POSTERIOR_DRAWS, resampling.RESAMPLES = DRAWS, RESAMPLES
     rng, tally, true = (
         np.random.default_rng([cell.seed, cell.n, cell.clustered, hash_of(cell.name)]),
         Tally(),

@@ -22,7 +22,7 @@ import sklearn
 from scipy.stats import bootstrap
 from sklearn.metrics import cohen_kappa_score
 
-from rftj_cli.stats.intervals import RESAMPLES, bca
+from rftj_cli.stats.resampling import RESAMPLES, bca
 from rftj_cli.stats.table import cross_table, kappa, weights
 
 

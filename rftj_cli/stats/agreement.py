@@ -11,11 +11,12 @@ import numpy as np
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, share_influence
+from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, freedom, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
-from rftj_cli.stats.intervals import MOST_LEVELS, ONE_CLASS, Scale, draw_tables, functional_interval
+from rftj_cli.stats.intervals import ONE_CLASS, Scale, functional_interval
 from rftj_cli.stats.jackknife import Functional
+from rftj_cli.stats.resampling import Draws
 from rftj_cli.stats.table import (
     balanced_accuracy,
     gwet_ac,
@@ -61,8 +62,7 @@ def agreement(
     if clusters is not None and not np.allclose(clusters.table(k), table, rtol=1e-9, atol=1e-9):
         raise ValueError("the clusters do not hold the items of the table")
     groups = clustered(clusters)
-    shared = groups is None and table.sum() > 0 and k <= MOST_LEVELS
-    board = _Board(table, groups, seed, draw_tables(table, seed) if shared else None, level)
+    board = _Board(table, groups, seed, Draws(table, seed), level)
     if kind == "binary":
         return _binary(board)
     if kind == "preference":
@@ -74,12 +74,12 @@ def agreement(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Board:
-    """One table with its clusters and its one stack of resamples, shared by all numbers."""
+    """One table with its clusters and its drawn tables, shared by all numbers."""
 
     table: Floats
     clusters: Clusters | None
     seed: int
-    draws: Floats | None
+    draws: Draws
     level: float
 
     def of(
@@ -112,9 +112,10 @@ class _Board:
         hits = float((self.table * credit)[within].sum())
         if self.clusters is None:
             return proportion(hits, n, level=self.level)
-        deff = design_effect(share_influence(self.table, credit, within), self.clusters, within)
-        units = self.clusters.units(within)
-        return proportion(hits, n, deff=deff, units=units, note=few(units), level=self.level)
+        psi = share_influence(self.table, credit, within)
+        deff = design_effect(psi, self.clusters, within)
+        sums = self.clusters.sums(psi)[self.clusters.sums(within.astype(np.float64)) > 0]
+        return proportion(hits, n, deff=deff, df=freedom(sums), note=few(sums.size), level=self.level)
 
     def rate(self, rows: slice | int, columns: slice | int, hit: Floats, reason: str) -> Estimate:
         """The share of `hit` among the items in these rows and columns."""

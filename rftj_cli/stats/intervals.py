@@ -1,14 +1,13 @@
-"""Which interval for which table (simulated: statistics.md 1c).
+"""Which interval for which table (simulated: docs/coverage.md).
 
-    levels in use   clusters   interval
-    2               no         Dirichlet(1/2 a cell) posterior quantiles
-    2               yes        the same on the table divided by the design effect, raised by (t/z)^2
-    3..12           no         BCa on multinomial resamples of the table
-    3..12           yes        cluster influence sums, t(G-1), on a scale without bounds
-    13..            either     delete-a-group jackknife (of whole clusters), t, on a scale without bounds
-    3.. with fewer than 3 items off the diagonal, or no variation: no interval, said in the note
+    levels in use   interval
+    2               quantiles of a Dirichlet posterior
+    3..12           quantiles of a smoothed bootstrap of the table
+    13..            delete-a-group jackknife (of whole clusters), t, on a scale without bounds
+    3.. with fewer than 3 items off the diagonal: the worst case that Clopper-Pearson allows
 
-A functional maps a stack of count tables (..., k, k) to its values (...), nan where undefined.
+With clusters the first two draw from the table divided by the design effect, raised by (t/z)^2. A functional maps a stack
+of count tables (..., k, k) to its values (...), nan where undefined.
 """
 
 from __future__ import annotations
@@ -18,23 +17,21 @@ from math import atanh, exp, log, tanh
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit, logit, ndtr, ndtri, stdtrit
+from scipy.special import expit, logit, stdtrit
 
-from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import clopper_pearson, student
-from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect
+from rftj_cli.stats.clusters import Clusters, clustered, design_effect, freedom
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.jackknife import Functional, jackknife_influence
+from rftj_cli.stats.resampling import NO_SPREAD, Draws, quantile_interval, two_levels
 from rftj_cli.stats.table import WeightKind, influence, kappa, weights
 
 Scale = Literal["fisher", "logit", "log", "identity"]
 
-POSTERIOR_DRAWS = 20_000
-RESAMPLES = 10_000
 MOST_LEVELS = 12  # above it a stack of resamples costs more than it tells
 PARTS = 200
 ONE_CLASS = "all labels and verdicts are one class"
-NO_SPREAD = "the statistic does not vary over the items: no interval"
 
 
 def kappa_interval(
@@ -67,7 +64,7 @@ def functional_interval(
     seed: int = 0,
     psi: Callable[[Floats], Floats] | None = None,
     scale: Scale = "fisher",
-    draws: Floats | None = None,
+    draws: Draws | None = None,
     undefined: str = NO_SPREAD,
     level: float = LEVEL,
 ) -> Estimate:
@@ -75,7 +72,7 @@ def functional_interval(
 
     psi: its influence values (k, k), a function of the table; the jackknife's where None
     scale: on which t intervals are symmetric: fisher for [-1, 1], logit for [0, 1], log for > 0, or identity
-    draws: the stack of `draw_tables`, to share one among several functionals
+    draws: of this table, to share one among several functionals
     undefined: the reason to give where the functional is nan
     """
     n = round(float(table.sum()))
@@ -85,57 +82,19 @@ def functional_interval(
     if not np.isfinite(value):
         return Estimate.missing(n, undefined)
     groups = clustered(clusters)
-    pull = psi or (lambda t: jackknife_influence(f, t))
-    if _cells(table) is not None:
-        deff = 1.0
-        if groups is not None:
-            deff = design_effect(pull(table), groups) * student(groups.count, level)
-        return _posterior(table, f, value, groups, deff, seed, draws, level)
-    if n - float(np.trace(table)) < 3:
-        return _worst_case(table, f, value, groups, level)
-    if table.shape[0] > MOST_LEVELS:
-        return _grouped_jackknife(table, f, value, groups, scale, seed, level)
+    caution = None if groups is None else groups.caution
+    if two_levels(table) is None:
+        if n - float(np.trace(table)) < 3:
+            return _worst_case(table, f, value, groups, level)
+        if groups is not None and groups.count < 2:
+            return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
+        if table.shape[0] > MOST_LEVELS:
+            return _grouped_jackknife(table, f, value, groups, scale, seed, level)
+    deff = 1.0
     if groups is not None:
-        return _cluster_t(value, n, pull(table), groups, scale, level)
-    return _bca(table, f, value, draw_tables(table, seed) if draws is None else draws, seed, level)
-
-
-def draw_tables(table: Floats, seed: int, deff: float = 1.0) -> Floats:
-    """The stack (B, k, k) on which intervals rest: posterior shares for two levels, else multinomial resamples.
-
-    A multinomial resample of the table is a bootstrap sample of its items. Only cells in use are drawn: mass on
-    cells that cannot occur ruins the interval for three levels and more.
-    """
-    cells = _cells(table)
-    if cells is None:
-        return _resampled(table, seed)
-    drawn = np.random.default_rng(seed).standard_gamma(
-        table.ravel()[cells] / deff + 0.5, size=(POSTERIOR_DRAWS, cells.size)
-    )
-    return _stacked(drawn, cells, table.shape[0])
-
-
-def bca(table: Floats, f: Functional, seed: int = 0, level: float = LEVEL) -> Estimate:
-    """A functional of a k x k count table with its BCa bootstrap interval; missing where it is undefined."""
-    value = float(f(table))
-    if not np.isfinite(value):
-        return Estimate.missing(round(float(table.sum())), NO_SPREAD)
-    return _bca(table, f, value, _resampled(table, seed), seed, level)
-
-
-def _resampled(table: Floats, seed: int) -> Floats:
-    cells = np.flatnonzero(table)
-    counts = table.ravel()[cells]
-    n = round(float(counts.sum()))
-    drawn = np.random.default_rng(seed).multinomial(n, counts / counts.sum(), size=RESAMPLES)
-    return _stacked(drawn.astype(np.float64), cells, table.shape[0])
-
-
-def _stacked(drawn: Floats, cells: Ints, k: int) -> Floats:
-    """Draws of the cells in use, (B, cells), as tables (B, k, k)."""
-    stack = np.zeros((drawn.shape[0], k * k))
-    stack[:, cells] = drawn
-    return stack.reshape(-1, k, k)
+        pull = psi(table) if psi is not None else jackknife_influence(f, table)
+        deff = design_effect(pull, groups) * student(freedom(groups.sums(pull)), level)
+    return quantile_interval(draws or Draws(table, seed), f, value, deff=deff, level=level, note=caution)
 
 
 def symmetric_interval(
@@ -167,65 +126,6 @@ def symmetric_interval(
 
 
 SCALES: dict[Scale, str] = {"fisher": "Fisher z", "logit": "logit scale", "log": "log scale", "identity": "plain scale"}
-
-
-def _cells(table: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
-    """The four cells of a table with two levels in use; None where there are more (or k > 2 and only one)."""
-    k = table.shape[0]
-    used = np.arange(2) if k == 2 else np.flatnonzero(table.sum(0) + table.sum(1))
-    if used.size != 2:
-        return None
-    return np.asarray((used[:, None] * k + used[None, :]).ravel(), dtype=np.intp)
-
-
-def _posterior(
-    table: Floats,
-    f: Functional,
-    value: float,
-    groups: Clusters | None,
-    deff: float,
-    seed: int,
-    draws: Floats | None,
-    level: float,
-) -> Estimate:
-    if draws is None or deff != 1.0:
-        draws = draw_tables(table, seed, deff)
-    found = f(draws)
-    low, high = np.quantile(found[np.isfinite(found)], [0.5 - level / 2, 0.5 + level / 2])
-    method = f"Dirichlet(1/2) posterior {percent(level)}, {POSTERIOR_DRAWS} draws, seed {seed}"
-    if groups is not None:
-        method += f", on n/deff, deff {deff:.2f}"
-    # The posterior of a perfect table ends just short of 1; an interval that leaves out its own value only puzzles.
-    low, high = min(float(low), value), max(float(high), value)
-    return Estimate(value, low, high, round(float(table.sum())), method, groups.caution if groups else None)
-
-
-def _bca(table: Floats, f: Functional, value: float, draws: Floats, seed: int, level: float) -> Estimate:
-    """Bias-corrected and accelerated bootstrap (Efron 1987); z0 counts half of the ties, kappa being lattice-valued."""
-    n = round(float(table.sum()))
-    method = f"BCa bootstrap of the table {percent(level)}, {RESAMPLES} resamples, seed {seed}"
-    found = f(draws)
-    found = found[np.isfinite(found)]
-    counts = table[table > 0]
-    gap = jackknife_influence(f, table)[table > 0]
-    spread = float((counts * gap**2).sum())
-    if spread <= 1e-18 * n or found.size < RESAMPLES // 2 or float(np.ptp(found)) < 1e-12:
-        return Estimate(value, None, None, n, method, NO_SPREAD)
-    below = float((found < value - 1e-12).mean() + 0.5 * (np.abs(found - value) <= 1e-12).mean())
-    z0 = ndtri(np.clip(below, 0.5 / found.size, 1 - 0.5 / found.size))
-    acceleration = float((counts * gap**3).sum()) / (6 * spread**1.5)
-    reach = z0 + ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
-    low, high = np.quantile(found, ndtr(z0 + reach / (1 - acceleration * reach)))
-    lost = 1 - found.size / RESAMPLES
-    note = f"{lost:.0%} of the resamples were undefined and left out" if lost > 0.05 else None
-    return Estimate(value, min(float(low), value), max(float(high), value), n, method, note)
-
-
-def _cluster_t(value: float, n: int, psi: Floats, groups: Clusters, scale: Scale, level: float) -> Estimate:
-    method = f"cluster influence {percent(level)}, t({groups.count - 1}), {SCALES[scale]}"
-    if groups.count < 2:
-        return Estimate(value, None, None, n, "cluster influence", "only 1 cluster: no interval")
-    return symmetric_interval(value, cluster_se(psi, groups), groups.count, scale, n, method, groups.caution, level)
 
 
 def _grouped_jackknife(

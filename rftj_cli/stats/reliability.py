@@ -16,7 +16,8 @@ from scipy.special import fdtri
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.clusters import Clusters, few, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
-from rftj_cli.stats.intervals import NO_SPREAD, ONE_CLASS, SCALES, kappa_interval, symmetric_interval
+from rftj_cli.stats.intervals import ONE_CLASS, SCALES, kappa_interval, symmetric_interval
+from rftj_cli.stats.resampling import NO_SPREAD
 from rftj_cli.stats.scores import midranks
 from rftj_cli.stats.table import WeightKind, cross_table, influence, ratio, weights
 

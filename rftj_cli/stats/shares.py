@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.clusters import few, freedom, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import symmetric_interval
 
@@ -35,13 +35,13 @@ def share(
     w = np.ones(n) if weights is None else weights * n / weights.sum()
     pull = x - float(w @ x) / n
     iid = float(w @ pull**2)
-    sums = np.bincount(codes, weights=w * pull)
+    sums = np.bincount(codes, weights=w * pull).astype(np.float64)
     if groups < 2 or iid == 0:
         deff = n / groups * float(w @ w) / n
     else:
         deff = max(1.0, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
     caution = note or (few(groups) if groups < n else None)
-    return proportion(float(w @ x), n, deff=deff, units=groups, note=caution, level=level)
+    return proportion(float(w @ x), n, deff=deff, df=freedom(sums), note=caution, level=level)
 
 
 def mean(

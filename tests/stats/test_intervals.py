@@ -10,8 +10,9 @@ from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import clopper_pearson
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.intervals import draw_tables, functional_interval, kappa_interval
+from rftj_cli.stats.intervals import functional_interval, kappa_interval
 from rftj_cli.stats.jackknife import jackknife_influence
+from rftj_cli.stats.resampling import Draws, bca
 from rftj_cli.stats.table import cross_table, fce_variance, influence, kappa, mcc, weights
 
 from .oracles import COHEN, clustered_items, items
@@ -55,14 +56,38 @@ def test_large_tables_agree_with_the_formula(kind: str) -> None:
         assert bounds(found) == pytest.approx((value - half, value + half), abs=0.05 * half)
 
 
-def test_three_levels_take_bca() -> None:
+def test_three_levels_take_the_smoothed_bootstrap() -> None:
     """Three levels in use are resampled; two of three are treated as two."""
-    assert kappa_interval(COHEN, "nominal").method.startswith("BCa bootstrap of the table 95%")
+    assert kappa_interval(COHEN, "nominal").method.startswith("smoothed bootstrap of the table 95%")
     two = np.zeros((3, 3))
     two[1:, 1:] = [[20, 5], [10, 15]]
     found = kappa_interval(two, "nominal")
     assert found == kappa_interval(two[1:, 1:], "nominal")
-    assert found.method.startswith("Dirichlet(1/2)")
+    assert found.method.startswith("Dirichlet posterior")
+
+
+def test_far_errors_that_were_not_seen_are_allowed_for() -> None:
+    """Five levels, one error in ten far, n = 50: quadratic kappa is held by nine intervals of ten and more, by BCa's less often."""
+    rng, w = np.random.default_rng(5), weights(5, "quadratic")
+    near = np.array(
+        [
+            [0.7, 0.3, 0, 0, 0],
+            [0.15, 0.7, 0.15, 0, 0],
+            [0, 0.15, 0.7, 0.15, 0],
+            [0, 0, 0.15, 0.7, 0.15],
+            [0, 0, 0, 0.3, 0.7],
+        ]
+    )
+    shares = 0.2 * (0.96 * near + 0.04 * (1 - np.eye(5)) / 4)
+    true = float(kappa(shares, w))
+    held = np.zeros(2)
+    for seed in range(120):
+        table = rng.multinomial(50, shares.ravel() / shares.sum()).reshape(5, 5).astype(np.float64)
+        for i, found in enumerate(
+            (kappa_interval(table, "quadratic", seed=seed), bca(table, lambda t: kappa(t, w), seed))
+        ):
+            held[i] += found.low is not None and found.high is not None and found.low <= true <= found.high
+    assert held[0] >= 108 and held[1] < held[0] - 6
 
 
 def test_hardly_any_error_gets_the_worst_case() -> None:
@@ -158,7 +183,7 @@ def test_jackknife_equals_the_analytic_influence() -> None:
 
 def test_draws_may_be_shared() -> None:
     """A functional that is given the common stack has the interval that it would have drawn itself."""
-    shared = functional_interval(COHEN, mcc, draws=draw_tables(COHEN, 5), seed=5)
+    shared = functional_interval(COHEN, mcc, draws=Draws(COHEN, 5), seed=5)
     assert shared == functional_interval(COHEN, mcc, seed=5)
 
 

@@ -1,0 +1,85 @@
+"""A short version of `make coverage`: the intervals that reports print hold the truth about as often as they say.
+
+Few data sets, so the bounds are wide; the full tables stand in docs/coverage.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.coverage import RATES, Cell, Count, binary_cells, group_cell, level_cells, rate_cell, table_cell
+from rftj_cli.stats import corrected, intervals, resampling
+
+
+@pytest.fixture(autouse=True)
+def _full_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulation draws less often; other tests must not."""
+    for module, name in ((resampling, "POSTERIOR_DRAWS"), (resampling, "RESAMPLES"), (corrected, "DRAWS")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+
+
+def rate(count: Count) -> float:
+    return 100 * count.hits / count.made
+
+
+HARD = [
+    cell
+    for cell in binary_cells(120, 3)
+    if cell.name in ("pass 0.8, kappa 0.6", "pass 0.9, kappa 0.9") and cell.n in (30, 100)
+]
+
+
+@pytest.mark.parametrize(
+    "cell", HARD, ids=lambda cell: f"{cell.name}, n {cell.n}, {'clusters' if cell.clustered else 'alone'}"
+)
+def test_intervals_of_pass_and_fail_hold(cell: Cell) -> None:
+    _, counts = table_cell(cell)
+    for name in ("kappa", "tpr", "tnr", "agreement", "balanced_accuracy"):
+        assert rate(counts[name]) >= 87, name
+    if cell.name.startswith("pass 0.9"):
+        assert rate(counts["kappa, Wald"]) < rate(counts["kappa"]) - 5
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_intervals_of_five_levels_hold(clustered: bool) -> None:
+    cell = next(
+        c for c in level_cells(60, 4) if c.name == "skew, right 0.7" and c.n == 100 and c.clustered == clustered
+    )
+    _, counts = table_cell(cell)
+    for name in ("kappa", "kappa_linear", "agreement", "mae", "bias", "kendall_tau_b"):
+        assert rate(counts[name]) >= 83, name
+
+
+def test_corrected_rates_hold_where_their_assumption_does() -> None:
+    found = rate_cell(RATES[2], 200, 5)
+    assert rate(found["post-stratified"]) >= 90 and rate(found["Rogan-Gladen, Lee"]) >= 90
+    balanced = rate_cell(RATES[-1], 200, 6)
+    assert rate(balanced["Rogan-Gladen, Lee"]) >= 90 and rate(balanced["post-stratified"]) < 20
+
+
+def test_numbers_inside_groups_hold() -> None:
+    for name, count in group_cell(30, 4, 150, 7).items():
+        assert rate(count) >= 89, name
+
+
+def test_kappa_of_thirty_items_never_falls_below_its_floor() -> None:
+    """By enumeration of all 5,456 tables, no chance but that of the posterior's draws: the least of twelve judges."""
+    from math import lgamma
+
+    n = 30
+    tables = np.array(
+        [(a, b, c, n - a - b - c) for a in range(n + 1) for b in range(n + 1 - a) for c in range(n + 1 - a - b)]
+    )
+    resampling.POSTERIOR_DRAWS = 6_000
+    found = [intervals.kappa_interval(t.reshape(2, 2).astype(float), "nominal") for t in tables]
+    defined = np.array([one.value is not None for one in found])
+    low, high = (np.array([getattr(one, end) or 0.0 for one in found]) for end in ("low", "high"))
+    log_factorial = np.array([lgamma(i + 1) for i in range(n + 1)])
+    ways = log_factorial[n] - log_factorial[tables].sum(1)
+    for pass_rate in (0.5, 0.8, 0.9):
+        for kappa in (0.4, 0.6, 0.8, 0.9):
+            off = pass_rate * (1 - pass_rate) * (1 - kappa)
+            chance = np.exp(ways + tables @ np.log([1 - pass_rate - off, off, off, pass_rate - off])) * defined
+            held = (low <= kappa) & (kappa <= high)
+            assert chance[held].sum() / chance.sum() >= 0.925, (pass_rate, kappa)
