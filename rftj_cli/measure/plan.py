@@ -11,7 +11,7 @@ from rftj_cli.measure.next_labels import Draw
 from rftj_cli.measure.trust import BARS, REWARD, kind_of
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.plan import labels_needed
+from rftj_cli.stats.plan import NEARER, labels_needed
 from rftj_cli.stats.power import gate_labels, kappa_labels, mcnemar_labels, rate_labels
 
 SCHEMA = "rftj.plan/1"
@@ -119,4 +119,4 @@ def _bound(id: str, name: str, now: Estimate, bar: float, unit: str) -> Goal:
     if now.value <= bar:
         return Goal(id, wish, now, unit, None, "the value itself does not reach it: more labels do not help")
     needed = labels_needed(now, bar)
-    return Goal(id, wish, now, unit, needed, None if needed else "the value lies too near to it to say")
+    return Goal(id, wish, now, unit, needed, None if needed else f"the value lies {NEARER}")

@@ -12,7 +12,7 @@ from rftj_cli.measure.levels import KINDS
 from rftj_cli.measure.values import Calibration, Criterion, Trust
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.plan import labels_needed
+from rftj_cli.stats.plan import NEARER, labels_needed
 
 REWARD = "reward"
 GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
@@ -62,11 +62,13 @@ def _checked(
         elif one.high < bar:
             yield "no", f"{words} {one.value:.2f}, at most {one.high:.2f} (asked {bar:.2f})"
         else:
-            needed = labels_needed(one, bar) if one.value > bar else None
-            more = (
-                "" if needed is None else f"; about {max(1, needed - one.n):,} more {units[name]}, if the value stays"
-            )
+            more = f"; {_more(one, bar, units[name])}" if one.value > bar else ""
             yield "not shown", f"{words} {one.value:.2f}, only at least {one.low:.2f} (asked {bar:.2f}){more}"
+
+
+def _more(one: Estimate, bar: float, units: str) -> str:
+    needed = labels_needed(one, bar)
+    return NEARER if needed is None else f"about {max(1, needed - one.n):,} more {units}, if the value stays"
 
 
 def _answer(checked: list[tuple[str, str]]) -> Trust:

@@ -10,6 +10,7 @@ from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdo
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import look_in_words, number
 from rftj_cli.stats.estimate import percent
+from rftj_cli.stats.plan import NEARER
 
 
 def show(result: GateResult, *, json: bool, markdown: bool) -> None:
@@ -76,4 +77,4 @@ def _more(one: Ruling) -> str:
         return f"about {max(1, one.needed - one.n):,} more {one.unit}, if the value stays"
     if one.value is not None and one.value == one.limit:
         return "the value lies on the limit: no number of labels settles that"
-    return one.note or "cannot be said"
+    return one.note or f"the value lies {NEARER}"

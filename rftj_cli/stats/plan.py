@@ -6,7 +6,9 @@ from math import ceil
 
 from rftj_cli.stats.estimate import Estimate
 
-MOST = 100.0  # the interval shrunk a hundredfold takes 10,000 times the labels: beyond, extrapolating says nothing
+# The interval shrunk tenfold takes a hundred times the labels: nobody has them, and the value will not stay.
+MOST = 10.0
+NEARER = "so near to the limit that a hundred times the labels would not settle it"
 
 
 def labels_needed(estimate: Estimate, threshold: float) -> int | None:
