@@ -17,7 +17,7 @@ from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, interval, look_in_words, number
 from rftj_cli.stats.estimate import Estimate, percent
 
-WORST = 5
+WORST = 3
 LONGEST = 120  # characters of a reason or a response
 FEW_COLUMNS, SLICED = 3, 3
 SLICE_FIRST = ("tpr", "tnr", "kappa", "kappa_quadratic", "pair_accuracy", "order_agreement", "agreement")
