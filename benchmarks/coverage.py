@@ -1,6 +1,6 @@
 """How often do the intervals that a report prints hold the true value? Simulated judges, nominal 95%.
 
-    python benchmarks/coverage.py [--data-sets 1000] [--seed 1] [--jobs 2] [--only binary,levels,rates,groups] [--write]
+    python benchmarks/coverage.py [--data-sets 1000] [--seed 1] [--jobs 2] [--only binary,levels,rates,groups,others] [--write]
 
 Every data set goes through the same functions as a report. Intervals are drawn with fewer resamples than in a report
 (4,000 posterior draws, 2,000 bootstrap resamples): that widens nothing and saves hours. `--write` puts the tables into
@@ -14,24 +14,19 @@ import datetime
 import os
 import platform
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from rftj_cli.stats import corrected, resampling
+from benchmarks.designs import OTHERS, RATES, Count, Tally, fewer_draws, group_cell, other_cell, rate_cell
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.clusters import Clusters
-from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.groups import pair_accuracy
-from rftj_cli.stats.signal import false_signal, within_phi
-from rftj_cli.stats.table import fce_variance, kappa
+from rftj_cli.stats.resampling import bca
+from rftj_cli.stats.table import fce_variance, kappa, weights
 
-DRAWS, RESAMPLES = 4_000, 2_000
 SIZE, COPIES = 4, 0.5  # items a cluster, and the share of them that repeat the first one's label and verdict
 SIZES = (30, 50, 100, 200)
 PASS_RATES, KAPPAS = (0.5, 0.8, 0.9), (0.4, 0.6, 0.8, 0.9)
@@ -49,34 +44,6 @@ class Cell:
     clustered: bool
     seed: int
     data_sets: int
-
-
-@dataclass
-class Count:
-    """Data sets whose interval holds the truth, all that have an interval, all, and the summed width."""
-
-    hits: int = 0
-    made: int = 0
-    all: int = 0
-    width: float = 0.0
-
-    def add(self, low: float | None, high: float | None, true: float) -> None:
-        self.all += 1
-        if low is not None and high is not None:
-            self.made += 1
-            self.hits += low - 1e-9 <= true <= high + 1e-9
-            self.width += high - low
-
-
-@dataclass
-class Tally:
-    """Counts by estimate."""
-
-    of: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))
-
-    def add(self, name: str, one: Estimate, true: float | None) -> None:
-        if one.value is not None and true is not None:
-            self.of[name].add(one.low, one.high, true)
 
 
 def binary_cells(data_sets: int, seed: int) -> Iterator[Cell]:
@@ -128,12 +95,9 @@ def truths(cell: Cell) -> Mapping[str, float | None]:
 
 def table_cell(cell: Cell) -> tuple[Cell, dict[str, Count]]:
     """Coverage of all estimates of one cell, with two rivals for kappa."""
-    resampling.POSTERIOR_DRAWS, resampling.RESAMPLES = DRAWS, RESAMPLES
-    rng, tally, true = (
-        np.random.default_rng([cell.seed, cell.n, cell.clustered, hash_of(cell.name)]),
-        Tally(),
-        truths(cell),
-    )
+    fewer_draws()
+    rng = np.random.default_rng([cell.seed, cell.n, cell.clustered, hash_of(cell.name)])
+    tally, true = Tally(), truths(cell)
     k = len(cell.shares)
     for data_set in range(cell.data_sets):
         truth, judge, keys = draw(cell, rng)
@@ -144,7 +108,15 @@ def table_cell(cell: Cell) -> tuple[Cell, dict[str, Count]]:
             if "no interval" not in one.method and name != "marginal_homogeneity":
                 tally.add(name, one, true[name])
         _rivals(tally, table, true["kappa"], rng)
+        if cell.kind == "ordinal":
+            rival = bca(table, quadratic_kappa, data_set)
+            tally.add("kappa_quadratic, BCa", rival, true["kappa_quadratic"])
     return cell, dict(tally.of)
+
+
+def quadratic_kappa(table: np.ndarray) -> np.ndarray:
+    """Of a stack (..., k, k)."""
+    return kappa(table, weights(table.shape[-1], "quadratic"))
 
 
 def _rivals(tally: Tally, table: np.ndarray, true: float | None, rng: np.random.Generator) -> None:
@@ -164,106 +136,6 @@ def _rivals(tally: Tally, table: np.ndarray, true: float | None, rng: np.random.
 def hash_of(text: str) -> int:
     """The same number in every process."""
     return int.from_bytes(text.encode(), "big") % 2**31
-
-
-RATES = (
-    (0.5, 0.9, 0.8, 100, None), (0.8, 0.9, 0.8, 50, None), (0.8, 0.9, 0.8, 100, None), (0.8, 0.9, 0.8, 200, None),
-    (0.95, 0.9, 0.8, 100, None), (0.8, 0.75, 0.7, 100, None), (0.8, 0.9, 0.8, 100, 0.5),
-)  # fmt: skip
-
-
-def rate_cell(scenario: tuple[float, float, float, int, float | None], data_sets: int, seed: int) -> dict[str, Count]:
-    """Corrected pass rates: 1,000 judged units, m of them labelled at random, or balanced labels from elsewhere."""
-    theta, tpr, tnr, m, prevalence = scenario
-    corrected.DRAWS = DRAWS
-    rng, tally, total, peers = (
-        np.random.default_rng([seed, m, int(theta * 100), int(tpr * 100)]),
-        Tally(),
-        1000,
-        _peers(),
-    )
-    for data_set in range(data_sets):
-        truth = rng.random(total) < theta
-        verdict = np.where(truth, rng.random(total) < tpr, rng.random(total) >= tnr)
-        if prevalence is None:
-            y, f, u = truth[:m], verdict[:m], verdict[m:]
-        else:
-            y = rng.random(m) < prevalence
-            f = np.where(y, rng.random(m) < tpr, rng.random(m) >= tnr)
-            u = verdict
-        table = np.bincount(y.astype(int) * 2 + f, minlength=4).reshape(2, 2).astype(np.float64)
-        judged = np.bincount(verdict.astype(int), minlength=2).astype(np.float64)
-        everyone = judged if prevalence is None else judged + table.sum(0)
-        found = corrected.corrected(
-            table, everyone, sampling="random" if prevalence is None else "balanced", seed=data_set
-        )
-        # Balanced labels are no part of the population whose rate is asked for: `judged` holds only its verdicts.
-        tally.add("verdicts as they are", found.naive, theta)
-        tally.add("labels alone", found.labels_only, theta)
-        tally.add("post-stratified", corrected.post_stratified(table, judged, seed=data_set), theta)
-        tally.add("Rogan-Gladen, Lee", corrected.rogan_gladen(table, judged), theta)
-        tally.add("PPI++", corrected.ppi_mean(y, f, u), theta)
-        for name, peer in peers.items() if data_set < min(data_sets, 200) else ():
-            try:
-                low, high = peer(y, f, u, verdict)
-            except (ValueError, RuntimeError):
-                low = high = None
-            tally.of[name].add(low, high, theta)
-    return dict(tally.of)
-
-
-def _peers() -> dict[str, Callable[..., tuple[float | None, float | None]]]:
-    """judgy and evalproof, where they are installed."""
-    found: dict[str, Callable[..., Any]] = {}
-    try:
-        from judgy import estimate_success_rate
-
-        def judgy(y: Any, f: Any, u: Any, everyone: Any) -> tuple[float, float]:
-            return estimate_success_rate(y.astype(int), f.astype(int), u.astype(int), bootstrap_iterations=1000)[1:]
-
-        found["judgy"] = judgy
-    except ImportError:
-        pass
-    try:
-        from evalproof.calibration import acc_estimate, ppi_estimate
-
-        def acc(y: Any, f: Any, u: Any, everyone: Any) -> tuple[float | None, float | None]:
-            one = acc_estimate(everyone.tolist(), f.tolist(), y.tolist(), n_boot=1000)
-            return one.low, one.high
-
-        def ppi(y: Any, f: Any, u: Any, everyone: Any) -> tuple[float | None, float | None]:
-            one = ppi_estimate(u.tolist(), f.tolist(), y.tolist())
-            return one.low, one.high
-
-        found |= {"evalproof ACC": acc, "evalproof PPI": ppi}
-    except ImportError:
-        pass
-    return found
-
-
-def group_cell(prompts: int, size: int, data_sets: int, seed: int) -> dict[str, Count]:
-    """Within-group numbers of a judge with rates .85 on prompts of every difficulty."""
-
-    def data(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        group = np.repeat(np.arange(count), size)
-        truth = (rng.random(group.size) < rng.beta(2, 2, count)[group]).astype(float)
-        right = np.where(rng.random(group.size) < 0.85, truth, 1 - truth)
-        return group, truth, right
-
-    def numbers(group: np.ndarray, truth: np.ndarray, score: np.ndarray) -> dict[str, Estimate]:
-        pairs = pair_accuracy(group, truth, score)
-        phi, square = within_phi(group, truth, score)
-        return {
-            "pair accuracy": pairs.estimate, "pair accuracy by group": pairs.by_group, "tie rate": pairs.tie_rate,
-            "phi": phi, "phi^2": square, "false signal": false_signal(group, truth, score),
-        }  # fmt: skip
-
-    true = {name: one.value for name, one in numbers(*data(np.random.default_rng(99), 200_000)).items()}
-    rng, tally = np.random.default_rng([seed, prompts, size]), Tally()
-    for _ in range(data_sets):
-        for name, one in numbers(*data(rng, prompts)).items():
-            tally.add(name, one, true[name])
-    return dict(tally.of)
 
 
 def summary(results: Sequence[tuple[Cell, dict[str, Count]]], names: Sequence[str] | None = None) -> list[list[str]]:
@@ -307,7 +179,11 @@ def simulate(kinds: Sequence[str], data_sets: int, seed: int, jobs: int) -> str:
             found = list(pool.map(rate_cell, RATES, [data_sets] * len(RATES), [seed] * len(RATES)))
             parts.append(_rates(found))
         if "groups" in kinds:
-            parts.append(_groups([group_cell(p, 4, data_sets, seed) for p in (15, 30, 60, 120)]))
+            heads = [f"{p} groups of 4" for p in (15, 30, 60, 120)]
+            found = [group_cell(p, 4, data_sets, seed) for p in (15, 30, 60, 120)]
+            parts.append(f"## Inside groups\n\n{_columns(heads, found)}")
+        if "others" in kinds:
+            parts += [_other(pool, which, max(1, data_sets // 3), seed) for which in range(len(OTHERS))]
     return "\n".join(parts)
 
 
@@ -322,13 +198,23 @@ def _rates(found: Sequence[dict[str, Count]]) -> str:
     return f"## Pass rates of everything that was judged\n\n{markdown(heads, rows)}"
 
 
-def _groups(found: Sequence[dict[str, Count]]) -> str:
-    heads = ["estimate", *(f"{p} groups of 4" for p in (15, 30, 60, 120))]
-    rows = [
-        [name, *(f"{100 * c[name].hits / c[name].made:.1f}, {c[name].width / c[name].made:.2f}" for c in found)]
-        for name in found[0]
-    ]
-    return f"## Inside groups\n\n{markdown(heads, rows)}"
+def _other(pool: ProcessPoolExecutor, which: int, data_sets: int, seed: int) -> str:
+    title, _, sizes = OTHERS[which]
+    parts = []
+    for size in sizes:
+        found = list(pool.map(other_cell, *zip(*[(which, n, size, data_sets, seed) for n in SIZES], strict=True)))
+        what = f"in clusters of {size}" if size > 1 else "independent items"
+        parts.append(f"## {title}, {what}\n\n{_columns([f'n = {n}' for n in SIZES], found)}")
+    return "\n".join(parts)
+
+
+def _columns(heads: Sequence[str], found: Sequence[Mapping[str, Count]]) -> str:
+    """Coverage and width of each estimate, one design a column."""
+    rows = []
+    for name in found[0]:
+        cells = [one[name] for one in found]
+        rows.append([name, *(f"{100 * c.hits / c.made:.1f}, {c.width / c.made:.2f}" if c.made else "-" for c in cells)])
+    return markdown(["estimate", *heads], rows)
 
 
 HEAD = """# Coverage: do the intervals hold what they promise?
@@ -338,8 +224,8 @@ judges, and the mean width. An interval that is not made (a number without an in
 
 Pass and fail: pass rates .5, .8, .9 (labels and judge alike) and kappa .4, .6, .8, .9: {cells} judges a column. Five levels:
 even and skewed labels, right on 50, 70 and 85%, errors mostly to the neighbouring level. Clusters: 4 items each, half of
-them copies of the first one's label and verdict. "Wald" and "percentile" are the usual intervals of kappa; they know
-nothing of clusters. {data_sets} data sets a judge ({levels} for five levels), seed {seed}: a single judge's figure has a Monte
+them copies of the first one's label and verdict. "Wald" and "percentile" are the usual intervals of kappa, "BCa" the
+better bootstrap (Efron 1987); they know nothing of clusters. {data_sets} data sets a judge ({levels} for five levels, scores, raters), seed {seed}: a single judge's figure has a Monte
 Carlo error of {error:.1f} points, the least of {cells} lies about two of these below the mean by chance alone.
 
 """
@@ -350,7 +236,7 @@ def main() -> None:
     parser.add_argument("--data-sets", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", default="binary,levels,rates,groups")
+    parser.add_argument("--only", default="binary,levels,rates,groups,others")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     given = parser.parse_args()
     head = HEAD.format(

@@ -6,7 +6,7 @@ which way depends on how that part was chosen:
     at random, or at random given the verdict   post-stratified: E[label | verdict], weighted by the verdicts of all
     from elsewhere (balanced, older traffic)    Rogan-Gladen: only P(verdict | label) carries over
 
-Taken the wrong way, the interval is far off (statistics.md 2: post-stratification covers 1% of balanced labels).
+Taken the wrong way, the interval is far off (docs/coverage.md: post-stratification holds the truth in 1% of data sets with balanced labels).
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.coverage import RATES, Cell, Count, binary_cells, group_cell, level_cells, rate_cell, table_cell
+from benchmarks.coverage import Cell, binary_cells, level_cells, table_cell
+from benchmarks.designs import RATES, Count, group_cell, rate_cell
 from rftj_cli.stats import corrected, intervals, resampling
 
 
