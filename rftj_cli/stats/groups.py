@@ -6,16 +6,18 @@ has a good pooled agreement and a within-prompt pair accuracy of one half.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
 from rftj_cli.stats.arrays import Floats, Ints
-from rftj_cli.stats.binomial import share_from_se
+from rftj_cli.stats.binomial import clopper_pearson, share_from_se
 from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.paired import credit_p
 
 NO_PAIRS = "no group holds two items that the labels tell apart"
 
@@ -46,19 +48,7 @@ def pair_accuracy(
     It is the within-prompt AUC. Interval: ratio linearised by cluster, as an effective n in Wilson's with t(G-1), so
     that 1.0 keeps a width. n of the estimates counts the pairs, or the groups for `by_group`.
     """
-    codes = np.unique(np.asarray(group), return_inverse=True)[1].astype(np.int64)
-    x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
-    if not codes.size == x.size == y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("group, truth and score must be of one length, truth and score finite")
-    count = int(codes.max(initial=-1)) + 1
-    cluster = _cluster_of_group(codes, count, clusters)
-    found = below(x, y, codes)
-    pairs, right, tied = (
-        np.bincount(codes, weights=w, minlength=count).astype(np.float64) for w in (found.x, found.both, found.tied)
-    )
-    with_pairs = pairs > 0
-    pairs, right, tied = pairs[with_pairs], right[with_pairs], tied[with_pairs]
-    cluster = np.unique(cluster[with_pairs], return_inverse=True)[1].astype(np.int64)
+    pairs, right, tied, cluster = _counted(group, truth, score, clusters)
     credit = right + tied / 2
     return PairAccuracy(
         estimate=_ratio(credit, pairs, pairs, cluster, "pair-weighted", level),
@@ -69,6 +59,60 @@ def pair_accuracy(
         groups=int(pairs.size),
         tie_rate=_ratio(tied, pairs, pairs, cluster, "pair-weighted", level),
     )
+
+
+def pair_accuracy_difference(
+    group: ArrayLike,
+    truth: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> tuple[Estimate, Estimate]:
+    """Pair accuracy of B minus that of A on the same pairs (pair-weighted), and the p-value of "they are the same".
+
+    t interval of the ratio of cluster sums; the p swaps the two judges' credits on whole clusters at random. Where both rank
+    every pair alike, the interval is what the clusters that may yet differ (Clopper-Pearson on 0 of them) can change at most.
+    """
+    pairs, right, tied, cluster = _counted(group, truth, score_a, clusters)
+    _, right_b, tied_b, _ = _counted(group, truth, score_b, clusters)
+    gain = right_b + tied_b / 2 - (right + tied / 2)
+    n = round(float(pairs.sum()))
+    if n == 0:
+        return Estimate.missing(0, NO_PAIRS), Estimate.missing(0, NO_PAIRS)
+    value = float(gain.sum()) / n
+    p = credit_p(np.zeros(gain.size), gain, clusters=cluster, seed=seed)
+    se, units = item_se((gain - value * pairs) / n, cluster)
+    method = f"ratio of cluster sums {percent(level)}, t({units - 1}), pair-weighted"
+    if units < 2:
+        return Estimate(value, None, None, n, method, "only 1 group with pairs: no interval"), replace(p, n=n)
+    if not se > 1e-12:
+        most = clopper_pearson(0, units, level)[1]
+        method = f"worst case within Clopper-Pearson {percent(level)} on clusters that differ"
+        return Estimate(value, value - most, value + most, n, method, "A and B rank all pairs alike"), replace(p, n=n)
+    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
+    return Estimate(value, max(-1.0, value - half), min(1.0, value + half), n, method, few(units)), replace(p, n=n)
+
+
+def _counted(
+    group: ArrayLike, truth: ArrayLike, score: ArrayLike, clusters: ArrayLike | None
+) -> tuple[Floats, Floats, Floats, Ints]:
+    """Of each group with pairs: how many, how many ranked right, how many scored alike, and its cluster."""
+    codes = np.unique(np.asarray(group), return_inverse=True)[1].astype(np.int64)
+    x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    if not codes.size == x.size == y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("group, truth and score must be of one length, truth and score finite")
+    count = int(codes.max(initial=-1)) + 1
+    cluster = _cluster_of_group(codes, count, clusters)
+    found = below(x, y, codes)
+    pairs, right, tied = (
+        np.bincount(codes, weights=w, minlength=count).astype(np.float64) for w in (found.x, found.both, found.tied)
+    )
+    some = pairs > 0
+    inside = np.unique(cluster[some], return_inverse=True)[1].astype(np.int64)
+    return pairs[some], right[some], tied[some], inside
 
 
 def _cluster_of_group(codes: Ints, count: int, clusters: ArrayLike | None) -> Ints:

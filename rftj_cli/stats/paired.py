@@ -82,10 +82,21 @@ def agreement_p(
     if codes is None:
         p = mcnemar_mid_p(int((a & ~b).sum()), int((b & ~a).sum()))
         return Estimate(p, None, None, int(a.size), "McNemar mid-p")
-    change = np.bincount(codes, weights=b.astype(np.float64) - a)
+    return credit_p(a, b, clusters=codes, seed=seed)
+
+
+def credit_p(credit_a: ArrayLike, credit_b: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0) -> Estimate:
+    """Permutation p of "A and B have the same mean credit" on the same items (n,): A and B swapped on whole units at random."""
+    a, b = _credits(credit_a, credit_b)
+    if a.size == 0:
+        return Estimate.missing(0, "no items")
+    codes = _codes(clusters, a.size)
+    # Rounded, so that sums of thirds that are the same number count as one pattern.
+    change = np.round(b - a if codes is None else np.bincount(codes, weights=b - a), 12)
     rows, counts = np.unique(change[change != 0], return_counts=True)
     p = _swap_p(rows[:, None], counts, lambda sums: sums[:, 0], float(change.sum()), seed)
-    return Estimate(p, None, None, int(a.size), f"cluster permutation p, {RESAMPLES} resamples, seed {seed}")
+    unit = "paired" if codes is None else "cluster"
+    return Estimate(p, None, None, int(a.size), f"{unit} permutation p, {RESAMPLES} resamples, seed {seed}")
 
 
 def kappa_difference(
@@ -169,11 +180,25 @@ def kappa_p(
 def credit_difference(
     credit_a: ArrayLike, credit_b: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL
 ) -> Estimate:
-    """Mean credit of B minus that of A on the same items (n,) of numbers (0, .5, 1 for pairs with ties): paired t."""
-    a, b = np.asarray(credit_a, np.float64), np.asarray(credit_b, np.float64)
-    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ValueError("credits must be finite arrays of one length")
+    """Mean credit of B minus that of A on the same items (n,) of numbers in [0, 1] (.5 for half a credit): paired t.
+
+    Where they never differ, the interval is what the units that may yet differ (Clopper-Pearson on 0 of them) can change.
+    """
+    a, b = _credits(credit_a, credit_b)
+    if a.size and not (a != b).any():
+        codes = _codes(clusters, a.size)
+        units = int(a.size) if codes is None else int(codes.max()) + 1
+        most = clopper_pearson(0, units, level)[1]
+        method = f"worst case within Clopper-Pearson {percent(level)} on items that differ"
+        return Estimate(0.0, -most, most, int(a.size), method, "A and B never differ here")
     return mean(b - a, clusters=clusters, level=level)
+
+
+def _credits(credit_a: ArrayLike, credit_b: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = np.asarray(credit_a, np.float64), np.asarray(credit_b, np.float64)
+    if a.shape != b.shape or a.ndim != 1 or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("credits must be finite arrays of one length")
+    return a, b
 
 
 def _changes(cell_a: Ints, cell_b: Ints, codes: Ints | None, size: int) -> tuple[Floats, Ints]:

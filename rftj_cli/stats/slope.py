@@ -40,7 +40,9 @@ def within_slope(
     value = float(dx @ dy) / spread
     whole = group if clusters is None else clusters
     keys = None if whole is None else _codes(whole, n)
-    xx, xy = ((dx * other if keys is None else np.bincount(keys, weights=dx * other)) for other in (dx, dy))
+    xx, xy = dx * dx, dx * dy
+    if keys is not None:
+        xx, xy = (np.bincount(keys, weights=one).astype(np.float64) for one in (xx, xy))
     units = int((xx > 1e-12 * spread).sum())  # the others say nothing of the slope
     method = f"within-group slope, cluster jackknife {percent(level)}, t({units - 1})"
     if units < 2:

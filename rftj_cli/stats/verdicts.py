@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from rftj_cli.stats.plan import labels_needed
 
 Word = Literal["better", "equivalent", "not_worse", "worse", "undecided"]
 
+ALPHA = 0.05
 KAPPA_MARGIN, SHARE_MARGIN = 0.05, 0.03  # differences that nobody would act on
 
 
@@ -65,6 +66,16 @@ def holm(p: ArrayLike) -> Floats:
     out = np.empty(given.size)
     out[order] = np.minimum(raised, 1.0)
     return out
+
+
+def held(change: Change, p: float | None, candidates: int) -> Change:
+    """The word where several candidates met one baseline: better and worse stand only with a Holm-adjusted p of at most .05."""
+    if candidates < 2 or change.word not in ("better", "worse") or (p is not None and p <= ALPHA):
+        return change
+    told = "cannot be told" if p is None else f"is {p:.3f}"
+    return replace(
+        change, word="undecided", why=f"{change.why}, but its p after Holm over {candidates} candidates {told}"
+    )
 
 
 def replaces(difference: Estimate, se: float) -> bool:
