@@ -10,21 +10,24 @@ from typing import Any
 import yaml
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.text import read_text
+from rftj_cli.files.text import Reader, read_text
 from rftj_cli.files.yamls import Document, Loader
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.rubric import Rubric
 
 
-def load_rubric(path: Path, overrides: tuple[str, ...] = ()) -> Rubric:
-    """The rubric in a YAML file, with `key.path=value` overrides applied. Raises `InputError` with file, line and key."""
-    document = Document(path, "rubric")
+def load_rubric(path: Path, overrides: tuple[str, ...] = (), read: Reader = read_text) -> Rubric:
+    """The rubric in a YAML file, with `key.path=value` overrides applied. Raises `InputError` with file, line and key.
+
+    read: how its text, and that of the files it names, is had: from the disk, or from a git revision
+    """
+    document = Document(path, "rubric", read)
     data = document.data
     try:
         for override in overrides:
             _override(data, override)
-        _inline_prompt(data, path)
-        _inline_schemas(data, path)
+        _inline_prompt(data, path, read)
+        _inline_schemas(data, path, read)
         return compile_rubric(data)
     except InputError as error:
         raise document.locate(error) from None
@@ -68,7 +71,7 @@ def _override(data: dict[str, Any], override: str) -> None:
     place[last] = value
 
 
-def _inline_prompt(data: dict[str, Any], path: Path) -> None:
+def _inline_prompt(data: dict[str, Any], path: Path, read: Reader) -> None:
     """Replace `prompt: {file: x.md}`, and `{file: ...}` for `system` or `user`, by the text of the file."""
     prompt = data.get("prompt")
     if not isinstance(prompt, dict):
@@ -80,15 +83,15 @@ def _inline_prompt(data: dict[str, Any], path: Path) -> None:
     for name in ("system", "user"):
         value = prompt.get(name)
         if isinstance(value, dict) and set(value) == {"file"}:
-            prompt[name] = _text_beside(path, value["file"], f"prompt.{name}", "prompt file")
+            prompt[name] = _text_beside(path, value["file"], f"prompt.{name}", "prompt file", read)
 
 
-def _inline_schemas(data: dict[str, Any], path: Path) -> None:
+def _inline_schemas(data: dict[str, Any], path: Path, read: Reader) -> None:
     checks = data.get("checks")
     for index, check in enumerate(checks if isinstance(checks, list) else []):
         if isinstance(check, dict) and isinstance(check.get("schema"), str):
             key = f"checks[{index}].schema"
-            text = _text_beside(path, check["schema"], key, "JSON schema")
+            text = _text_beside(path, check["schema"], key, "JSON schema", read)
             try:
                 check["schema"] = json.loads(text)
             except (ValueError, RecursionError) as error:
@@ -96,10 +99,10 @@ def _inline_schemas(data: dict[str, Any], path: Path) -> None:
                 raise InputError(problem, file=path.parent / check["schema"], key=key) from None
 
 
-def _text_beside(path: Path, name: object, key: str, what: str) -> str:
+def _text_beside(path: Path, name: object, key: str, what: str, read: Reader) -> str:
     if not isinstance(name, str):
         raise InputError("wrong type", key=key, found=name, expected="a file name")
     try:
-        return read_text(path.parent / name, what)
+        return read(path.parent / name, what)
     except InputError as error:
         raise error.located(prefix=key) from None

@@ -85,7 +85,7 @@ def open_run(name: str) -> Run:
     if folder.is_file() and folder.name == "run.json":
         folder = folder.parent
     if not folder.is_dir():
-        hint = nearest(str(folder), [str(one) for one in _all_runs()])
+        hint = nearest(str(folder), [str(one) for one in all_runs()])
         raise InputError("no such run", file=folder, hint=hint or "`rftj score` makes one")
     manifest = read_manifest(folder)
     if manifest is None:
@@ -109,16 +109,17 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_whole(folder / "run.json", json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False) + "\n")
 
 
-def _all_runs() -> list[Path]:
+def all_runs(runs: Path = RUNS) -> list[Path]:
+    """The run folders in `runs`."""
     try:
-        return sorted(one for one in RUNS.iterdir() if (one / "run.json").exists())
+        return sorted(one for one in runs.iterdir() if (one / "run.json").exists())
     except OSError:
         return []
 
 
 def last_run() -> Path:
     """The run that was written last, by its manifest."""
-    found = _all_runs()
+    found = all_runs()
     if not found:
         raise InputError("there is no run yet", file=RUNS, hint="`rftj score RUBRIC SAMPLES` makes one")
     return max(found, key=lambda folder: (folder / "run.json").stat().st_mtime)

@@ -85,6 +85,15 @@ class Rewards:
     without: int
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Means over the replies of a run: tokens given and written, seconds."""
+
+    input_tokens: float | None
+    output_tokens: float | None
+    seconds: float | None
+
+
 class Store:
     """One open run store. A store opened for reading never changes the file."""
 
@@ -182,6 +191,16 @@ class Store:
             " FROM replies WHERE NOT reused AND reply IS NOT NULL"
         ).fetchone()
         return float(cost) if priced == calls else None, int(tokens[0]), int(tokens[1]), int(calls)
+
+    def usage(self) -> Usage:
+        """Mean tokens and seconds of a reply, recorded and reused ones too; None where no reply tells them."""
+        asked = (
+            "json_extract(CAST(reply AS TEXT), '$.input_tokens')",
+            "json_extract(CAST(reply AS TEXT), '$.output_tokens')",
+        )
+        took = "json_extract(CAST(reply AS TEXT), '$.seconds')"
+        means = ", ".join(f"AVG(NULLIF({one}, 0))" for one in (*asked, took))
+        return Usage(*self._db.execute(f"SELECT {means} FROM replies WHERE reply IS NOT NULL").fetchone())
 
     def rewards(self) -> Rewards:
         """The rewards of the run in short."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rftj_cli.errors import InputError, nearest
+
+Reader = Callable[[Path, str], str]  # the text of a file, and what it is (for errors)
 
 
 def existing(path: Path, what: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.text import read_text
+from rftj_cli.files.text import Reader, read_text
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -32,9 +32,9 @@ Loader.add_implicit_resolver(
 class Document:
     """A parsed YAML file: its plain data, and the line at which each key path stands."""
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, read: Reader = read_text) -> None:
         self.path = path
-        text = read_text(path, what)
+        text = read(path, what)
         try:
             node = yaml.compose(text, Loader=Loader)
         except yaml.MarkedYAMLError as error:
