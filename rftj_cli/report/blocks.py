@@ -55,7 +55,23 @@ class Entries:
     rows: Sequence[tuple[str, Sequence[str]]]
 
 
-Block = Heading | Lines | Facts | Grid | Entries
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of a compared text: `same` on both sides, `gone` from the first, `new` in the second, or `left_out`."""
+
+    what: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two texts in one, word by word."""
+
+    stretches: Sequence[Stretch]
+
+
+Block = Heading | Lines | Facts | Grid | Entries | Difference
+MARKS = {"gone": ("[-", "-]"), "new": ("{+", "+}")}
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
@@ -72,12 +88,26 @@ def _markdown(block: Block) -> str:
         return "\n".join(f"- **{_escape(name)}**: {_escape(text)}" for name, text in block.rows)
     if isinstance(block, Entries):
         return "\n".join("<br>".join([f"- **{_escape(name)}**", *map(_escape, lines)]) for name, lines in block.rows)
+    if isinstance(block, Difference):
+        return "> " + "<br>".join(_stretches(block).split("\n"))
     if not block.rows:
         return ""
     heads = [_escape(name) or " " for name in block.headers]
     rules = ["---" if block.is_word(index) else "---:" for index in range(len(heads))]
     rows = [[_escape(cell) for cell in row] for row in block.rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, rules, *rows])
+
+
+def _stretches(block: Difference) -> str:
+    """Gone words struck out, new ones bold; marks of emphasis stand at words and never span lines."""
+    parts = []
+    for one in block.stretches:
+        mark = {"gone": "~~", "new": "**"}.get(one.what, "")
+        for line in one.text.splitlines(keepends=True):
+            inner = _escape(line)
+            ends = line[: len(line) - len(line.lstrip())], line[len(line.rstrip()) :]
+            parts.append(f"{ends[0]}{mark}{inner}{mark}{ends[1]}" if inner else line)
+    return "".join(parts)
 
 
 def _escape(text: str) -> str:

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines
+from rftj_cli.report.blocks import MARKS, Block, Difference, Entries, Facts, Grid, Heading, Lines
 from rftj_cli.report.words import plain
 
 PLAIN_WIDTH = 100
@@ -45,6 +45,8 @@ def _renderable(block: Block, width: int) -> RenderableType:
         return _hanging(block.rows)
     if isinstance(block, Entries):
         return _entries([(name, "\n".join(lines)) for name, lines in block.rows])
+    if isinstance(block, Difference):
+        return _difference(block)
     widths = _widths(block, width)
     if widths is not None:
         return _grid(block, widths)
@@ -69,6 +71,16 @@ def _entries(rows: Sequence[tuple[str, str]]) -> RenderableType:
         if text:
             parts.append(Padding(Text(plain(text), overflow="fold"), (0, 0, 0, INDENT)))
     return Group(*parts)
+
+
+def _difference(block: Difference) -> RenderableType:
+    """Gone and new words in git's marks, so that they are told apart without colours too."""
+    text = Text(overflow="fold")
+    for one in block.stretches:
+        before, after = MARKS.get(one.what, ("", ""))
+        style = {"gone": "red", "new": "green", "left_out": "dim"}.get(one.what, "")
+        text.append(f"{before}{plain(one.text)}{after}", style=style)
+    return Padding(text, (0, 0, 0, INDENT))
 
 
 def _widths(block: Grid, width: int) -> list[int] | None:

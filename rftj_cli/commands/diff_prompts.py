@@ -1,0 +1,115 @@
+"""`rftj diff-prompts`: what changed between judges, what that did to their verdicts, and which is better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rftj_cli.commands import (
+    FrozenOption,
+    IgnoreUnknownOption,
+    JsonOption,
+    LabelsOption,
+    MapOption,
+    PricesOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    TruthOption,
+    WideOption,
+    overrides,
+)
+
+
+def diff_prompts(
+    sides: Annotated[
+        list[str],
+        typer.Argument(
+            help="Rubric files, runs, or REVISION:PATH in git; then the samples.", metavar="A B [C...] [SAMPLES]"
+        ),
+    ],
+    labels: LabelsOption = None,
+    wide: WideOption = False,
+    map_: MapOption = None,
+    ignore_unknown: IgnoreUnknownOption = False,
+    truth: TruthOption = None,
+    split: Annotated[
+        str, typer.Option(help="Compare on dev, test, train, anchor or all samples.", metavar="SPLIT")
+    ] = "dev",
+    frozen: FrozenOption = False,
+    baseline: Annotated[
+        str | None, typer.Option(help="Which side the others are held against. Default: the first.", metavar="SIDE")
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="What the answer is about: a criterion, reward, or 'all criteria'.", metavar="NAME"),
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="The largest difference that does not matter. Default: .03, of kappa .05.")
+    ] = None,
+    by: Annotated[list[str] | None, typer.Option(help="Slice by this field of the samples.", metavar="FIELD")] = None,
+    repeat: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A second run of a side's judge (score --fresh): how much it differs from itself.", metavar="RUN"
+        ),
+    ] = None,
+    set_: SetOption = None,
+    workers: Annotated[int | None, typer.Option(help="Calls at the same time.", min=1, max=1024)] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)] = None,
+    prices: PricesOption = None,
+    seed: SeedOption = 0,
+    full: Annotated[bool, typer.Option("--full", help="All numbers, slices and flips.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write everything to one HTML page.", metavar="FILE")] = None,
+    show_text: Annotated[
+        bool | None,
+        typer.Option("--show-text/--no-text", help="Show text of samples and reasons. Default: yes, and no in CI."),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Compare judges on the same samples: what changed, what flipped, and whether it is better.
+
+    Sides without verdicts are judged first, on the wanted split. Exit code 3 where the labels cannot decide.
+    """
+    from rftj_cli.files.rows import read_map
+    from rftj_cli.measure.compare import CompareQuestion, compare
+    from rftj_cli.measure.sides import Judging, judged, opened
+    from rftj_cli.report import diff_report, progress
+
+    columns = read_map(map_ or [])
+    question = CompareQuestion(
+        labels=labels,
+        wide=wide,
+        columns=columns,
+        truth=truth,
+        ignore_unknown=ignore_unknown,
+        split=split,
+        by=tuple(by or ()),
+        seed=seed,
+        frozen=frozen,
+        margin=margin,
+        on=on,
+        repeats=tuple(repeat or ()),
+    )
+    judging = Judging(
+        columns=columns,
+        split=split,
+        workers=workers,
+        base_url=base_url,
+        region=region,
+        prices=prices,
+        max_cost=max_cost,
+        progress=progress.chooser(quiet=quiet or json),
+    )
+    given = opened(sides, overrides(set_, None), baseline)
+    found = compare(judged(given, judging), question)
+    diff_report.show(found, json=json, markdown=markdown, full=full, text=show_text, page=html, quiet=quiet)
+    return found.exit_code

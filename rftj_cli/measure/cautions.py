@@ -1,0 +1,76 @@
+"""What a comparison must not pass over: prompts that show an evaluated sample, weights, missing samples, labels by models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rftj_cli.errors import InputError, listed
+from rftj_cli.files.runs import Run
+from rftj_cli.kernel.asks import criteria_text
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.sample import RESPONSES
+from rftj_cli.measure.calibrate import CHARGED
+from rftj_cli.measure.comparison import Against
+from rftj_cli.measure.matching import ALL, Measured
+
+SHORTEST = 40  # characters: a shorter response may stand in a prompt by chance
+
+
+def refuse_examples(run: Run, name: str, ids: Sequence[str], split: str) -> None:
+    """Raise `InputError` where the prompt quotes the response of a sample that it is evaluated on: examples are of train."""
+    shown = examples_in(run.rubric, run, ids)
+    if shown:
+        raise InputError(
+            f"the prompt of {name} shows {listed(shown)}, which it is evaluated on ({split})", key="prompt", found=shown[0],
+            expected="examples from the split train alone", hint="a judge that has seen the answer looks better than it is",
+        )  # fmt: skip
+
+
+def examples_in(rubric: Rubric, run: Run, ids: Sequence[str]) -> list[str]:
+    """The samples whose response stands word for word in the rubric's prompt or criteria."""
+    text = _flat("\n".join([rubric.prompt.system, rubric.prompt.user, criteria_text(rubric.criteria)]))
+    chosen, found = set(ids), []
+    store = run.store()
+    for row, _ in store.outcomes():
+        for name in RESPONSES[rubric.kind]:
+            response = _flat(str(row.sample.fields.get(name) or ""))
+            if row.sample.id in chosen and len(response) >= SHORTEST and response in text:
+                found.append(row.sample.id)
+    store.close()
+    return list(dict.fromkeys(found))
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def warnings_of(
+    base: Measured,
+    sides: Sequence[Measured],
+    names: Sequence[str],
+    ids: Sequence[str],
+    candidates: Sequence[Against],
+    split: str,
+) -> list[str]:
+    """Plain sentences on what the numbers rest on."""
+    found = []
+    wanted = sum(split in (ALL, place.split) for place in base.places.values())
+    if len(ids) < wanted:
+        found.append(f"compared on {len(ids):,} of {wanted:,} samples: the others were not judged by every side")
+    for name, side in zip(names, sides, strict=True):
+        failed = sum(row.sample in set(ids) and not row.verdict for row in side.joined.rewards)
+        if failed:
+            found.append(f"{name}: {failed:,} of {len(ids):,} samples have no verdict and are left out of its numbers")
+    if split == ALL and CHARGED in base.joined.splits:
+        found.append("all samples, those of test too: what is chosen on them cannot be claimed on test afterwards")
+    sources = {source for truth in base.truths.of.values() for source in truth.sources}
+    if "model" in sources:
+        found.append("the labels were made by a model: right means right by that model")
+    weights = {truth.weight for truth in base.truths.of.values() if truth.weight is not None}
+    if len(weights) > 1:
+        found.append("the labels have weights: both sides are compared on the labelled samples as they are, unweighted")
+    for one in candidates:
+        if one.before.judge_fingerprint == one.after.judge_fingerprint:
+            found.append(f"{one.after.name}: the same judge as {one.before.name}: verdicts that flip are its own noise")
+        found += [f"{one.after.name}: not compared: {reason}" for reason in one.not_compared]
+    return found

@@ -1,0 +1,153 @@
+"""What changed between two rubrics: the prompt as the judge reads it, word by word, and every setting that differs.
+
+The prompts are rendered for one sample whose texts are replaced by their names, `{{response}}`: what a sample brings is
+the same on both sides, and no text of a sample is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from difflib import SequenceMatcher
+from typing import Any
+
+from rftj_cli.errors import InputError
+from rftj_cli.kernel.asks import BadItems, asks, rubric_for
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.sample import Sample
+from rftj_cli.measure.comparison import Piece, Setting, WhatChanged
+
+_WORD = re.compile(r"\s+|[^\s]+")
+_TOKEN = re.compile(r"(<[\w.\-]+?)-[0-9a-f]{8,}(>)")  # of a fence: it follows from the text that it encloses
+NAMES = ("name", "description")
+
+
+def what_changed(before: Rubric, after: Rubric, sample: Sample) -> WhatChanged:
+    """The difference between two rubrics, with prompts as rendered for a sample like `sample`."""
+    texts = [rendered(rubric, sample) for rubric in (before, after)]
+    return WhatChanged(tuple(word_diff(*texts)), tuple(_settings(before, after)))
+
+
+def rendered(rubric: Rubric, sample: Sample) -> str:
+    """The first request about a sample, with names in place of its texts; the templates where that cannot be rendered."""
+    try:
+        calls = asks(rubric_for(rubric, sample), _named(rubric, sample))
+    except (InputError, BadItems):
+        calls = ()
+    if not calls:
+        return "\n\n".join(part for part in (rubric.prompt.system, rubric.prompt.user) if part)
+    request = calls[0].request
+    text = "\n\n".join(part for part in (request.system, request.user) if part)
+    return _TOKEN.sub(r"\1\2", text)
+
+
+def _named(rubric: Rubric, sample: Sample) -> Sample:
+    """The sample with every text replaced by its name; a response that holds items keeps their shape."""
+    fields = {name: _name(value, name) for name, value in sample.fields.items()}
+    if rubric.items is not None and "response" in fields:
+        try:
+            whole = json.loads(str(sample.fields["response"]))
+        except ValueError:
+            whole = None
+        fields["response"] = json.dumps(_name(whole, "item"), ensure_ascii=False)
+    return replace(sample, fields=fields)
+
+
+def _name(value: object, name: str) -> object:
+    if isinstance(value, str):
+        return "{{" + name + "}}"
+    if isinstance(value, Mapping):
+        return {key: _name(one, f"{name}.{key}") for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_name(one, name) for one in value[:1]]
+    return value
+
+
+def word_diff(before: str, after: str) -> Iterator[Piece]:
+    """Pieces that spell both texts: lines are matched first, then the words of lines that were replaced."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    pieces: list[Piece] = []
+    for what, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if what == "replace":
+            pieces += _words("".join(old[i:j]), "".join(new[k:m]))
+        else:
+            pieces += _pieces(what, old[i:j], new[k:m])
+    yield from _joined(pieces)
+
+
+def _words(before: str, after: str) -> list[Piece]:
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    found: list[Piece] = []
+    for what, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        found += _pieces(what, old[i:j], new[k:m])
+    return found
+
+
+def _pieces(what: str, old: Sequence[str], new: Sequence[str]) -> list[Piece]:
+    if what == "equal":
+        return [Piece("same", "".join(old))]
+    both = (Piece("gone", "".join(old)), Piece("new", "".join(new)))
+    return [piece for piece in both if piece.text]
+
+
+def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Neighbours of one kind in one piece; a lone word (or space) between two changes reads better as a part of them."""
+    merged: list[Piece] = []
+    pending: dict[str, str] = {"gone": "", "new": ""}
+
+    def flush() -> None:
+        merged.extend(Piece(what, text) for what, text in pending.items() if text)
+        pending.update(gone="", new="")
+
+    for index, piece in enumerate(pieces):
+        last = index == len(pieces) - 1
+        lone = piece.what == "same" and "\n" not in piece.text and len(piece.text.split()) <= 1
+        bridge = lone and any(pending.values()) and not last
+        if bridge:
+            pending.update({what: text + piece.text for what, text in pending.items()})
+        elif piece.what == "same":
+            flush()
+            merged.append(piece)
+        else:
+            pending[piece.what] += piece.text
+    flush()
+    yield from merged
+
+
+def _settings(before: Rubric, after: Rubric) -> Iterator[Setting]:
+    """Every key that differs outside the prompt's own words."""
+    for effect, old, new in (
+        ("verdicts", before.judge_content, after.judge_content),
+        ("reward", before.reward_content, after.reward_content),
+        ("nothing", _rest(before), _rest(after)),
+    ):
+        for key, a, b in _leaves(old, new):
+            if not key.startswith(("prompt.system", "prompt.user")):
+                yield Setting(key, a, b, effect)
+
+
+def _rest(rubric: Rubric) -> dict[str, Any]:
+    judge = asdict(rubric.judge)
+    known = rubric.judge_content["judge"]
+    assert isinstance(known, dict)
+    serving = {key: value for key, value in judge.items() if key not in known}
+    return {"name": rubric.name, "description": rubric.description, "judge": serving}
+
+
+def _leaves(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(key path, before, after) of everything that differs; lists of things with ids are matched by id."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _leaves(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
+    elif _has_ids(old) and _has_ids(new):
+        by_id = [{one["id"]: {k: v for k, v in one.items() if k != "id"} for one in side} for side in (old, new)]
+        for id in dict.fromkeys([*by_id[0], *by_id[1]]):
+            yield from _leaves(by_id[0].get(id), by_id[1].get(id), f"{at}.{id}")
+    elif old != new:
+        yield at, old, new
+
+
+def _has_ids(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(one, Mapping) and "id" in one for one in value)

@@ -1,0 +1,283 @@
+"""A `Comparison` for people: what it means first, then what changed in the prompt and what happened to the verdicts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rftj_cli.measure.comparison import Against, Comparison, CriterionChange, Flip, Paired, Piece, Setting
+from rftj_cli.report import html
+from rftj_cli.report.blocks import Block, Difference, Entries, Facts, Grid, Heading, Lines, Stretch, to_markdown
+from rftj_cli.report.documents import show_json
+from rftj_cli.report.words import counted, cut, interval, look_in_words, money, number
+from rftj_cli.stats.estimate import Estimate, percent
+from rftj_cli.stats.plan import NEARER
+from rftj_cli.stats.verdicts import Change
+
+WORST, LONGEST = 3, 110
+CONTEXT = 70  # characters of unchanged text kept at either end of a change
+NAMES = {"agreement": "share right", "kappa_quadratic": "quadratic kappa", "pair_accuracy": "pair accuracy"}
+CLASSES = {"tpr": "right on pass", "tnr": "right on fail"}
+
+
+def show(
+    found: Comparison, *, json: bool, markdown: bool, full: bool, text: bool | None, page: Path | None, quiet: bool
+) -> None:
+    """Print a comparison in the wanted form, and write the page. Without `text` no words of samples or judges are shown.
+
+    None shows text except where CI keeps logs that others read (the environment variable CI is set).
+    """
+    text = "CI" not in os.environ if text is None else text
+    if page is not None:
+        html.write(page, f"{found.baseline} and {_others(found)}", list(blocks(found, text=text, full=True)))
+    if json:
+        show_json(found if text else _without_text(found))
+    elif markdown:
+        sys.stdout.write(to_markdown(list(blocks(found, text=text, full=full))))
+    else:
+        from rftj_cli.report import console
+
+        console.show(list(blocks(found, text=text, full=full)))
+        if not (full or quiet):
+            print("\neverything else: --full (all numbers, slices, flips), --html FILE, --json", file=sys.stderr)
+
+
+def _others(found: Comparison) -> str:
+    return ", ".join(one.after.name for one in found.candidates)
+
+
+def _without_text(found: Comparison) -> Comparison:
+    bare = [
+        replace(one, flips=[replace(flip, reason_before="", reason_after="", response="") for flip in one.flips])
+        for one in found.candidates
+    ]
+    return replace(found, candidates=bare)
+
+
+def blocks(found: Comparison, *, text: bool, full: bool) -> Iterator[Block]:
+    """The whole report, part by part."""
+    yield Facts(list(_about(found)))
+    yield Heading("What it means")
+    yield Facts([(one.after.name, _meaning(one, found)) for one in found.candidates])
+    for one in found.candidates:
+        several = f": {one.after.name}" if len(found.candidates) > 1 else ""
+        yield Heading(f"What changed{several}")
+        yield from _changed(one, full)
+        yield Heading(f"What happened{several}, with {percent(found.level)} intervals")
+        yield from _happened(one, full)
+        if one.flips:
+            yield from _flips(one, text, full)
+    if found.best:
+        yield Heading("The best of everything tried on these labels, by kappa")
+        yield Facts([(id, _luck(best.run, len(best.tried), best.optimism)) for id, best in found.best.items()])
+    if found.warnings:
+        yield Heading("Warnings")
+        yield Lines(found.warnings)
+
+
+def _about(found: Comparison) -> Iterator[tuple[str, str]]:
+    first = found.candidates[0].before
+    yield "baseline", f"{first.name} ({first.model})"
+    for one in found.candidates:
+        yield "candidate", f"{one.after.name} ({one.after.model})"
+    split = "all samples" if found.split == "all" else f"split {found.split}"
+    clusters = f", {counted(found.clusters, 'cluster')}" if found.clusters != found.samples else ""
+    truth = f", truth {found.truth}" if found.labelled else ", no labels"
+    yield "compared", f"{counted(found.samples, 'sample')}{clusters}, {split}{truth}, seed {found.seed}"
+    for look in found.looks[-1:]:
+        yield "look", look_in_words(look, found.level)
+
+
+def _meaning(one: Against, found: Comparison) -> str:
+    if one.answer is None:
+        return "cannot be told: no label on these samples says which verdict is right"
+    change, difference = one.answer.change, one.answer.difference
+    on = "reward (pair accuracy)" if one.answer.on == "reward" else one.answer.on
+    return f"{_word(change)}, by {on}: {_signed(difference)}; {_why(change, difference)}"
+
+
+def _word(change: Change) -> str:
+    return change.word.replace("_", " ")
+
+
+def _why(change: Change, difference: Estimate | None) -> str:
+    if change.word != "undecided":
+        return change.why
+    if change.needed is not None and difference is not None:
+        more = max(1, change.needed - difference.n)
+        return f"{change.why} ({change.margin:g}); about {more:,} more labels would decide, if the value stays"
+    return f"{change.why} ({change.margin:g})" + ("" if difference is None else f"; {NEARER}")
+
+
+def _signed(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
+        return "-"
+    sign = "+" if estimate.value > 0 else ""
+    return sign + interval(estimate)
+
+
+def _changed(one: Against, full: bool) -> Iterator[Block]:
+    words = {what: sum(len(p.text.split()) for p in one.what.prompt if p.what == what) for what in ("gone", "new")}
+    if any(words.values()):
+        yield Facts([("prompt", f"{words['gone']:,} words gone, {words['new']:,} new; verdicts can change")])
+        yield Difference(stretches(one.what.prompt, whole=full))
+    else:
+        yield Facts([("prompt", "the same, word for word")])
+    effects = {"verdicts": "verdicts can change", "reward": "rewards change, verdicts do not", "nothing": "no score"}
+    rows = [
+        [one.key, _value(one, one.before), _value(one, one.after), effects[one.effect]] for one in one.what.settings
+    ]
+    if rows:
+        yield Grid(["setting", "before", "after", "what it can change"], rows, left=4)
+
+
+def _value(one: Setting, value: object) -> str:
+    return "-" if value is None else cut(str(value), 60)
+
+
+def stretches(pieces: Sequence[Piece], *, whole: bool) -> list[Stretch]:
+    """The pieces with long unchanged text left out, unless the `whole` is wanted."""
+    found = []
+    for index, piece in enumerate(pieces):
+        text, edges = piece.text, (index > 0, index < len(pieces) - 1)
+        if whole or piece.what != "same" or len(text) <= CONTEXT * (1 + sum(edges)):
+            found.append(Stretch(piece.what, text))
+            continue
+        head, tail = (text[:CONTEXT] if edges[0] else ""), (text[-CONTEXT:] if edges[1] else "")
+        head, tail = head.rsplit(None, 1)[0] if head else "", tail.split(None, 1)[-1] if tail else ""
+        left = len(text[len(head) : len(text) - len(tail)].split())
+        found += [Stretch("same", head), Stretch("left_out", f" … {counted(left, 'word')} … "), Stretch("same", tail)]
+    return [one for one in found if one.text]
+
+
+def _happened(one: Against, full: bool) -> Iterator[Block]:
+    labelled = [each for each in one.criteria.values() if each.numbers]
+    if labelled:
+        rows = [_row(each, each.decides) for each in labelled]
+        if one.reward is not None and one.reward.pair_accuracy is not None:
+            rows.append(["reward", "", "", *_figures("pair_accuracy", one.reward.pair_accuracy)])
+        heads = ["", "fixed", "broken", "number", "before", "after", "difference", "p"]
+        yield Grid(heads, rows)
+        yield Facts([(each.id, _criterion(each)) for each in labelled])
+    for each in one.criteria.values():
+        if not each.numbers:
+            turned = ", ".join(f"{count:,} {way}" for way, count in each.directions.items()) or "none"
+            yield Facts([(each.id, f"{_percent(each.flips)} of {each.units:,} verdicts flip: {turned}")])
+    yield Facts(list(_rest(one)))
+    if full:
+        yield from _everything(one)
+
+
+def _row(each: CriterionChange, name: str) -> list[str]:
+    return [each.id, f"{each.fixed:,}", f"{each.broken:,}", *_figures(name, each.numbers[name])]
+
+
+def _figures(name: str, pair: Paired) -> list[str]:
+    word = NAMES.get(name, CLASSES.get(name, name))
+    return [word, interval(pair.before), interval(pair.after), _signed(pair.difference), _p(pair)]
+
+
+def _p(pair: Paired) -> str:
+    value = pair.p.value if pair.p_holm is None else pair.p_holm
+    return "-" if value is None else "<.001" if value < 0.001 else number(value, 3)
+
+
+def _criterion(each: CriterionChange) -> str:
+    assert each.change is not None
+    both = f"{each.right:,} right and {each.wrong:,} wrong on both sides"
+    ways = ", ".join(f"{count:,} {way}" for way, count in each.directions.items())
+    text = f"{_word(each.change)}; {both}" + (f"; flips: {ways}" if ways else "; no verdict flips")
+    if each.noise is not None:
+        known = [one for one in (each.noise.before, each.noise.after) if one is not None and one.value is not None]
+        own = " and ".join(_percent(one) for one in known)
+        text += f"; {_percent(each.flips)} flip, {own} when one judge is asked twice" + (
+            ": noise" if each.noise.within else ""
+        )
+    if each.failures_wrong is not None:
+        text += f"; with failures as wrong {_signed(each.failures_wrong.difference)}"
+    return text
+
+
+def _percent(one: Estimate) -> str:
+    if one.value is None:
+        return "-"
+    if one.low is None or one.high is None:
+        return f"{one.value:.0%}"
+    return f"{one.value:.0%} [{one.low:.0%}, {one.high:.0%}]"
+
+
+def _rest(one: Against) -> Iterator[tuple[str, str]]:
+    if one.reward is not None:
+        mean = one.reward.mean
+        yield (
+            "rewards",
+            f"mean {number(mean.before.value)} -> {number(mean.after.value)}, {_percent(one.reward.changed)} change",
+        )
+    if one.before.failed or one.after.failed:
+        yield "failures", f"{one.before.failed:,} -> {one.after.failed:,}"
+    tokens = [(side.input_tokens, side.output_tokens) for side in (one.before, one.after)]
+    if any(value is not None for pair in tokens for value in pair):
+        shown = [f"{_count(pair[0])} + {_count(pair[1])}" for pair in tokens]
+        yield "tokens", f"{shown[0]} -> {shown[1]} a reply (read + written)"
+    if one.before.calls or one.after.calls:
+        yield (
+            "cost",
+            f"{money(one.before.cost)} -> {money(one.after.cost)} for {one.before.calls:,} and {one.after.calls:,} calls",
+        )
+        seconds = [f"{side.seconds:.2f} s" if side.seconds is not None else "-" for side in (one.before, one.after)]
+        yield "latency", f"{seconds[0]} -> {seconds[1]} a reply"
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _everything(one: Against) -> Iterator[Block]:
+    for each in one.criteria.values():
+        if each.numbers:
+            yield Heading(f"{each.id}: all numbers ({counted(each.labelled, each.unit)})")
+            yield Grid(["", "before", "after", "difference", "p"], [_figures(n, p) for n, p in each.numbers.items()])
+            how = [(name, f"{pair.difference.method}; {pair.p.method}") for name, pair in each.numbers.items()]
+            yield Facts([(NAMES.get(name, CLASSES.get(name, name)), text) for name, text in how])
+    if one.pooled is not None and len(one.criteria) > 1:
+        yield Heading("All criteria together")
+        yield Grid(["", "before", "after", "difference", "p"], [_figures("agreement", one.pooled)])
+    if one.slices:
+        yield Heading("Slices: share right (p after Holm over all of them)")
+        rows = [
+            [each.field, each.value, each.criterion, *_figures("agreement", each.right)[1:], f"{each.right.before.n:,}"]
+            for each in one.slices
+        ]
+        yield Grid(["field", "value", "criterion", "before", "after", "difference", "p", "n"], rows, left=3)
+
+
+def _flips(one: Against, text: bool, full: bool) -> Iterator[Block]:
+    shown = one.flips if full else one.flips[:WORST]
+    yield Heading(f"Flipped, the worst first ({len(shown)} of {one.flipped:,})")
+    yield Entries([(_flip(flip), _said(flip, text)) for flip in shown])
+
+
+def _flip(flip: Flip) -> str:
+    name = flip.sample if flip.item is None else f"{flip.sample} / {flip.item}"
+    label = "" if flip.truth is None else f" (label {flip.truth})"
+    return f"{name}  {flip.criterion}: {flip.before} -> {flip.after}{label}  {flip.became.replace('_', ' ')}"
+
+
+def _said(flip: Flip, text: bool) -> list[str]:
+    if not text:
+        return []
+    reasons = (("before", flip.reason_before), ("after", flip.reason_after))
+    said = [f"{side}: {cut(reason, LONGEST)}" for side, reason in reasons if reason]
+    return said or ([f"response: {cut(flip.response, LONGEST)}"] if flip.response else [])
+
+
+def _luck(run: str, tried: int, found: object) -> str:
+    from rftj_cli.stats.optimism import Optimism
+
+    assert isinstance(found, Optimism)
+    luck = found.optimism.value
+    told = "how much of it is luck cannot be told" if luck is None else f"about {number(luck)} of it luck of the choice"
+    return f"{run}, best of {tried} tried: {interval(found.apparent)}, {told}"
