@@ -26,13 +26,13 @@ def answer_of(
         known = (REWARD, POOLED, *criteria)
         raise InputError("no such criterion", key="--on", found=on, expected=", ".join(known), hint=nearest(on, known))
     if on == REWARD and reward is not None and reward.pair_accuracy is not None and reward.change is not None:
-        return Answer(REWARD, reward.change, reward.pair_accuracy.difference)
+        return Answer(REWARD, "pair", reward.change, reward.pair_accuracy.difference)
     if on in criteria and criteria[on].change is not None:
         one = criteria[on]
         assert one.change is not None
-        return Answer(on, one.change, one.numbers[one.decides].difference)
+        return Answer(on, one.unit, one.change, one.numbers[one.decides].difference)
     if on == POOLED and whole is not None:
-        return Answer(POOLED, judge_change(whole.difference, margin or SHARE_MARGIN), whole.difference)
+        return Answer(POOLED, "verdict", judge_change(whole.difference, margin or SHARE_MARGIN), whole.difference)
     return None
 
 

@@ -157,11 +157,12 @@ class SliceChange:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The word for the whole, and on what it was decided (a criterion, `reward` or `all criteria`)."""
+    """The word for the whole, and on what it was decided: a criterion, `reward` (whose unit are pairs) or `all criteria`."""
 
     on: str
+    unit: str
     change: Change
-    difference: Estimate | None
+    difference: Estimate
     p_holm: float | None = None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rftj_cli.measure.comparison import Against, Comparison, CriterionChange, Flip, Paired, Piece, Setting
+from rftj_cli.measure.comparison import Against, Answer, Comparison, CriterionChange, Flip, Paired, Piece, Setting
 from rftj_cli.report import html
 from rftj_cli.report.blocks import Block, Difference, Entries, Facts, Grid, Heading, Lines, Stretch, to_markdown
 from rftj_cli.report.documents import show_json
@@ -96,24 +96,26 @@ def _meaning(one: Against, found: Comparison) -> str:
         return "cannot be told: no label on these samples says which verdict is right"
     change, difference = one.answer.change, one.answer.difference
     on = "reward (pair accuracy)" if one.answer.on == "reward" else one.answer.on
-    return f"{_word(change)}, by {on}: {_signed(difference)}; {_why(change, difference)}"
+    return f"{_word(change)}, by {on}: {_signed(difference)}; {_why(one.answer)}"
 
 
 def _word(change: Change) -> str:
     return change.word.replace("_", " ")
 
 
-def _why(change: Change, difference: Estimate | None) -> str:
+def _why(answer: Answer) -> str:
+    change = answer.change
     if change.word != "undecided":
         return change.why
-    if change.needed is not None and difference is not None:
-        more = max(1, change.needed - difference.n)
-        return f"{change.why} ({change.margin:g}); about {more:,} more labels would decide, if the value stays"
-    return f"{change.why} ({change.margin:g})" + ("" if difference is None else f"; {NEARER}")
+    why = f"{change.why} ({change.margin:g})"
+    if change.needed is None:
+        return f"{why}; {NEARER}"
+    more = max(1, change.needed - answer.difference.n)
+    return f"{why}; about {more:,} more labelled {answer.unit}s would decide, if the value stays"
 
 
-def _signed(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.value is None:
+def _signed(estimate: Estimate) -> str:
+    if estimate.value is None:
         return "-"
     sign = "+" if estimate.value > 0 else ""
     return sign + interval(estimate)
@@ -156,11 +158,7 @@ def stretches(pieces: Sequence[Piece], *, whole: bool) -> list[Stretch]:
 def _happened(one: Against, full: bool) -> Iterator[Block]:
     labelled = [each for each in one.criteria.values() if each.numbers]
     if labelled:
-        rows = [_row(each, each.decides) for each in labelled]
-        if one.reward is not None and one.reward.pair_accuracy is not None:
-            rows.append(["reward", "", "", *_figures("pair_accuracy", one.reward.pair_accuracy)])
-        heads = ["", "fixed", "broken", "number", "before", "after", "difference", "p"]
-        yield Grid(heads, rows)
+        yield _table(one, labelled)
         yield Facts([(each.id, _criterion(each)) for each in labelled])
     for each in one.criteria.values():
         if not each.numbers:
@@ -171,8 +169,17 @@ def _happened(one: Against, full: bool) -> Iterator[Block]:
         yield from _everything(one)
 
 
-def _row(each: CriterionChange, name: str) -> list[str]:
-    return [each.id, f"{each.fixed:,}", f"{each.broken:,}", *_figures(name, each.numbers[name])]
+def _table(one: Against, labelled: Sequence[CriterionChange]) -> Grid:
+    """The deciding number of each criterion, and of the reward; where that is too wide, both sides without intervals."""
+    pairs = [(each.id, f"{each.fixed:,}", f"{each.broken:,}", each.numbers[each.decides]) for each in labelled]
+    if one.reward is not None and one.reward.pair_accuracy is not None:
+        pairs.append(("reward", "", "", one.reward.pair_accuracy))
+    heads = ["", "fixed", "broken", "before", "after", "difference", "p"]
+    short = [
+        [*names, number(pair.before.value), number(pair.after.value), _signed(pair.difference), _p(pair)]
+        for *names, pair in pairs
+    ]
+    return Grid(heads, [[*names, *_figures("", pair)[1:]] for *names, pair in pairs], instead=(Grid(heads, short),))
 
 
 def _figures(name: str, pair: Paired) -> list[str]:
@@ -189,7 +196,9 @@ def _criterion(each: CriterionChange) -> str:
     assert each.change is not None
     both = f"{each.right:,} right and {each.wrong:,} wrong on both sides"
     ways = ", ".join(f"{count:,} {way}" for way, count in each.directions.items())
-    text = f"{_word(each.change)}; {both}" + (f"; flips: {ways}" if ways else "; no verdict flips")
+    text = f"{_word(each.change)} by {NAMES[each.decides]}; {both}" + (
+        f"; flips: {ways}" if ways else "; no verdict flips"
+    )
     if each.noise is not None:
         known = [one for one in (each.noise.before, each.noise.after) if one is not None and one.value is not None]
         own = " and ".join(_percent(one) for one in known)
