@@ -18,7 +18,7 @@ _STYLE = """
 body{margin:2.5rem auto;max-width:62rem;padding:0 1.25rem;background:var(--page);color:var(--ink);
 font:15px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}
 h1{font-size:1.35rem;margin:0 0 1rem}h2{font-size:1rem;margin:2.2rem 0 .6rem;padding-top:.9rem;border-top:1px solid var(--line)}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.2rem;margin:0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.2rem;margin:.7rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 ul{margin:.3rem 0;padding-left:1.1rem}.wide{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th{color:var(--soft);font-weight:500;white-space:pre-line;vertical-align:bottom}
 th,td{padding:.28rem 1.1rem .28rem 0;text-align:right}th.word,td.word{text-align:left;white-space:normal}td{border-top:1px solid var(--line);white-space:nowrap}

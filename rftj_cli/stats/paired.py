@@ -182,16 +182,20 @@ def credit_difference(
 ) -> Estimate:
     """Mean credit of B minus that of A on the same items (n,) of numbers in [0, 1] (.5 for half a credit): paired t.
 
-    Where they never differ, the interval is what the units that may yet differ (Clopper-Pearson on 0 of them) can change.
+    Where all differ alike (or not at all), the interval is what units that may differ otherwise (Clopper-Pearson on 0 of
+    them) can change.
     """
     a, b = _credits(credit_a, credit_b)
-    if a.size and not (a != b).any():
+    gain = b - a
+    if a.size and float(np.ptp(gain)) < 1e-12:
         codes = _codes(clusters, a.size)
         units = int(a.size) if codes is None else int(codes.max()) + 1
-        most = clopper_pearson(0, units, level)[1]
-        method = f"worst case within Clopper-Pearson {percent(level)} on items that differ"
-        return Estimate(0.0, -most, most, int(a.size), method, "A and B never differ here")
-    return mean(b - a, clusters=clusters, level=level)
+        other, value = clopper_pearson(0, units, level)[1], float(gain[0])
+        method = f"worst case within Clopper-Pearson {percent(level)} on items that differ otherwise"
+        note = "A and B differ by the same on every item here" if value else "A and B never differ here"
+        low, high = ((1 - other) * value + other * end for end in (-1, 1))
+        return Estimate(value, low, high, int(a.size), method, note)
+    return mean(gain, clusters=clusters, level=level)
 
 
 def _credits(credit_a: ArrayLike, credit_b: ArrayLike) -> tuple[Floats, Floats]:
