@@ -69,7 +69,7 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
     for (name, _), side in zip(runs, sides, strict=True):
         refuse_examples(side.run, name, ids, question.split)
     looks = _looks(base, sides, ids, question)
-    terms = Terms(question.seed, min((level_of_look(look.number) for look in looks), default=LEVEL))
+    terms = Terms(question.seed, max((level_of_look(look.number) for look in looks), default=LEVEL))
     names = [name for name, _ in runs]
     setting = _Setting(base, names, sides, again, ids, terms, question, sample)
     candidates = held_over([_against(setting, index) for index in range(1, len(sides))])
