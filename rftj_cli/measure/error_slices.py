@@ -22,7 +22,7 @@ CLEAR = 0.05
 
 
 def slice_rates(units: Sequence[Unit], error: Bools, by: Sequence[str], seed: int) -> tuple[tuple[SliceRate, ...], int]:
-    """The error's rate in every slice of the units (n,) on which it was possible, and how many slices were too small.
+    """The error's rate in every slice of the units (n,) on which it was possible, and how many slices could not be tested.
 
     `p_holm` is still the plain p: see `adjusted`.
     """
@@ -41,9 +41,12 @@ def slice_rates(units: Sequence[Unit], error: Bools, by: Sequence[str], seed: in
                 untested += 1
                 continue
             p = slice_p(error, inside, clusters=cluster, seed=seed)
+            if p.value is None:
+                untested += 1
+                continue
             rates = [share(error[part], clusters=cluster[part]) for part in (inside, ~inside)]
             errors = int((error & inside).sum())
-            found.append(SliceRate(name, str(value), errors, rates[0], rates[1], p, p.value or 0.0, higher=False))
+            found.append(SliceRate(name, str(value), errors, rates[0], rates[1], p, p.value, higher=False))
     return tuple(found), untested
 
 

@@ -31,6 +31,8 @@ def slice_p(error: ArrayLike, inside: ArrayLike, *, clusters: ArrayLike | None =
         p = fisher_p(int((e & x).sum()), int((e & ~x).sum()), int((~e & x).sum()), int((~e & ~x).sum()))
         return Estimate(p, None, None, n, "Fisher exact p")
     size = np.bincount(codes)
+    if size.size < 2:
+        return Estimate.missing(n, "only 1 cluster")
     held = np.bincount(codes, weights=x)
     rng = np.random.default_rng(seed)
     if bool(((held == 0) | (held == size)).all()):

@@ -22,6 +22,7 @@ READ = 2_000  # characters of a text that are read
 LONGEST_WORD = 40
 VOCABULARY = 2_000  # words
 MOST_PAIRED = 1_000  # texts compared each with each; further ones join the cluster they are nearest to
+MOVES = 10
 CLUSTERS = 5  # named clusters at most
 SHUFFLES, OF_MANY, MANY = 9, 3, 300  # deals of the words at random; fewer from MANY texts on, where chance fits worse
 TERMS = 5
@@ -75,7 +76,7 @@ _BREAKS = _Breaks()
 def cluster_texts(texts: Sequence[Words], *, most: int = CLUSTERS, seed: int = 0) -> TextClusters:
     """Texts, each as its words, in at most `most` clusters of two or more; `of` is -1 for those that are like no other.
 
-    tf-idf with (1 + log tf) log((1 + n)/df), cosine, Ward's criterion; the number of clusters is the one with the largest
+    tf-idf with (1 + log tf) log((1 + n)/df), cosine, Ward's criterion, then k-means from there; the number of clusters is the one with the largest
     mean silhouette (Rousseeuw 1987). It stays one cluster where no division fits better than the best one of the same words
     dealt to the texts at random.
     """
@@ -144,7 +145,7 @@ def _best_division(vectors: Floats, most: int) -> tuple[Ints, float]:
     tree = ward(distance)
     best, fit = np.zeros(n, dtype=np.int64), 0.0
     for parts in range(2, min(n - 1, 2 * most) + 1):
-        codes = cut(tree, n, parts)
+        codes = _moved(vectors, cut(tree, n, parts))
         if int((np.bincount(codes) > 1).sum()) > most:
             break
         found = mean_silhouette(distance, codes)
@@ -167,14 +168,30 @@ def _chance_fit(counts: Sequence[Counter[str]], most: int, seed: int) -> float:
     return max(fits)
 
 
+def _moved(vectors: Floats, codes: Ints) -> Ints:
+    """The division after each text has gone to the part whose mean it is nearest to, a few times (k-means by cosine)."""
+    for _ in range(MOVES):
+        new = np.unique((vectors @ _centres(vectors, codes).T).argmax(axis=1), return_inverse=True)[1].astype(np.int64)
+        if np.array_equal(new, codes):
+            break
+        codes = new
+    return codes
+
+
+def _centres(vectors: Floats, codes: Ints) -> Floats:
+    """Unit mean vectors (k, words) of the parts."""
+    sums = np.eye(int(codes.max()) + 1)[codes].T @ vectors
+    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True))
+
+
 def _nearest(vectors: Floats, of: Ints, rest: Ints) -> Ints:
     """The cluster whose mean vector each of `rest` is nearest to; -1 where it shares no word with any."""
-    codes = np.unique(of[of >= 0])
-    if not codes.size:
+    inside = np.flatnonzero(of >= 0)
+    if not inside.size:
         return np.full(rest.size, -1, dtype=np.int64)
-    centres = np.stack([vectors[of == code].mean(axis=0) for code in codes])
-    likeness = vectors[rest] @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T
-    return np.where(likeness.max(axis=1) > 0, codes[likeness.argmax(axis=1)], -1)
+    names, codes = np.unique(of[inside], return_inverse=True)
+    likeness = vectors[rest] @ _centres(vectors[inside], codes.astype(np.int64)).T
+    return np.where(likeness.max(axis=1) > 0, names[likeness.argmax(axis=1)], -1)
 
 
 def _by_size(of: Ints) -> tuple[Ints, int]:
