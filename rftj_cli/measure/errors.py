@@ -204,7 +204,8 @@ def _criterion(found: Found, one: Compared) -> CriterionErrors:
 
 
 def _about(found: Found) -> dict[str, Any]:
-    manifest, labels = found.run.manifest, found.truths.of.values()
+    manifest = found.run.manifest
+    labels = [unit.truth for units in found.joined.units.values() for unit in units if unit.truth is not None]
     return {
         "folder": str(found.run.folder),
         "model": manifest.model,
@@ -214,7 +215,7 @@ def _about(found: Found) -> dict[str, Any]:
         "samples_path": manifest.samples_path,
         "labels": found.question.labels,
         "options": _options(found.question),
-        "raters": [rater for rater in found.truths.raters],
+        "raters": list(found.truths.raters),
         "made_by_model": sum("model" in truth.sources for truth in labels),
         "held": found.held,
         "undecided": sum(t.level is None and any(v is not None for v in t.raters.values()) for t in labels),

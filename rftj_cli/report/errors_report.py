@@ -113,7 +113,7 @@ def _about(report: ErrorReport) -> list[tuple[str, str]]:
         rows.append(
             (
                 "queue",
-                f"{queue.file}: {counted(queue.suspected, 'suspected label')} among {counted(queue.controls, 'control')}",
+                f"{queue.file}: {counted(queue.suspected, 'suspected label')} and {counted(queue.controls, 'control')}, in random order",
             )
         )
     return rows
@@ -193,7 +193,8 @@ def _reading(report: ErrorReport) -> list[str]:
         if one.wrong:
             by_name.setdefault(next(iter(one.now)), []).append(f"{one.id} {interval(next(iter(one.now.values())))} now")
     names = "; ".join(f"{SHORT.get(name, name.replace('_', ' '))} ({', '.join(ids)})" for name, ids in by_name.items())
-    which = "" if not report.repeated else " (but for the unstable and the suspected)"
+    kept = [sort for sort in ("unstable", "suspected") if report.of_sort(sort)]
+    which = f" (but for the {' and the '.join(kept)})" if kept else ""
     lines = [f"measured by {names}"] if names else []
     lines.append(
         f"at most is an upper bound, not a forecast: as if all these errors{which} were right, and all else as it is"

@@ -51,7 +51,8 @@ def mended_gain(
     found = symmetric_interval(then - now, se, units, "identity", n, method, caution, level)
     if found.low is None or found.value is None or found.value < 0:
         return found
-    return replace(found, low=max(0.0, found.low))  # to put verdicts right takes nothing away
+    high = found.high if found.high is None else max(found.value, min(1.0, found.high))
+    return replace(found, low=max(0.0, found.low), high=high)  # to put verdicts right takes nothing away
 
 
 def _table(truth: Ints, judge: Ints, k: int, weights: Floats | None) -> Floats:

@@ -262,7 +262,8 @@ def test_weighted_labels_weigh_in_the_gain(home: Path) -> None:
     rows = [{"id": id, "response": "x", **EDITABLE} for id in truth]
     run = scored(home, verdicts, rows=rows)
     heavy = [
-        {"id": id, "rater": "ann", "value": value, "weight": 3 if verdicts[id] != value else 1} for id, value in truth.items()
+        {"id": id, "rater": "ann", "value": value, "weight": 3 if verdicts[id] != value else 1}
+        for id, value in truth.items()
     ]
     found = errors(run, "--labels", labels(home, heavy))
     assert found["directions"][0]["gains"]["balanced_accuracy"]["value"] == pytest.approx(12 / 18 / 2)
@@ -287,7 +288,15 @@ def reasoned(home: Path, errors_each: int = 12) -> tuple[Path, Path, dict[str, s
         level = "pass" if i < 4 * errors_each else "fail"
         truth[id] = "fail" if kind[id] != "fine" or level == "fail" else "pass"
         replies.append({"id": id, "text": json.dumps({"quality": {"reason": text, "level": level}})})
-        rows.append({"id": id, "response": f"response {i}", "cluster": f"c{i}", "area": "law" if kind[id] == "dates" else f"x{i % 4}", **EDITABLE})
+        rows.append(
+            {
+                "id": id,
+                "response": f"response {i}",
+                "cluster": f"c{i}",
+                "area": "law" if kind[id] == "dates" else f"x{i % 4}",
+                **EDITABLE,
+            }
+        )
     run = scored(home, {}, rows=rows, replies=replies)
     return run, truth_labels(home, truth), kind
 
@@ -310,7 +319,11 @@ def test_a_slice_in_which_an_error_is_more_frequent_is_found(home: Path) -> None
     (direction,) = found["directions"]
     higher = [rate for rate in direction["slices"] if rate["higher"]]
     assert [(rate["field"], rate["value"]) for rate in higher] == [("area", "law")]
-    assert higher[0]["inside"]["value"] == 1 and higher[0]["p_holm"] < 0.05 and higher[0]["p"]["method"] == "Fisher exact p"
+    assert (
+        higher[0]["inside"]["value"] == 1
+        and higher[0]["p_holm"] < 0.05
+        and higher[0]["p"]["method"] == "Fisher exact p"
+    )
     assert higher[0]["p_holm"] == pytest.approx(higher[0]["p"]["value"] * len(direction["slices"]))
     named = [one for one in found["clusters"] if one["slices"]]
     assert [kind[one["units"][0][0]] for one in named] == ["dates"]
@@ -378,7 +391,9 @@ def test_five_thousand_disagreements_take_seconds(home: Path) -> None:
         texts.append({"id": f"s{i}", "text": json.dumps({"quality": {"reason": reason, "level": "pass"}})})
         rows.append({"id": f"s{i}", "response": "x", "cluster": f"c{i}", **EDITABLE})
     run = scored(home, {}, rows=rows, replies=texts)
-    file = write_rows(home / "labels.jsonl", [{"id": f"s{i}", "value": "fail" if i < 5000 else "pass"} for i in range(5400)])
+    file = write_rows(
+        home / "labels.jsonl", [{"id": f"s{i}", "value": "fail" if i < 5000 else "pass"} for i in range(5400)]
+    )
     began = time.process_time()
     report = errors_of(open_run(str(run)), Question(labels=str(file)))
     assert time.process_time() - began < 20
