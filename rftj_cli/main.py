@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from rftj_cli import __version__
-from rftj_cli.commands import calibrate, check, demo, diff_prompts, gate, local, plan, score
+from rftj_cli.commands import calibrate, check, demo, diff_prompts, errors, gate, local, plan, score
 from rftj_cli.errors import CannotTell, InputError, RftjError
 from rftj_cli.report.streams import patient_streams
 
@@ -34,6 +34,7 @@ app.command("check", short_help="Validate everything, show a prompt, forecast th
 app.command("score", short_help="Run the judge over samples and keep every reply.")(score.score)
 app.command("calibrate", short_help="Measure agreement with the labels, with intervals.")(calibrate.calibrate)
 app.command("diff-prompts", short_help="What changed between judges, and which is better.")(diff_prompts.diff_prompts)
+app.command("errors", short_help="The disagreements with the labels, sorted and clustered.")(errors.errors)
 app.command("gate", short_help="PASS (exit 0), FAIL (1) or UNDECIDED (3), for CI.")(gate.gate)
 app.command("plan", short_help="How many labels, and which samples to label next.")(plan.plan)
 local_app.command("install")(local.install)

@@ -82,20 +82,20 @@ def draw_next(joined: Joined, truths: Truths, count: int, out: Path, *, criterio
         known = set(one.labelled)
         one.chosen = _spread([s for s in one.samples if s not in known], clusters, n, rng)
     rows = _rows(strata, joined, truths, criteria)
-    _write(out, rows)
+    write_labels(out, rows)
     blank = sum(row["value"] == "" for row in rows)
     drawn = tuple(Drawn(s.name, len(s.samples), len(s.labelled), len(s.chosen), s.weight) for s in strata)
     return Draw(drawn, criteria, len(rows) - blank, blank, seed, str(out))
 
 
-def refuse_target(out: Path) -> None:
+def refuse_target(out: Path, option: str = "--out") -> None:
     """Raise `InputError` for a file that cannot be written or would be overwritten."""
     if out.suffix.lower() not in (".jsonl", ".csv"):
-        raise InputError("--out: unknown kind of file", found=str(out), expected=".jsonl or .csv")
+        raise InputError(f"{option}: unknown kind of file", found=str(out), expected=".jsonl or .csv")
     if out.exists():
-        raise InputError("this file exists; nothing is overwritten", file=out, hint="name another with --out")
+        raise InputError("this file exists; nothing is overwritten", file=out, hint=f"name another with {option}")
     if not out.parent.is_dir():
-        raise InputError("--out: no such folder", file=out.parent)
+        raise InputError(f"{option}: no such folder", file=out.parent)
 
 
 def _verdicts(joined: Joined, criteria: Sequence[str]) -> dict[str, dict[str, list[Unit]]]:
@@ -168,18 +168,22 @@ def _row(sample: str, item: str | None, rater: str, criterion: str, value: str, 
     return dict(zip(COLUMNS, (sample, item or "", rater, criterion, value, round(weight, 6)), strict=True))
 
 
-def _write(out: Path, rows: Sequence[Mapping[str, object]]) -> None:
+def write_labels(
+    out: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = COLUMNS, keep: Sequence[str] = ("value",)
+) -> None:
+    """Write rows of labels as .jsonl (empty cells are left out, but for those to `keep`) or .csv."""
     if out.suffix.lower() == ".jsonl":
-        kept = [{key: value for key, value in row.items() if value != "" or key == "value"} for row in rows]
+        kept = [{key: value for key, value in row.items() if value != "" or key in keep} for row in rows]
         write_whole(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
         return
     for row in rows:
-        if str(row["id"]).startswith(FORMULA):
-            raise InputError(
-                "this id would be a formula in a spreadsheet", file=out, key="id", found=row["id"], hint="write .jsonl"
-            )  # fmt: skip
+        for key in ("id", "item"):
+            if str(row[key]).startswith(FORMULA):
+                raise InputError(
+                    f"this {key} would be a formula in a spreadsheet", file=out, key=key, found=row[key], hint="write .jsonl"
+                )  # fmt: skip
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(out, text.getvalue())
