@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from rftj_cli import __version__
-from rftj_cli.commands import calibrate, check, demo, diff_prompts, errors, gate, local, plan, score
+from rftj_cli.commands import calibrate, check, demo, diff_prompts, errors, gate, local, plan, refine, score
 from rftj_cli.errors import CannotTell, InputError, RftjError
 from rftj_cli.report.streams import patient_streams
 
@@ -37,6 +37,7 @@ app.command("diff-prompts", short_help="What changed between judges, and which i
 app.command("errors", short_help="The disagreements with the labels, sorted and clustered.")(errors.errors)
 app.command("gate", short_help="PASS (exit 0), FAIL (1) or UNDECIDED (3), for CI.")(gate.gate)
 app.command("plan", short_help="How many labels, and which samples to label next.")(plan.plan)
+app.command("refine", short_help="Propose edits of a prompt, test each, keep what holds up.")(refine.refine)
 local_app.command("install")(local.install)
 app.add_typer(local_app, name="local")
 

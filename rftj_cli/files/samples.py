@@ -15,11 +15,15 @@ from rftj_cli.kernel.sample import CANNOT_TELL, Label, Sample, read_label, read_
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """A file of samples for one kind of rubric. Iterating gives (line number, sample) and refuses duplicate ids."""
+    """A file of samples for one kind of rubric. Iterating gives (line number, sample) and refuses duplicate ids.
+
+    `only` are the ids of a chosen part; the rows outside it are read and checked like all others, and passed over.
+    """
 
     path: Path
     kind: Kind
     columns: Mapping[str, str] = field(default_factory=dict)
+    only: frozenset[str] | None = None
 
     def __iter__(self) -> Iterator[tuple[int, Sample]]:
         seen: set[int] = set()  # hashes of ids: 64 bytes a sample, so a million fit in 64 MB
@@ -33,7 +37,8 @@ class SampleFile:
             except InputError as error:
                 raise error.located(file=self.path, row=row) from None
             seen.add(known)
-            yield row, sample
+            if self.only is None or sample.id in self.only:
+                yield row, sample
 
     def _row_of(self, id: str) -> int:
         """The first row with an id that some row is known to have."""

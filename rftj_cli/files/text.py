@@ -75,3 +75,12 @@ def write_whole(path: Path, text: str) -> None:
         if isinstance(error, OSError):
             error.filename = str(path)
         raise
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that only its owner can read, on disk when this returns."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -121,7 +121,7 @@ def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) 
     answers: Mapping[str, Answer] | None = None
     fault: Unparsed | None = None
     quoted: list[dict[str, object]] = []
-    for source, value in _objects(text):
+    for source, value in objects(text):
         if _quoted(source, own):
             quoted.append(value)
             continue
@@ -161,7 +161,7 @@ def _quoted(source: str, own: tuple[str, ...]) -> bool:
     return any(passage in "".join(one.split()) for one in own)
 
 
-def _objects(text: str) -> Iterator[tuple[str, dict[str, object]]]:
+def objects(text: str) -> Iterator[tuple[str, dict[str, object]]]:
     """The outermost JSON objects in a text, with their source."""
     decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates)
     position, tried = text.find("{"), 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rftj_cli.errors import InputError
@@ -33,7 +33,8 @@ class Question:
     """What to calibrate against what: labels file (else those in the samples), truth rule, split, slices, seed.
 
     `frozen`: a look at the test split is counted and not written to the ledger. `sampling`: how the labelled samples were
-    chosen (default: what the rubric says). Without `needed`, a run without labels is no error. `costs`: of a false pass and of a false fail.
+    chosen (default: what the rubric says). Without `needed`, a run without labels is no error. `costs`: of a false pass and of a false fail. `elsewhere`:
+    criteria of other judges, whose labels are passed over.
     """
 
     labels: str | None = None
@@ -50,6 +51,7 @@ class Question:
     needed: bool = True
     sampling: Sampling | None = None
     costs: tuple[float, float] | None = None
+    elsewhere: frozenset[str] = frozenset()
 
 
 def calibrate(run: Run, question: Question) -> Calibration:
@@ -92,6 +94,10 @@ def joined_of(run: Run, question: Question) -> tuple[Truths, Joined]:
         columns=question.columns,
         needed=question.needed and not question.metrics,
     )
+    if question.elsewhere:
+        own = {criterion.id for criterion in (question.truth_rubric or run.rubric).criteria}
+        other = question.elsewhere - own
+        labels = replace(labels, placed=[one for one in labels.placed if one.label.criterion not in other])
     truths = truths_of(
         run, labels, rule=question.truth, truth_rubric=question.truth_rubric, ignore_unknown=question.ignore_unknown
     )

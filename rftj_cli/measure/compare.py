@@ -61,6 +61,7 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
     plain = Question(
         labels=question.labels, wide=question.wide, columns=question.columns, truth=question.truth, by=question.by,
         seed=question.seed, ignore_unknown=question.ignore_unknown, needed=False,
+        elsewhere=frozenset(criterion.id for _, run in runs for criterion in run.rubric.criteria),
     )  # fmt: skip
     everyone = [measured(run, plain) for _, run in runs]
     sides, sample = [one for one, _ in everyone], everyone[0][1]

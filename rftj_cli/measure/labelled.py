@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rftj_cli.errors import InputError
@@ -11,7 +12,16 @@ from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.truth import Known, settle
 
 
-def validated_labels(rubric: Rubric, samples: SampleFile | None, labels: str | None, *, wide: bool) -> list[Placed]:
+def validated_labels(
+    rubric: Rubric,
+    samples: SampleFile | None,
+    labels: str | None,
+    *,
+    wide: bool,
+    columns: Mapping[str, str] | None = None,
+    rule: str | None = None,
+    ignore_unknown: bool = False,
+) -> list[Placed]:
     """The labels of a file, or those in the samples. Raises `InputError` for one that fits no sample or criterion."""
     if samples is None:
         if labels is not None:
@@ -19,9 +29,11 @@ def validated_labels(rubric: Rubric, samples: SampleFile | None, labels: str | N
                 "labels can only be checked against samples", expected="rftj check RUBRIC SAMPLES --labels FILE"
             )
         return []
-    placed = read_labels(Path(labels), wide=wide).placed if labels is not None else inline_labels(samples)
+    placed = (
+        read_labels(Path(labels), wide=wide, columns=columns).placed if labels is not None else inline_labels(samples)
+    )
     if placed:
         names = names_used(rubric)
         known = {s.id: Known.of(rubric, s, s.fingerprint(names)) for _, s in samples}
-        settle(placed, known)
+        settle(placed, known, rule=rule, ignore_unknown=ignore_unknown)
     return placed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError, nearest
@@ -12,11 +12,12 @@ from rftj_cli.files.revisions import is_revision, load_revision
 from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.files.runs import Run, default_folder, open_run
 from rftj_cli.files.samples import SampleFile
+from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.matching import ALL
 from rftj_cli.running.account import Progress, Silent
 from rftj_cli.running.live import Endpoint, default_workers
-from rftj_cli.running.preflight import Forecast
+from rftj_cli.running.preflight import Forecast, place
 from rftj_cli.running.score import FIRST_TIMEOUT, Settings
 from rftj_cli.running.score import score as run_score
 
@@ -106,12 +107,14 @@ class Judging:
 
 
 def judged(given: Given, how: Judging) -> list[tuple[str, Run]]:
-    """A run for every side, with its name. Sides that are no run are judged where they are not yet.
+    """A run for every side, with its name. Sides that are no run are judged where they are not yet, on the wanted split.
 
-    The samples are those that were named, else those of the first run.
+    The samples are those that were named, else those of the first run; their splits are those of the first side.
     """
     runs = [side.run for side in given.sides if side.run is not None]
     samples = _samples(given, runs, how) if len(runs) < len(given.sides) else None
+    if samples is not None and how.split != ALL:
+        samples = replace(samples, only=frozenset(_of_split(given.sides[0].rubric, samples, how.split)))
     found, left = [], how.max_cost
     for side in given.sides:
         run = side.run
@@ -121,6 +124,19 @@ def judged(given: Given, how: Judging) -> list[tuple[str, Run]]:
             left = None if left is None else max(0.0, left - scored.tally.cost)
             run = scored.run
         found.append((side.name, run))
+    return found
+
+
+def _of_split(rubric: Rubric, samples: SampleFile, split: str) -> list[str]:
+    """The ids of a split. Raises `InputError` where it has none."""
+    names = names_used(rubric)
+    splits = {sample.id: place(sample, names)[2] for _, sample in samples}
+    found = [id for id, one in splits.items() if one == split]
+    if not found:
+        raise InputError(
+            f"no sample is in the split {split}", file=samples.path, key="--split", found=split,
+            expected=f"a split that has samples ({', '.join(sorted(set(splits.values())))}), or all",
+        )  # fmt: skip
     return found
 
 

@@ -34,7 +34,7 @@ def show(
     if page is not None:
         html.write(page, f"{found.baseline} and {_others(found)}", list(blocks(found, text=text, full=True)))
     if json:
-        show_json(found if text else _without_text(found))
+        show_json(found if text else without_text(found))
     elif markdown:
         sys.stdout.write(to_markdown(list(blocks(found, text=text, full=full))))
     else:
@@ -49,19 +49,21 @@ def _others(found: Comparison) -> str:
     return ", ".join(one.after.name for one in found.candidates)
 
 
-def _without_text(found: Comparison) -> Comparison:
-    bare = [
-        replace(one, flips=[replace(flip, reason_before="", reason_after="", response="") for flip in one.flips])
-        for one in found.candidates
-    ]
-    return replace(found, candidates=bare)
+def without_text(found: Comparison) -> Comparison:
+    """The same without words of samples and judges."""
+    return replace(found, candidates=[bare(one) for one in found.candidates])
+
+
+def bare(one: Against) -> Against:
+    """One candidate without words of samples and judges."""
+    return replace(one, flips=[replace(flip, reason_before="", reason_after="", response="") for flip in one.flips])
 
 
 def blocks(found: Comparison, *, text: bool, full: bool) -> Iterator[Block]:
     """The whole report, part by part."""
     yield Facts(list(_about(found)))
     yield Heading("What it means")
-    yield Facts([(one.after.name, _meaning(one, found)) for one in found.candidates])
+    yield Facts([(one.after.name, _meaning(one)) for one in found.candidates])
     for one in found.candidates:
         several = f": {one.after.name}" if len(found.candidates) > 1 else ""
         yield Heading(f"What changed{several}")
@@ -91,12 +93,16 @@ def _about(found: Comparison) -> Iterator[tuple[str, str]]:
         yield "look", look_in_words(look, found.level)
 
 
-def _meaning(one: Against, found: Comparison) -> str:
+def _meaning(one: Against) -> str:
     if one.answer is None:
         return "cannot be told: no label on these samples says which verdict is right"
-    change, difference = one.answer.change, one.answer.difference
-    on = "reward (pair accuracy)" if one.answer.on == "reward" else one.answer.on
-    return f"{_word(change)}, by {on}: {_signed(difference)}; {_why(one.answer)}"
+    return answer_in_words(one.answer)
+
+
+def answer_in_words(answer: Answer) -> str:
+    """`better, by reward (pair accuracy): +.31 [.20, .41]; the interval excludes 0`."""
+    on = "reward (pair accuracy)" if answer.on == "reward" else answer.on
+    return f"{_word(answer.change)}, by {on}: {_signed(answer.difference)}; {_why(answer)}"
 
 
 def _word(change: Change) -> str:

@@ -1,0 +1,122 @@
+"""Where candidates are tested: judged on dev within the money that is left, compared, their errors clustered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rftj_cli.errors import CannotTell
+from rftj_cli.files.samples import SampleFile
+from rftj_cli.kernel.asks import names_used
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.sample import Sample
+from rftj_cli.measure.calibrate import Question, calibrate
+from rftj_cli.measure.compare import CompareQuestion, compare
+from rftj_cli.measure.comparison import Comparison
+from rftj_cli.measure.error_values import ErrorReport
+from rftj_cli.measure.errors import Found, find, report_of
+from rftj_cli.measure.join import Unit
+from rftj_cli.measure.sides import Judging
+from rftj_cli.refine.edits import Shingles
+from rftj_cli.refine.values import Candidate
+from rftj_cli.running.budget import Budget
+from rftj_cli.running.preflight import place
+from rftj_cli.running.score import score as run_score
+
+DEV, TEST, TRAIN = "dev", "test", "train"
+
+
+@dataclass(slots=True)
+class Purse:
+    """US dollars that judges and proposer may spend together; None: no ceiling."""
+
+    ceiling: float | None
+    proposer: Budget
+    judges: float = 0.0
+    calls: int = 0
+    priced: bool = True
+
+    @property
+    def left(self) -> float | None:
+        """What a run may still cost."""
+        if self.ceiling is None:
+            return None
+        return max(0.0, self.ceiling - self.judges - (self.proposer.spent or 0.0))
+
+
+@dataclass(slots=True)
+class Bench:
+    """The samples, their splits (those of the first rubric), and how a rubric is judged on them."""
+
+    samples: SampleFile
+    question: Question
+    judging: Judging
+    purse: Purse
+    by: tuple[str, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+    _texts: list[str] = field(default_factory=list)
+
+    def read(self, rubric: Rubric) -> None:
+        """Take note of every sample's split, and of the texts that no prompt may quote."""
+        names, splits = names_used(rubric), {}
+        for _, sample in self.samples:
+            splits[sample.id] = place(sample, names)[2]
+            if splits[sample.id] != TRAIN:
+                self._texts += _texts(sample)
+        self.splits = splits
+
+    def count(self, split: str) -> int:
+        """How many samples a split has."""
+        return sum(one == split for one in self.splits.values())
+
+    @property
+    def quotable(self) -> Shingles:
+        """What stands in the samples that candidates are tested on."""
+        return Shingles(self._texts)
+
+    def judge(self, name: str, rubric: Rubric, split: str = DEV, *, ids: frozenset[str] | None = None) -> Candidate:
+        """A rubric with its run on a split, or on some samples. Raises `CannotTell` where the judge or the money ends."""
+        if self.purse.left == 0.0 and self.purse.ceiling:
+            raise CannotTell(f"--max-cost {self.purse.ceiling:g} reached")
+        ids = frozenset(id for id, one in self.splits.items() if one == split) if ids is None else ids
+        settings = self.judging.settings(rubric, self.purse.left)
+        scored = run_score(rubric, Path(name), replace(self.samples, only=ids), settings)
+        self.purse.judges += scored.tally.cost
+        self.purse.calls += scored.tally.calls
+        self.purse.priced &= scored.tally.priced
+        return Candidate(name, rubric, scored.run)
+
+    def compare(self, before: Candidate, after: Candidate, split: str = DEV, *, frozen: bool = False) -> Comparison:
+        """The second candidate against the first."""
+        given = self.question
+        question = CompareQuestion(
+            labels=given.labels, wide=given.wide, columns=given.columns, truth=given.truth,
+            ignore_unknown=given.ignore_unknown, split=split, by=self.by if split == DEV else (), seed=given.seed, frozen=frozen,
+        )  # fmt: skip
+        return compare([(before.name, before.run), (after.name, after.run)], question)
+
+    def errors(self, candidate: Candidate) -> tuple[ErrorReport, Found]:
+        """What a candidate gets wrong on dev."""
+        found = find(candidate.run, replace(self.question, split=DEV, by=self.by))
+        return report_of(found), found
+
+    def at_ceiling(self, candidate: Candidate) -> frozenset[str]:
+        """The criteria on which the judge agrees with the raters as well as one rater with the others: no more can be asked."""
+        report = calibrate(candidate.run, replace(self.question, split=DEV, needed=True))
+        gaps = {id: one.raters["ceiling"]["kappa_gap"] for id, one in report.criteria.items() if one.raters is not None}
+        return frozenset(id for id, gap in gaps.items() if gap.value is not None and gap.value >= 0)
+
+
+def _texts(sample: Sample) -> list[str]:
+    return [str(sample.fields[name]) for name in ("response", "response_a", "response_b") if name in sample.fields]
+
+
+def right_on(units: Sequence[tuple[str, str | None]], judged: Sequence[Unit]) -> int:
+    """How many of some units a judge gets right."""
+    wanted = set(units)
+    return sum(
+        unit.level is not None and unit.truth is not None and unit.level == unit.truth.level
+        for unit in judged
+        if (unit.sample, unit.item) in wanted
+    )

@@ -1,0 +1,194 @@
+"""The plain search: one edit for one cluster of errors at a time, the largest possible gain first, each tested alone.
+
+    the largest cluster left --propose--> edit --judge on dev--> against the incumbent --kept?--> the new incumbent
+
+It ends where nothing is left that the labels of dev could show, where the candidates or the money are used up, or where the
+judge agrees with the raters as well as they do with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rftj_cli.errors import CannotTell
+from rftj_cli.measure.comparison import Against
+from rftj_cli.measure.error_values import Cluster, ErrorReport
+from rftj_cli.measure.errors import Found
+from rftj_cli.measure.join import Unit
+from rftj_cli.refine.bench import Bench, right_on
+from rftj_cli.refine.cases import cases_of, right_cases
+from rftj_cli.refine.edits import Refused, edited, parts_of
+from rftj_cli.refine.proposer import Assignment, Proposer
+from rftj_cli.refine.values import Candidate, Edit, Step, Target
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.verdicts import ALPHA, replaces
+
+TRIES = 2  # proposals for one cluster of one incumbent
+Z = 1.959964
+
+
+@dataclass(slots=True)
+class Search:
+    """What the search has come to: the incumbent, every step, why it stopped; `units` of every candidate for the front."""
+
+    incumbent: Candidate
+    steps: list[Step] = field(default_factory=list)
+    stopped: str = ""
+    targets: dict[str, Target] = field(default_factory=dict)
+    judged: list[tuple[Candidate, Found]] = field(default_factory=list)
+
+
+def search(
+    bench: Bench, proposer: Proposer, base: Candidate, most: int, told: Callable[[Step], None] = lambda step: None
+) -> Search:
+    """Up to `most` candidates; `told` hears of each step."""
+    state = Search(base)
+    report, found = bench.errors(base)
+    state.judged.append((base, found))
+    done = bench.at_ceiling(base)
+    tries: dict[tuple[str, ...], int] = {}
+    while not state.stopped:
+        cluster, state.stopped = _next(report, done, tries, len(state.steps), most)
+        if cluster is None:
+            break
+        try:
+            step, candidate, units = _step(bench, proposer, state, (cluster, report, found))
+        except CannotTell as error:
+            state.stopped = str(error)
+            break
+        tries[_key(cluster)] = tries.get(_key(cluster), 0) + 1
+        state.steps.append(step)
+        told(step)
+        if candidate is not None and units is not None:
+            state.judged.append((candidate, units))
+            if step.fate == "kept":
+                state.incumbent, tries = candidate, {}
+                report, found = bench.errors(candidate)
+                done = bench.at_ceiling(candidate)
+    return state
+
+
+def _key(cluster: Cluster) -> tuple[str, ...]:
+    return cluster.criterion, cluster.direction, *(f"{sample}\0{item}" for sample, item in cluster.units)
+
+
+def _next(
+    report: ErrorReport, done: frozenset[str], tries: dict[tuple[str, ...], int], steps: int, most: int
+) -> tuple[Cluster | None, str]:
+    """The cluster to mend next, or why there is none."""
+    if steps >= most:
+        return None, f"--max-candidates {most} reached"
+    if not report.clusters:
+        return None, "no disagreement is left on dev"
+    open_ = [one for one in report.clusters if one.criterion not in done and one.mendable]
+    if not open_:
+        return None, "the judge agrees with the raters as well as one rater with the others"
+    worth = [one for one in open_ if (one.gain.value or 0.0) > _half(report, one)]
+    if not worth:
+        best = max(one.gain.value or 0.0 for one in open_)
+        return None, (
+            f"the most that is left to gain ({best:.2f}) lies inside the interval that the dev labels allow: "
+            "more labels would help, not more edits"
+        )
+    left = [one for one in worth if tries.get(_key(one), 0) < TRIES]
+    if not left:
+        return None, "every cluster of errors was tried"
+    return min(left, key=lambda one: (tries.get(_key(one), 0), -(one.gain.value or 0.0))), ""
+
+
+def _half(report: ErrorReport, cluster: Cluster) -> float:
+    """Half the width of the interval of the number that the cluster's gain is about."""
+    now = next(iter(report.criteria[cluster.criterion].now.values()))
+    return 0.0 if now.low is None or now.high is None else (now.high - now.low) / 2
+
+
+def _step(
+    bench: Bench, proposer: Proposer, state: Search, at: tuple[Cluster, ErrorReport, Found]
+) -> tuple[Step, Candidate | None, Found | None]:
+    """Propose, guard, judge and compare one candidate."""
+    cluster, report, found = at
+    number = len(state.steps) + 1
+    target = Target(cluster.criterion, cluster.direction, cluster.terms, cluster.units, cluster.gain)
+    state.targets.setdefault(_name(target), target)
+    assignment = _assignment(state, cluster, report, found)
+    edit: Edit | None = None
+    try:
+        edit = proposer.edit(assignment)
+        rubric = edited(state.incumbent.rubric, edit, bench.quotable)
+    except Refused as refusal:
+        return Step(number, target, edit, "refused", str(refusal), 0, None, None, 0), None, None
+    name = f"edit {number}"
+    candidate = bench.judge(name, rubric)
+    (against,) = bench.compare(state.incumbent, candidate).candidates
+    keep, why = holds_up(against)
+    _, units = bench.errors(candidate)
+    mended = right_on(cluster.units, units.joined.units[cluster.criterion])
+    words = _words(rubric) - _words(state.incumbent.rubric)
+    step = Step(
+        number, target, edit, "kept" if keep else "rejected", why, mended, str(candidate.run.folder), against, words
+    )
+    return step, candidate, units
+
+
+def _words(rubric: object) -> int:
+    from rftj_cli.kernel.rubric import Rubric
+
+    assert isinstance(rubric, Rubric)
+    return sum(len(text.split()) for text in parts_of(rubric).values())
+
+
+def _name(target: Target) -> str:
+    return f"{target.criterion}, {target.direction}" + (f" ({', '.join(target.terms[:3])})" if target.terms else "")
+
+
+def _assignment(state: Search, cluster: Cluster, report: ErrorReport, found: Found) -> Assignment:
+    tried = [
+        f"{step.edit.part}: {step.edit.find!r} -> {step.edit.replace!r}: {step.why}"
+        for step in state.steps
+        if step.edit is not None and step.fate in ("rejected", "refused")
+    ]
+    agreeing: list[Unit] = found.agreeing().get(cluster.criterion, [])
+    return Assignment(
+        parts=parts_of(state.incumbent.rubric),
+        criterion=cluster.criterion,
+        direction=cluster.direction,
+        terms=cluster.terms,
+        count=len(cluster.units),
+        compared=report.criteria[cluster.criterion].compared,
+        cases=cases_of(found, report, cluster),
+        right=right_cases(found, cluster, agreeing),
+        tried=tried[-5:],
+    )
+
+
+def holds_up(against: Against) -> tuple[bool, str]:
+    """The rule by which an edit is kept on dev: better by more than one standard error, and nothing else gets worse.
+
+    The Ladder's rule (Blum and Hardt 2015) keeps the search from climbing on noise. A slice in which it clearly breaks more than it
+    mends rejects it, and so do new failures.
+    """
+    answer = against.answer
+    if answer is None:
+        return False, "no label tells which verdicts are right"
+    worse = [id for id, one in against.criteria.items() if one.change is not None and one.change.word == "worse"]
+    if worse:
+        return False, f"worse on {', '.join(worse)}"
+    for one in against.slices:
+        fell = one.right.difference.value is not None and one.right.difference.value < 0
+        if fell and one.right.p_holm is not None and one.right.p_holm <= ALPHA:
+            return False, f"what it breaks lies in {one.field} {one.value} ({one.criterion})"
+    if against.after.failed > against.before.failed + max(1, round(0.02 * against.after.compared)):
+        return False, f"failures rise from {against.before.failed} to {against.after.failed}"
+    difference, se = answer.difference, standard_error(answer.difference)
+    if se is None or not replaces(difference, se):
+        told = "-" if difference.value is None else f"{difference.value:+.3f}"
+        return False, f"{told} by {answer.on}, not more than one standard error ({'?' if se is None else f'{se:.3f}'})"
+    return True, f"{difference.value:+.3f} by {answer.on}, more than one standard error ({se:.3f})"
+
+
+def standard_error(estimate: Estimate) -> float | None:
+    """That of a 95% interval, a normal one assumed."""
+    if estimate.low is None or estimate.high is None:
+        return None
+    return (estimate.high - estimate.low) / (2 * Z)
