@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import CannotTell
+from rftj_cli.files.runs import Manifest, read_manifest
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
@@ -43,6 +44,16 @@ class Purse:
         if self.ceiling is None:
             return None
         return max(0.0, self.ceiling - self.judges - (self.proposer.spent or 0.0))
+
+    def pay(self, before: Manifest | None, after: Manifest | None) -> None:
+        """Take note of what a run has cost since."""
+        if after is None:
+            return
+        self.calls += after.calls - (0 if before is None else before.calls)
+        if after.cost is None:
+            self.priced = False
+        else:
+            self.judges += after.cost - (0.0 if before is None or before.cost is None else before.cost)
 
 
 @dataclass(slots=True)
@@ -81,10 +92,12 @@ class Bench:
             raise CannotTell(f"--max-cost {self.purse.ceiling:g} reached")
         ids = frozenset(id for id, one in self.splits.items() if one == split) if ids is None else ids
         settings = self.judging.settings(rubric, self.purse.left)
-        scored = run_score(rubric, Path(name), replace(self.samples, only=ids), settings)
-        self.purse.judges += scored.tally.cost
-        self.purse.calls += scored.tally.calls
-        self.purse.priced &= scored.tally.priced
+        assert settings.folder is not None
+        before = read_manifest(settings.folder)
+        try:
+            scored = run_score(rubric, Path(name), replace(self.samples, only=ids), settings)
+        finally:  # what was judged before the money or the judge ended was paid for too
+            self.purse.pay(before, read_manifest(settings.folder))
         return Candidate(name, rubric, scored.run)
 
     def compare(self, before: Candidate, after: Candidate, split: str = DEV, *, frozen: bool = False) -> Comparison:

@@ -7,11 +7,10 @@ the prompt. What comes back is one `Edit`, which the guards in `edits.py` read b
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.files.runs import make_private
@@ -85,12 +84,12 @@ class Assignment:
 class Proposer:
     """Asks the model, within the budget, and remembers what it said.
 
-    `journal` holds the answers by request: a search that is begun again goes on where it was. `connect` is called only where
-    an answer is not there yet.
+    `journal` holds the answers by request: a search that is begun again goes on where it was, and `connect` is then called
+    only where an answer is not there yet.
     """
 
     model: str
-    connect: Any
+    connect: Callable[[], Judge]
     budget: Budget
     journal: Path
     seed: int = 0
@@ -104,6 +103,8 @@ class Proposer:
         if self.journal.exists():
             for row, line in enumerate(read_text(self.journal, "journal of proposals").splitlines(), 1):
                 self._known.update([_entry(line, self.journal, row)])
+        else:  # what is wrong with the model is found before anything is paid for
+            self._judge = Retry(self.connect())
 
     def edit(self, assignment: Assignment) -> Edit:
         """One proposed edit. Raises `Refused` where the answer is none, `CannotTell` where the model or the budget ends."""

@@ -28,7 +28,7 @@ def write_refined(
     path: Path, old: Path, rubric: Rubric, kept: Sequence[Step], held_out: Comparison | None, note: str | None
 ) -> None:
     """Write the refined rubric beside the old."""
-    head = "".join(f"# {line}\n" for line in changelog(old, kept, held_out, note))
+    head = "".join(f"# {line}".rstrip() + "\n" for line in changelog(old, kept, held_out, note))
     write_whole(path, head + "\n" + rewritten(read_text(old, "rubric"), rubric.source))
 
 
@@ -36,13 +36,12 @@ def changelog(old: Path, kept: Sequence[Step], held_out: Comparison | None, note
     """What each edit was meant to mend and what it did on dev, and what the held-out samples say of all of them."""
     yield f"Made by `rftj refine` from {old.name}. Read the edits before this rubric is used: a model wrote them."
     for step in kept:
-        assert step.edit is not None and step.against is not None and step.target is not None
+        assert step.edit is not None and step.against is not None
         yield ""
         yield from _wrapped(f"Edit {step.number}, {step.edit.part}: {step.edit.why}")
-        target = step.target
-        yield from _wrapped(
-            f"  for {len(target.units)} errors on {target.criterion} ({target.direction}): {step.mended} of them are right now"
-        )
+        if step.target is not None:
+            meant = f"{len(step.target.units)} errors on {step.target.criterion} ({step.target.direction})"
+            yield from _wrapped(f"  for {meant}: {step.mended} of them are right now")
         for one in step.against.criteria.values():
             yield f"  {one.id}: fixed {one.fixed}, broken {one.broken}"
         yield f"  on dev {step.why}"
