@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from rftj_cli.measure.error_values import ErrorReport
+from rftj_cli.measure.findings import FEW_CLUSTERS
 from rftj_cli.measure.truth import ADJUDICATED
 
 REPEATS = 3
@@ -24,6 +25,8 @@ def warnings(report: ErrorReport, capped: bool) -> Iterator[str]:
     failed = sum(one.failed for one in report.criteria.values())
     if failed:
         yield f"labelled, but without a verdict: {failed:,}; failures are no disagreements, and are not shown here"
+    if report.units and run["clusters"] < FEW_CLUSTERS:
+        yield f"independent clusters: only {run['clusters']}; intervals may be too narrow below {FEW_CLUSTERS}"
     if run["undecided"]:
         yield f"left out because their raters differ and nothing decides: {run['undecided']:,}"
     yield from _about_sorting(report)

@@ -217,6 +217,7 @@ def _about(found: Found) -> dict[str, Any]:
         "options": _options(found.question),
         "raters": list(found.truths.raters),
         "made_by_model": sum("model" in truth.sources for truth in labels),
+        "clusters": len({unit.cluster for units in found.joined.units.values() for unit in units if comparable(unit)}),
         "held": found.held,
         "undecided": sum(t.level is None and any(v is not None for v in t.raters.values()) for t in labels),
     }
