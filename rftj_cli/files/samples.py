@@ -15,11 +15,15 @@ from rftj_cli.kernel.sample import CANNOT_TELL, Label, Sample, read_label, read_
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """A file of samples for one kind of rubric. Iterating gives (line number, sample) and refuses duplicate ids."""
+    """A file of samples for one kind of rubric. Iterating gives (line number, sample) and refuses duplicate ids.
+
+    `only` are the ids of a chosen part; the rows outside it are read and checked like all others, and passed over.
+    """
 
     path: Path
     kind: Kind
     columns: Mapping[str, str] = field(default_factory=dict)
+    only: frozenset[str] | None = None
 
     def __iter__(self) -> Iterator[tuple[int, Sample]]:
         seen: set[int] = set()  # hashes of ids: 64 bytes a sample, so a million fit in 64 MB
@@ -33,12 +37,23 @@ class SampleFile:
             except InputError as error:
                 raise error.located(file=self.path, row=row) from None
             seen.add(known)
-            yield row, sample
+            if self.only is None or sample.id in self.only:
+                yield row, sample
 
     def _row_of(self, id: str) -> int:
         """The first row with an id that some row is known to have."""
         rows = Table(self.path, "samples file", self.columns)
         return next(row for row, data in rows if read_sample(data, self.kind).id == id)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSamples(SampleFile):
+    """Samples of a file that are in memory, for whoever goes over them many times."""
+
+    rows: tuple[tuple[int, Sample], ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[int, Sample]]:
+        yield from self.rows
 
 
 @dataclass(frozen=True, slots=True)
