@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from rftj_cli import __version__
-from rftj_cli.commands import calibrate, check, demo, gate, local, plan, score
+from rftj_cli.commands import calibrate, check, demo, gate, local, plan, rescore, score
 from rftj_cli.errors import CannotTell, InputError, RftjError
 from rftj_cli.report.streams import patient_streams
 
@@ -32,6 +32,7 @@ local_app = typer.Typer(help="The small model that runs on this machine.", rich_
 app.command("demo", short_help="The whole loop on a bundled example: no account, no network.")(demo.demo)
 app.command("check", short_help="Validate everything, show a prompt, forecast the cost.")(check.check)
 app.command("score", short_help="Run the judge over samples and keep every reply.")(score.score)
+app.command("rescore", short_help="Verdicts and rewards again, from stored replies.")(rescore.rescore)
 app.command("calibrate", short_help="Measure agreement with the labels, with intervals.")(calibrate.calibrate)
 app.command("gate", short_help="PASS (exit 0), FAIL (1) or UNDECIDED (3), for CI.")(gate.gate)
 app.command("plan", short_help="How many labels, and which samples to label next.")(plan.plan)
