@@ -83,4 +83,4 @@ def _rewards(rescored: Rescored) -> str:
 
 def _row(one: Change) -> list[str]:
     words = "; ".join(map(flip_in_words, one.flips)) or "the same"
-    return [one.sample, f"{number(one.before)} -> {number(one.after)}", words]
+    return [one.sample, f"{number(one.reward_before)} -> {number(one.reward_after)}", words]

@@ -40,8 +40,8 @@ class Change:
 
     sample: str
     flips: tuple[Flip, ...]
-    before: float | None
-    after: float | None
+    reward_before: float | None
+    reward_after: float | None
     before_failure: Stage | None
     after_failure: Stage | None
 
@@ -49,8 +49,9 @@ class Change:
     def rank(self) -> tuple[bool, bool, float, str]:
         """The worst first: verdicts lost, rewards lost or found, then by the distance of the rewards."""
         lost = self.after_failure is not None and self.before_failure is None
-        one_sided = (self.before is None) != (self.after is None)
-        far = 0.0 if self.before is None or self.after is None else abs(self.after - self.before)
+        before, after = self.reward_before, self.reward_after
+        one_sided = (before is None) != (after is None)
+        far = 0.0 if before is None or after is None else abs(after - before)
         return not lost, not one_sided, -far, self.sample
 
 

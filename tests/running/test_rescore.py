@@ -73,6 +73,15 @@ def test_ties_and_means_of_votes_are_settled_again(home: Path) -> None:
     assert verdicts(again(run, "--set", "judge.vote=mean")) == {"s0": "usable", "s1": "ready"}
 
 
+def test_other_values_of_the_levels_move_values_and_no_levels(home: Path) -> None:
+    run = scored(home, {"s0": "usable", "s1": "ready"}, criteria=SCALE)
+    assert rewards(str(run)) == [0.5, 1.0]
+    levels = [{"level": level, "value": value} for level, value in zip(LEVELS, (0, 1, 10), strict=True)]
+    rubric = write_rubric(home, "new.yaml", judge=JUDGE, criteria=[{**SCALE[0], "scale": levels}])
+    done = again(run, "--rubric", rubric)
+    assert done["verdicts"] == {"compared": 2, "changed": 0, "moved": 2} and rewards(done["run"]) == [0.1, 1.0]
+
+
 def test_a_mean_that_leaves_the_level_is_counted_as_moved(home: Path) -> None:
     run = voted(home, {"s0": ["usable", "usable", "ready"]}, criteria=SCALE)
     done = again(run, "--set", "judge.vote=mean")
