@@ -19,11 +19,10 @@ def begin(watch: Watch, part: Part, choice: Choice, *, quiet: bool) -> None:
     """Say what is judged, before the first round."""
     if quiet:
         return
-    default = (
-        " (--watch takes these unless --split or --sample say otherwise)" if choice != choice.for_watching() else ""
-    )
     chosen = "all of the file" if part.selection is None else part.selection.words
-    print(f"watching {watch.files[0]}; samples: {chosen}{default}", file=sys.stderr)
+    print(f"watching {watch.files[0]}\nsamples: {chosen}", file=sys.stderr)
+    if choice != choice.for_watching():
+        print("these are the default of --watch: --split and --sample choose others", file=sys.stderr)
     for note in part.notes:
         print(f"note: {note}", file=sys.stderr)
 

@@ -132,15 +132,16 @@ def rescore(run: Run, rubric: Rubric, rubric_path: Path, folder: Path | None) ->
 
 def _target(run: Run, rubric: Rubric, folder: Path | None) -> Path:
     """Where the new run goes: a place that holds nothing yet."""
+    inside = run.folder.resolve()
     if folder is not None:
-        if is_foreign(folder):
-            raise InputError("there is something already", file=folder, key="--run",
+        if is_foreign(folder) or folder.resolve().is_relative_to(inside):
+            raise InputError("there is something already, or it lies in the run itself", file=folder, key="--run",
                              hint="rescore writes a new run and changes none: name another folder")  # fmt: skip
         return folder
     beside = run.folder if run.folder.name not in ("", "..") else run.folder.resolve()
     names = (f"{beside.name}-rescored{'' if number == 1 else f'-{number}'}" for number in count(1))
     places = chain([default_folder(rubric)], (beside.with_name(name) for name in names))
-    return next(place for place in places if not is_foreign(place))
+    return next(one for one in places if not (is_foreign(one) or one.resolve().is_relative_to(inside)))
 
 
 class _Answers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -241,12 +242,21 @@ def test_the_run_itself_is_never_changed_and_new_folders_have_clear_names(home: 
     assert state(run) == before
     first = state(home / "run-rescored")
     assert refused("rescore", run, "--run", run)["key"] == "--run"
-    assert refused("rescore", run, "--run", home / "run-rescored")["problem"] == "there is something already"
+    assert refused("rescore", run, "--run", home / "run-rescored")["key"] == "--run"
+    assert refused("rescore", run, "--run", run / "inside")["key"] == "--run"
     assert state(run) == before and state(home / "run-rescored") == first
     (home / "mine").mkdir()
     (home / "mine" / "notes.txt").write_text("mine")
     assert refused("rescore", run, "--run", home / "mine")["key"] == "--run"
     assert sorted(one.name for one in (home / "mine").iterdir()) == ["notes.txt"]
+
+
+def test_a_run_named_from_within_gets_no_folder_inside_itself(home: Path) -> None:
+    run = scored(home, {"s0": "pass"})
+    before = state(run)
+    os.chdir(run)
+    assert again(Path("."))["run"] == str(home.resolve() / "run-rescored")
+    assert state(run) == before
 
 
 def test_a_run_in_its_default_folder_is_not_written_over(home: Path) -> None:
