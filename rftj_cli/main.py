@@ -13,7 +13,19 @@ from typing import NoReturn
 import typer
 
 from rftj_cli import __version__
-from rftj_cli.commands import calibrate, check, demo, diff_prompts, errors, gate, local, plan, refine, score
+from rftj_cli.commands import (
+    calibrate,
+    check,
+    demo,
+    diff_prompts,
+    errors,
+    gate,
+    local,
+    plan,
+    refine,
+    rescore,
+    score,
+)
 from rftj_cli.errors import CannotTell, InputError, RftjError
 from rftj_cli.report.streams import patient_streams
 
@@ -32,6 +44,7 @@ local_app = typer.Typer(help="The small model that runs on this machine.", rich_
 app.command("demo", short_help="The whole loop on a bundled example: no account, no network.")(demo.demo)
 app.command("check", short_help="Validate everything, show a prompt, forecast the cost.")(check.check)
 app.command("score", short_help="Run the judge over samples and keep every reply.")(score.score)
+app.command("rescore", short_help="Verdicts and rewards again, from stored replies.")(rescore.rescore)
 app.command("calibrate", short_help="Measure agreement with the labels, with intervals.")(calibrate.calibrate)
 app.command("diff-prompts", short_help="What changed between judges, and which is better.")(diff_prompts.diff_prompts)
 app.command("errors", short_help="The disagreements with the labels, sorted and clustered.")(errors.errors)

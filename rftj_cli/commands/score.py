@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rftj_cli.commands import (
+    IgnoreUnknownOption,
     JsonOption,
+    LabelsOption,
     MapOption,
     ModelOption,
     PricesOption,
     QuietOption,
     RubricArgument,
     SamplesArgument,
+    SeedOption,
     SetOption,
+    TruthOption,
+    WideOption,
     overrides,
 )
+
+if TYPE_CHECKING:
+    from rftj_cli.files.samples import SampleFile
+    from rftj_cli.measure.failing import Given
+    from rftj_cli.running.order import Order
+    from rftj_cli.running.selection import Choice
 
 
 def score(
@@ -65,6 +76,26 @@ def score(
         float, typer.Option(help="Share of failures beyond which to exit with 3.", min=0, max=1)
     ] = 0.1,
     prices: PricesOption = None,
+    only: Annotated[
+        Literal["failing", "failures", "flipped"] | None,
+        typer.Option(help="Judge only samples that RUN got wrong, that failed in it, or whose verdicts differ."),
+    ] = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="The run that --only looks into; twice for --only flipped.", metavar="RUN"),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Judge only train, dev, test or anchor.", metavar="SPLIT")] = None,
+    sample: Annotated[
+        int | None, typer.Option(help="Judge at most this many, drawn at random.", min=1, metavar="N")
+    ] = None,
+    seed: SeedOption = 0,
+    labels: LabelsOption = None,
+    wide: WideOption = False,
+    truth: TruthOption = None,
+    ignore_unknown: IgnoreUnknownOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Judge again whenever the rubric is saved, and show what changed.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -73,35 +104,49 @@ def score(
     The same command goes on where it stopped. Nothing is judged twice; new samples extend the run; a changed rubric
     or sample is refused. Failures of the service are tried again by the next call, all other outcomes stand.
     """
-    from rftj_cli.files.prices import price_of
     from rftj_cli.files.rows import read_map
-    from rftj_cli.files.rubrics import load_rubric
     from rftj_cli.files.samples import SampleFile
+    from rftj_cli.measure.failing import Given, part_of
     from rftj_cli.report import progress, score_report
-    from rftj_cli.running.live import Endpoint, default_workers
+    from rftj_cli.running.order import Order
     from rftj_cli.running.recordings import chosen
-    from rftj_cli.running.score import FIRST_TIMEOUT, Settings
-    from rftj_cli.running.score import score as run_score
+    from rftj_cli.running.selection import Choice
 
-    loaded = load_rubric(rubric, overrides(set_, model))
-    at_once = workers or default_workers(loaded.judge)
-    endpoint = Endpoint(loaded.judge, at_once, base_url, region, timeout or FIRST_TIMEOUT, transport)
-    settings = Settings(
-        make_judge=endpoint.connect,
-        source=endpoint.name,
-        folder=run,
-        replay=chosen(replay, import_replies),
-        fresh=fresh,
-        workers=at_once,
-        timeout=timeout,
-        rpm=rpm,
-        tpm=tpm,
-        adaptive=adaptive_votes,
-        price=price_of(loaded.judge.model, prices, loaded.judge.tier),
-        max_cost=max_cost,
-        progress=progress.chooser(quiet=quiet or json),
-    )
-    scored = run_score(loaded, rubric, SampleFile(samples, loaded.kind, read_map(map_ or [])), settings)
+    order = Order(
+        rubric, overrides(set_, model), progress.chooser(quiet=quiet or json), folder=run,
+        replay=chosen(replay, import_replies), fresh=fresh, workers=workers, rpm=rpm, tpm=tpm, adaptive=adaptive_votes,
+        base_url=base_url, region=region, transport=transport, timeout=timeout, max_cost=max_cost, prices=prices,
+    )  # fmt: skip
+    loaded = order.load()
+    choice = Choice(only, tuple(from_ or ()), split, sample, seed)
+    given = Given(labels, wide, truth, ignore_unknown)
+    file = SampleFile(samples, loaded.kind, read_map(map_ or []))
+    if watch:
+        return _watch(order, file, choice, given, json=json, quiet=quiet)
+    given.refuse_unused(only)
+    part = part_of(loaded, file, choice, given)
+    if part.empty:
+        score_report.show_nothing(part, json=json)
+        return 0
+    scored = order.judge(loaded, part)
     score_report.show(scored, json=json, quiet=quiet)
     scored.refuse_failures(max_failures)
+    return 0
+
+
+def _watch(order: Order, file: SampleFile, choice: Choice, given: Given, *, json: bool, quiet: bool) -> int:
+    from rftj_cli.measure.failing import part_of
+    from rftj_cli.measure.watch import Watch, refuse
+    from rftj_cli.report import score_report, watch_report
+
+    refuse(order, json=json)
+    part = part_of(order.load(), file, choice.for_watching(), given)
+    if part.empty:
+        score_report.show_nothing(part, json=False)
+        return 0
+    watch = Watch(order, part, given)
+    watch_report.begin(watch, part, choice, quiet=quiet)
+    for one in watch:
+        watch_report.show(one, watch, quiet=quiet)
+    watch_report.end(watch, quiet=quiet)
     return 0

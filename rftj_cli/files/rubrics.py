@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ def load_rubric(path: Path, overrides: tuple[str, ...] = (), read: Reader = read
         raise document.locate(error) from None
 
 
+def recompiled(source: Mapping[str, Any], overrides: tuple[str, ...] = ()) -> Rubric:
+    """The rubric in the plain data that a run keeps of it, with overrides applied."""
+    data = copy.deepcopy(dict(source))
+    for override in overrides:
+        _override(data, override)
+    return compile_rubric(data)
+
+
 def with_reward_map(path: Path, knots: Sequence[tuple[float, float]]) -> str:
     """The text of a rubric file with `reward.map` set; all outside its `reward` section stays as it is, comments too."""
     text = read_text(path, "rubric")
@@ -44,6 +53,21 @@ def with_reward_map(path: Path, knots: Sequence[tuple[float, float]]) -> str:
         if key.value == "reward":
             return f"{text[: key.end_mark.index]}: {line}{text[_end(value) :]}"
     return text + ("" if text.endswith("\n") else "\n") + f"reward: {line}\n"
+
+
+def named_files(path: Path, overrides: tuple[str, ...] = ()) -> tuple[Path, ...]:
+    """A rubric file and the files that it names: prompts and JSON schemas. Where it cannot be read, itself alone."""
+    try:
+        data = Document(path, "rubric").data
+        for override in overrides:
+            _override(data, override)
+    except InputError:
+        return (path,)
+    prompt, checks = data.get("prompt"), data.get("checks")
+    found = [prompt] + [prompt.get(name) for name in ("system", "user")] if isinstance(prompt, dict) else []
+    names = [one.get("file") for one in found if isinstance(one, dict)]
+    names += [one.get("schema") for one in checks if isinstance(one, dict)] if isinstance(checks, list) else []
+    return (path, *(path.parent / name for name in names if isinstance(name, str)))
 
 
 def _end(node: Any) -> int:

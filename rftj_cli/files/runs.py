@@ -30,11 +30,40 @@ RUNS = Path("runs")
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """How a part of a samples file was chosen: `chosen` of its `of` samples.
+
+    By what came out in other `runs` (`only`: failing, failures, flipped), by split, and of these `sample` at random.
+    """
+
+    chosen: int
+    of: int
+    only: str | None = None
+    runs: tuple[str, ...] = ()
+    split: str | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    @property
+    def words(self) -> str:
+        """`failing of runs/x, split dev: 12 of 144`."""
+        parts = [] if self.only is None else [f"{self.only} {'between' if len(self.runs) > 1 else 'of'} {self._runs}"]
+        parts += [] if self.split is None else [f"split {self.split}"]
+        parts += [] if self.sample is None else [f"at most {self.sample:,} at random (seed {self.seed})"]
+        return f"{', '.join(parts) or 'all'}: {self.chosen:,} of {self.of:,}"
+
+    @property
+    def _runs(self) -> str:
+        return " and ".join(self.runs)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a run is. Times are ISO 8601 in UTC, `cost` US dollars (None: the model's price is unknown).
 
     `learned` is what calling the judge has shown: what the model accepts, how many tokens its requests and replies have
-    beside the estimate, and the rates at which the service began to refuse.
+    beside the estimate, and the rates at which the service began to refuse. `selections` say how a part of the samples was
+    chosen, where not all of the file were judged; `counts` has the samples of the whole file all the same.
     """
 
     name: str
@@ -58,7 +87,18 @@ class Manifest:
     seconds: float
     history: tuple[dict[str, Any], ...] = ()
     learned: dict[str, Any] = field(default_factory=dict)
+    selections: tuple[Selection, ...] = ()
     schema: str = SCHEMA
+
+    @property
+    def wanted(self) -> int:
+        """How many samples the run is to hold: all of the file, or those that were chosen."""
+        return max([one.chosen for one in self.selections], default=self.counts.get("samples", 0))
+
+    @property
+    def by_outcome(self) -> tuple[Selection, ...]:
+        """The selections that chose samples by what came out: agreement on these says nothing of others."""
+        return tuple(one for one in self.selections if one.only is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,16 @@ class SampleFile:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldSamples(SampleFile):
+    """Samples of a file that are in memory, for whoever goes over them many times."""
+
+    rows: tuple[tuple[int, Sample], ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[int, Sample]]:
+        yield from self.rows
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A label and where it stands, so that a later fault can name its row."""
 

@@ -168,6 +168,25 @@ class Store:
         ).fetchone()
         return None if row is None else msgspec.json.decode(row[0], type=Reply)
 
+    def answer(self, sample: str, key: str) -> Reply | CallError | None:
+        """What this sample's request got: its reply, else the last failure of the call."""
+        return self._answer("key = ? AND sample = ?", (key, sample))
+
+    def answer_at(
+        self, sample: str, item: str | None, order: str, vote: int, criteria: str
+    ) -> Reply | CallError | None:
+        """What a sample got for one of its calls, whatever the request was; slow: the store has no index for it."""
+        where = "sample = ? AND item IS ? AND ord = ? AND vote = ? AND criteria = ?"
+        return self._answer(where, (sample, item, order, vote, criteria))
+
+    def _answer(self, where: str, values: tuple[object, ...]) -> Reply | CallError | None:
+        order = "reply IS NULL, CASE WHEN reply IS NULL THEN -seq ELSE seq END"
+        query = f"SELECT reply, stage, reason FROM replies WHERE {where} ORDER BY {order} LIMIT 1"
+        row = self._db.execute(query, values).fetchone()
+        if row is None:
+            return None
+        return CallError(row[1], row[2]) if row[0] is None else msgspec.json.decode(row[0], type=Reply)
+
     def count(self, what: str) -> int:
         """How many rows `samples`, `replies` or `outcomes` holds."""
         return int(self._db.execute(f"SELECT COUNT(*) FROM {what}").fetchone()[0])
@@ -208,36 +227,34 @@ class Store:
         query = f"SELECT AVG({value}), MIN({value}), MAX({value}), COUNT(*) - COUNT({value}) FROM outcomes"
         return Rewards(*self._db.execute(query).fetchone())
 
-    def outcomes(self) -> Iterator[tuple[SampleRow, OutcomeRow]]:
-        """Every judged sample with its outcome, in the order of the samples."""
+    def outcomes(self, ids: Iterable[str] | None = None) -> Iterator[tuple[SampleRow, OutcomeRow]]:
+        """Every judged sample (or those of `ids`) with its outcome, in the order of the samples (or of `ids`)."""
         query = (
             "SELECT s.id, s.fingerprint, s.grp, s.cluster, s.split, s.fields, s.criteria, o.kind, o.body, o.reward,"
-            " o.checks FROM samples s JOIN outcomes o ON o.sample = s.id ORDER BY s.seq"
+            " o.checks FROM samples s JOIN outcomes o ON o.sample = s.id"
         )
-        for id, fingerprint, group, cluster, split, fields, criteria, kind, body, reward, checks in self._db.execute(
-            query
-        ):
-            sample = Sample(
-                id, msgspec.json.decode(fields), group, cluster, split, (), tuple(msgspec.json.decode(criteria))
-            )
-            outcome: Outcome
-            if kind == "verdict":
-                outcome = msgspec.json.decode(body, type=Verdict)
-            else:
-                outcome = msgspec.json.decode(body, type=Failure)
-            yield (
-                SampleRow(sample, fingerprint, group, cluster, split),
-                OutcomeRow(
-                    id,
-                    outcome,
-                    msgspec.json.decode(reward, type=Reward),
-                    msgspec.json.decode(checks, type=tuple[CheckResult, ...]),
-                ),
-            )
+        if ids is None:
+            yield from map(_outcome, self._db.execute(f"{query} ORDER BY s.seq"))
+        else:
+            for id in ids:
+                yield from map(_outcome, self._db.execute(f"{query} WHERE s.id = ?", (id,)))
 
     def ids(self) -> Iterable[str]:
         """The ids of all known samples."""
         return (str(row[0]) for row in self._db.execute("SELECT id FROM samples ORDER BY seq"))
+
+
+def _outcome(found: tuple[Any, ...]) -> tuple[SampleRow, OutcomeRow]:
+    id, fingerprint, group, cluster, split, fields, criteria, kind, body, reward, checks = found
+    sample = Sample(id, msgspec.json.decode(fields), group, cluster, split, (), tuple(msgspec.json.decode(criteria)))
+    outcome: Outcome
+    if kind == "verdict":
+        outcome = msgspec.json.decode(body, type=Verdict)
+    else:
+        outcome = msgspec.json.decode(body, type=Failure)
+    given = msgspec.json.decode(reward, type=Reward)
+    results = msgspec.json.decode(checks, type=tuple[CheckResult, ...])
+    return SampleRow(sample, fingerprint, group, cluster, split), OutcomeRow(id, outcome, given, results)
 
 
 def _encode(value: object) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rftj_cli.measure.leanings import biases
-from rftj_cli.measure.trust import trusts
+from rftj_cli.measure.trust import chosen_by_outcome, trusts
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 
@@ -97,6 +97,7 @@ def _continuous(one: Criterion) -> str:
 
 
 def _warnings(report: Calibration) -> Iterator[str]:
+    yield from _about_samples(report)
     yield from _about_labels(report)
     for id, one in report.criteria.items():
         beyond = _beyond(one) if "table" in report.run else []
@@ -109,6 +110,22 @@ def _warnings(report: Calibration) -> Iterator[str]:
         yield "nothing could be compared: no sample has both a verdict and a truth"
     if report.reward is not None:
         yield from _about_reward(report)
+
+
+def _about_samples(report: Calibration) -> Iterator[str]:
+    """Whether the run holds all samples of its file, and how those that it holds were chosen."""
+    selections = report.run.get("selections", ())
+    for one in chosen_by_outcome(report):
+        yield (
+            f"samples chosen by what came out ({one.words}): agreement on them says nothing of others, and moves to the "
+            "mean by itself when they are judged again; judge all samples before you claim anything"
+        )
+    for one in selections:
+        if one.only is None:
+            yield f"this run holds a part of its samples ({one.words})"
+    if report.run.get("waiting"):
+        of = " of the chosen" if selections else ""
+        yield f"this run is not complete: {report.run['waiting']:,}{of} samples are not judged yet"
 
 
 def _beyond(one: Criterion) -> list[str]:
@@ -135,8 +152,6 @@ def _about_labels(report: Calibration) -> Iterator[str]:
         yield f"labels of samples outside this run were passed over: {report.run['labels_passed_over']:,}"
     if report.run.get("labels_blank"):
         yield f"rows of the plan without a value yet: {report.run['labels_blank']:,}; labelled ones stand for them"
-    if report.run.get("waiting"):
-        yield f"this run is not complete: {report.run['waiting']:,} samples are not judged yet"
     skipped = report.run.get("stages", {}).get("skipped", 0)
     if skipped:
         yield f"not put to the judge: {skipped:,} samples that a check or the response itself settled"

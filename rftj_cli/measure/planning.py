@@ -10,6 +10,7 @@ from rftj_cli.measure.calibrate import calibrate, joined_of
 from rftj_cli.measure.next_labels import Draw, draw_next
 from rftj_cli.measure.plan import Assumed, Plan, assumed_plan, run_plan
 from rftj_cli.measure.sources import Source, opened
+from rftj_cli.measure.trust import refuse_chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def _from_run(wish: Wish) -> Plan:
     )  # fmt: skip
     run, question = opened(source)
     question = replace(question, needed=False)
+    if wish.next is not None:
+        refuse_chosen(run, "a draw of samples to label")
     draw = _draw(wish, *reversed(joined_of(run, question))) if wish.next is not None else None
     return run_plan(calibrate(run, question), wish.half_width, draw)
 

@@ -16,6 +16,7 @@ from rftj_cli.files.runs import Run
 from rftj_cli.files.text import write_whole
 from rftj_cli.measure.calibrate import CHARGED, Question, joined_of
 from rftj_cli.measure.join import RewardRow
+from rftj_cli.measure.trust import refuse_chosen
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.groups import pair_accuracy
@@ -64,6 +65,7 @@ class Recalibration:
 
 def recalibrate(run: Run, question: Question, out: Path | None) -> Recalibration:
     """Learn, test, write. Raises `InputError` for a rubric that cannot take a map, `CannotTell` for too few labels."""
+    refuse_chosen(run, "a map")
     path = _source(run)
     target = _target(path, out)
     if question.split is not None:

@@ -7,7 +7,10 @@ project sets its own in the rules of `rftj gate`. What counts is the bound that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
+from rftj_cli.errors import InputError
+from rftj_cli.files.runs import Run, Selection
 from rftj_cli.measure.levels import KINDS
 from rftj_cli.measure.values import Calibration, Criterion, Trust
 from rftj_cli.stats.agreement import Kind
@@ -15,6 +18,7 @@ from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.plan import NEARER, labels_needed
 
 REWARD = "reward"
+BIASED = "the samples were chosen by what came out (--only): agreement on them says nothing of others"
 GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
 BARS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "binary": (("tnr", 0.80), ("tpr", 0.70)),
@@ -25,12 +29,40 @@ BARS: Mapping[str, tuple[tuple[str, float], ...]] = {
 }
 
 
+class OfRun(Protocol):
+    """What tells of a run: a calibration, or a gate's decision on one."""
+
+    @property
+    def run(self) -> Mapping[str, Any]: ...
+
+
+def chosen_by_outcome(report: OfRun) -> list[Selection]:
+    """How the samples of a run were chosen, where it was by what came out (`score --only`)."""
+    return [one for one in report.run.get("selections", ()) if one.only is not None]
+
+
+def refuse_chosen(run: Run, what: str) -> None:
+    """Raise `InputError` where `what` would rest on samples that were chosen by what came out."""
+    for one in run.manifest.by_outcome:
+        raise InputError(
+            f"{what} would rest on samples chosen by what came out", file=run.folder, key="--only", found=one.words,
+            expected="a run of all samples, or of a random part of them",
+        )  # fmt: skip
+
+
 def trusts(report: Calibration) -> dict[str, Trust]:
     """The answer for each criterion, and for the reward where the labels tell its answers apart."""
+    if chosen_by_outcome(report):
+        return {id: Trust("not shown", (BIASED,)) for id in _names(report)}
     found = {id: _of_criterion(one) for id, one in report.criteria.items() if one.table}
     if report.reward is not None and report.reward.pairs:
         found[REWARD] = _answer(list(_checked(report.reward.estimates, BARS[REWARD], {"pair_accuracy": "pairs"})))
     return found
+
+
+def _names(report: Calibration) -> list[str]:
+    measured = report.reward is not None and report.reward.pairs
+    return [*(id for id, one in report.criteria.items() if one.table), *([REWARD] if measured else [])]
 
 
 def kind_of(one: Criterion) -> Kind:

@@ -6,9 +6,12 @@ import json as jsons
 import sys
 from typing import Any
 
+from rftj_cli.files.runs import Manifest
+from rftj_cli.report.documents import show_json, to_plain
 from rftj_cli.report.words import counted, duration, money, number
 from rftj_cli.running.account import Tally
 from rftj_cli.running.score import Scored
+from rftj_cli.running.selection import Part
 
 SCHEMA = "rftj.score/1"
 FEW = 20  # calls: fewer say nothing of a rate
@@ -27,6 +30,18 @@ def show(scored: Scored, *, json: bool, quiet: bool) -> None:
         print(f"next: rftj calibrate {scored.run.folder}", file=sys.stderr)
 
 
+def show_nothing(part: Part, *, json: bool) -> None:
+    """Say that no sample is left to judge. Nothing was written."""
+    if json:
+        nothing = {"schema": SCHEMA, "run": None, "status": "nothing to judge", "selection": part.selection}
+        show_json({**nothing, "notes": list(part.notes)})
+        return
+    assert part.selection is not None
+    print(f"nothing to judge: {part.selection.words}")
+    for note in part.notes:
+        print(f"note: {note}")
+
+
 def document(scored: Scored) -> dict[str, Any]:
     """The summary as plain data: the run as it stands, and this command's own part."""
     manifest, tally = scored.run.manifest, scored.tally
@@ -40,6 +55,7 @@ def document(scored: Scored) -> dict[str, Any]:
             "model": manifest.model,
         },
         "status": manifest.status,
+        "selection": to_plain(scored.selection),
         "counts": manifest.counts,
         "reward": {
             "mean": scored.rewards.mean,
@@ -55,35 +71,39 @@ def document(scored: Scored) -> dict[str, Any]:
             "cost_unknown": scored.budget.uncertain,
             "cache_saving": scored.cache_saving,
             "samples_not_in_file": scored.absent,
-            "replies_without_sample": None if scored.imported is None else scored.imported.strangers,
+            "replies_without_sample": scored.strangers,
         },
         "notes": list(scored.notes),
     }
 
 
-def _rows(scored: Scored) -> list[tuple[str, str]]:
-    manifest, tally = scored.run.manifest, scored.tally
+def judged(manifest: Manifest) -> str:
+    """`143 of 144 samples: 141 verdicts, 2 failures (2 unparsed)`."""
     counts = manifest.counts
     verdicts = counts.get("stage_verdict", 0)
     failed = {name.removeprefix("stage_"): n for name, n in counts.items() if name.startswith("stage_")}
     stages = ", ".join(f"{n:,} {name}" for name, n in failed.items() if name != "verdict")
     failures = counted(counts["judged"] - verdicts, "failure") + (f" ({stages})" if stages else "")
+    return f"{counts['judged']:,} of {counted(counts['samples'], 'sample')}: {counted(verdicts, 'verdict')}, {failures}"
+
+
+def _rows(scored: Scored) -> list[tuple[str, str]]:
+    manifest, tally = scored.run.manifest, scored.tally
     rows = [
         ("run", str(scored.run.folder)),
         ("judge", f"{manifest.model}, fingerprint {manifest.judge_fingerprint[:8]}"),
-        (
-            "judged",
-            f"{counts['judged']:,} of {counted(counts['samples'], 'sample')}: {counted(verdicts, 'verdict')}, {failures}",
-        ),
+        ("judged", judged(manifest)),
     ]
+    if scored.selection is not None:
+        rows.insert(2, ("chosen", scored.selection.words))
     if scored.absent:
         are = "is" if scored.absent == 1 else "are"
         rows.append(
             ("not in file", f"{counted(scored.absent, 'sample')} of this run {are} not in {manifest.samples_path}")
         )
-    if scored.imported is not None and scored.imported.strangers:
-        strangers = counted(scored.imported.strangers, "reply")
-        belong = "belongs" if scored.imported.strangers == 1 else "belong"
+    if scored.imported is not None and scored.strangers:
+        strangers = counted(scored.strangers, "reply")
+        belong = "belongs" if scored.strangers == 1 else "belong"
         rows.append(("unused", f"{strangers} in {scored.imported.path} {belong} to no sample"))
     rows.append(("this time", _this_time(tally)))
     if scored.rewards.mean is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rftj_cli.files.ledger import Look
+from rftj_cli.running.flips import Flip
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.estimate import percent as of_level
 
@@ -75,6 +76,17 @@ def look_in_words(look: Look, level: float) -> str:
     return (
         f"{place} judge to meet these test samples: intervals are {of_level(level)} instead of {of_level(LEVEL)}{known}"
     )
+
+
+def flip_in_words(flip: Flip) -> str:
+    """`grounding: pass -> fail`, `grounding (c2): pass -> (unparsed)`; a failure stands in brackets."""
+    item = "" if flip.item is None else f" ({flip.item})"
+    name = "" if flip.criterion is None else f"{flip.criterion}{item}: "
+    before, after = (
+        level or ("(no rating)" if stage is None else f"({stage})")
+        for level, stage in ((flip.before, flip.before_failure), (flip.after, flip.after_failure))
+    )
+    return f"{name}{before} -> {after}"
 
 
 def cut(text: str, width: int) -> str:

@@ -19,15 +19,19 @@ def refuse_changes(rubric: Rubric, folder: Path) -> None:
             raise InputError("this folder is not a run, and not empty", file=folder)
         return
     old = compile_rubric(manifest.rubric)
-    changed = differences(old.judge_content, rubric.judge_content) + differences(
-        old.reward_content, rubric.reward_content
-    )
+    changed = rubric_changes(old, rubric)
     if changed:
         raise InputError(
-            f"this run was made with another rubric; changed: {listed(list(dict.fromkeys(changed)))}",
+            f"this run was made with another rubric; changed: {listed(changed)}",
             file=folder,
             hint="score into a new folder (--run DIR); replies to unchanged requests are reused without a call",
         )
+
+
+def rubric_changes(old: Rubric, new: Rubric) -> tuple[str, ...]:
+    """What differs between two rubrics that a verdict or a reward can hang on."""
+    found = differences(old.judge_content, new.judge_content) + differences(old.reward_content, new.reward_content)
+    return tuple(dict.fromkeys(found))
 
 
 def differences(old: Any, new: Any, at: str = "") -> list[str]:

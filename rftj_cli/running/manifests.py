@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rftj_cli import __version__
-from rftj_cli.files.runs import Manifest, read_manifest, siblings
+from rftj_cli.files.runs import Manifest, Selection, read_manifest, siblings
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.kernel.rubric import Rubric
@@ -19,7 +19,13 @@ _COUNTED: Final = {"samples": "samples", "judged": "outcomes"}
 
 
 def begun(
-    rubric: Rubric, rubric_path: Path, samples: SampleFile, source: str, folder: Path, store: Store | None
+    rubric: Rubric,
+    rubric_path: Path,
+    samples: SampleFile,
+    source: str,
+    folder: Path,
+    store: Store | None,
+    selection: Selection | None = None,
 ) -> Manifest:
     """The manifest of a run that is about to go on, or to begin."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -46,13 +52,20 @@ def begun(
         seconds=0.0 if known is None else known.seconds,
         history=() if known is None else known.history,
         learned={} if known is None else known.learned,
+        selections=_selections(known, selection),
     )
+
+
+def _selections(known: Manifest | None, new: Selection | None) -> tuple[Selection, ...]:
+    """How the samples of a run were chosen, once this command has added its own."""
+    before = () if known is None else known.selections
+    return before if new is None or new in before else (*before, new)
 
 
 def ended(
     manifest: Manifest, store: Store, samples: int, tally: Tally, seconds: float, learned: Mapping[str, Any]
 ) -> Manifest:
-    """The manifest after a command, counted from the store itself; `samples` is how many its file holds."""
+    """The manifest after a command, counted from the store itself; `samples` is how many its whole file holds."""
     stages = store.stages()
     cost, input_tokens, output_tokens, calls = store.spent()
     judged = sum(stages.values())
@@ -63,6 +76,7 @@ def ended(
         manifest,
         updated=now,
         status="complete" if judged >= samples else "partial",
+        selections=() if judged >= samples else manifest.selections,
         counts={
             "samples": max(samples, store.count("samples")),
             "judged": judged,

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.rows import Table
-from rftj_cli.files.runs import make_private, open_run
+from rftj_cli.files.runs import make_private, open_run, read_manifest, siblings
 from rftj_cli.files.store import Store
 from rftj_cli.files.text import read_text, write_whole
 from rftj_cli.kernel.asks import Ask
@@ -37,10 +37,11 @@ class Recordings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Replies of runs, by the exact request."""
+    """Replies of runs, by the exact request. `borrowed` stores were opened for one command and are closed with it."""
 
     stores: Sequence[Store]
     name: str = "runs"
+    borrowed: bool = False
 
     def find(self, sample: str, ask: Ask) -> Reply | None:
         key = ask.request.key
@@ -179,3 +180,36 @@ def chosen(replay: Path | None, imported: Path | None) -> Recordings | None:
     if imported is not None:
         return ImportedFile(imported)
     return None if replay is None else replayed(replay)
+
+
+def nearest_first(
+    folder: Path, own: Store | None, replay: Recordings | None, model: str | None, source: str
+) -> list[Recordings]:
+    """Where replies may be found: this run, then what is replayed, else runs beside it that the same judge answered.
+
+    Without a `model`, runs beside this one are left alone.
+    """
+    found: list[Recordings] = [] if own is None or not own.count("replies") else [Stores((own,), "this run")]
+    if replay is not None:
+        return [*found, replay]
+    if model is not None:
+        others = [
+            store
+            for one in siblings(folder, model)
+            if _live_source(one) == source and (store := Store.existing(one / "store.sqlite")) is not None
+        ]
+        found += [Stores(others, "runs of this project", borrowed=True)] if others else []
+    return found
+
+
+def close_borrowed(recordings: Sequence[Recordings]) -> None:
+    """Close what `nearest_first` has opened; a second time does no harm."""
+    for one in recordings:
+        if isinstance(one, Stores) and one.borrowed:
+            for store in one.stores:
+                store.close()
+
+
+def _live_source(folder: Path) -> str | None:
+    manifest = read_manifest(folder)
+    return None if manifest is None else manifest.source

@@ -15,11 +15,11 @@ from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
     Run,
+    Selection,
     default_folder,
     make_private,
     open_run,
     read_manifest,
-    siblings,
     write_manifest,
 )
 from rftj_cli.files.samples import SampleFile
@@ -39,7 +39,7 @@ from rftj_cli.running.live import is_service
 from rftj_cli.running.manifests import begun, ended, learned_before
 from rftj_cli.running.pool import Pool, make_pool
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
-from rftj_cli.running.recordings import ImportedFile, Recordings, Stores
+from rftj_cli.running.recordings import ImportedFile, Recordings, close_borrowed, nearest_first
 from rftj_cli.running.signals import stops_on_signals
 from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Traffic
@@ -57,6 +57,8 @@ class Settings:
     what is known of the model; `source` names the live judge in the manifest. `timeout` is seconds (None: 120, and 300 for
     the first call), `max_cost` US dollars
     for this command, `rpm` and `tpm` requests and tokens a minute. With `adaptive` settled votes are not asked.
+    `selection` says how the samples were chosen, where they are a part of their file. `paid` hears of the budget at the end,
+    also where the command fails.
     """
 
     make_judge: MakeJudge
@@ -72,6 +74,16 @@ class Settings:
     price: Price | None = None
     max_cost: float | None = None
     progress: Callable[[Forecast, Path], Progress] = field(default=lambda forecast, folder: Silent())
+    selection: Selection | None = None
+    paid: Callable[[Budget], None] = field(default=lambda budget: None)
+
+    def whole(self, forecast: Forecast) -> int:
+        """How many samples the file holds, those that were not chosen included."""
+        return forecast.samples if self.selection is None else self.selection.of
+
+    def recordings(self, rubric: Rubric, folder: Path, own: Store | None) -> list[Recordings]:
+        """Where replies may be found, nearest first."""
+        return nearest_first(folder, own, self.replay, None if self.fresh else rubric.judge.model, self.source)
 
     @property
     def imported(self) -> ImportedFile | None:
@@ -90,6 +102,7 @@ class Scored:
     imported: ImportedFile | None
     budget: Budget
     notes: tuple[str, ...] = ()
+    selection: Selection | None = None
 
     @property
     def cache_saving(self) -> float | None:
@@ -100,7 +113,13 @@ class Scored:
     @property
     def absent(self) -> int:
         """How many samples of the run are not in the file of this command."""
-        return self.run.manifest.counts["samples"] - self.forecast.samples
+        whole = self.forecast.samples if self.selection is None else self.selection.of
+        return self.run.manifest.counts["samples"] - whole
+
+    @property
+    def strangers(self) -> int | None:
+        """How many imported replies belong to no sample; None where none are imported, or only a part is judged."""
+        return None if self.imported is None or self.selection is not None else self.imported.strangers
 
     def refuse_failures(self, limit: float) -> None:
         """Raise `CannotTell` where more than this share of the judged samples failed.
@@ -138,18 +157,22 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
     learned = learned_before(folder, rubric.judge.model, settings.source)
     meter = Meter(learned.get("tokens"))
     existing = Store.existing(folder / "store.sqlite")
-    forecast = preflight(
-        rubric,
-        samples,
-        store=existing,
-        recordings=_recordings(rubric, folder, existing, settings),
-        must_replay=settings.replay is not None,
-        price=settings.price,
-        meter=meter,
-    )
-    judge = settings.make_judge(learned.get("accepted", {})) if forecast.calls else None
-    if existing is not None:
-        existing.close()
+    recordings = settings.recordings(rubric, folder, existing)
+    try:
+        forecast = preflight(
+            rubric,
+            samples,
+            store=existing,
+            recordings=recordings,
+            must_replay=settings.replay is not None,
+            price=settings.price,
+            meter=meter,
+        )
+        judge = settings.make_judge(learned.get("accepted", {})) if forecast.calls else None
+    finally:
+        close_borrowed(recordings)
+        if existing is not None:
+            existing.close()
     make_private(folder)
     with Lock(folder):
         refuse_changes(rubric, folder)  # again, since another command may have made the run meanwhile
@@ -213,19 +236,19 @@ def _judge(
     live: _Live | None,
 ) -> Scored:
     source = settings.source if settings.replay is None else settings.replay.name
+    chosen, whole = settings.selection, settings.whole(forecast)
     if read_manifest(folder) is None:  # first of all: a folder with a store is a run, whenever its writer is killed
-        write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None))
+        write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None, chosen))
     store = Store(folder / "store.sqlite", write=True)
     reader = Store(folder / "store.sqlite", write=False)
-    manifest = begun(rubric, rubric_path, samples, source, folder, store)
-    manifest = replace(manifest, counts={**manifest.counts, "samples": forecast.samples})  # a kill leaves this behind
+    manifest = begun(rubric, rubric_path, samples, source, folder, store, chosen)
+    manifest = replace(manifest, counts={**manifest.counts, "samples": whole})  # a kill leaves this behind
     write_manifest(folder, manifest)
     traffic = None if live is None else live.traffic
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
-    stop = threading.Event() if live is None else live.stop
-    meter = Meter() if live is None else live.meter
+    stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
     budget = Budget(settings.price, settings.max_cost, meter)
-    recordings = _recordings(rubric, folder, reader, settings)
+    recordings = settings.recordings(rubric, folder, reader)
     parts = Parts(store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive)
     began, interrupted = time.monotonic(), threading.Event()
     try:
@@ -234,21 +257,23 @@ def _judge(
             engine.run(_tasks(rubric, samples, reader, settings.imported))
     finally:
         tally.progress.close(tally.snapshot())
+        settings.paid(budget)
         learned = {} if live is None else live.learned()
-        manifest = ended(manifest, store, forecast.samples, tally, time.monotonic() - began, learned)
+        manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned)
         write_manifest(folder, manifest)
         rewards = store.rewards()
+        close_borrowed(recordings)
         reader.close()
         store.close()
     if interrupted.is_set():
-        raise Interrupted(f"{manifest.counts['judged']} of {forecast.samples} samples are kept in {folder}")
+        raise Interrupted(f"{manifest.counts['judged']} of {whole} samples are kept in {folder}")
     if budget.exhausted:
         raise CannotTell(
-            f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {forecast.samples} samples are "
+            f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {whole} samples are "
             f"judged and kept in {folder}\n  the same command with a higher ceiling goes on"
         )
-    notes = () if live is None else notes_of(live.judge)
-    return Scored(open_run(str(folder)), forecast, tally, rewards, settings.imported, budget, notes)
+    notes, run = () if live is None else notes_of(live.judge), open_run(str(folder))
+    return Scored(run, forecast, tally, rewards, settings.imported, budget, notes, chosen)
 
 
 def _tasks(
@@ -262,23 +287,3 @@ def _tasks(
         if not is_settled(before, sample.id):
             group, cluster, split = place(sample, names)
             yield SampleRow(sample, sample.fingerprint(names), group, cluster, split), prepare(rubric, sample)
-
-
-def _recordings(rubric: Rubric, folder: Path, own: Store | None, settings: Settings) -> list[Recordings]:
-    """Where replies may be found, nearest first: this run, then what is replayed, then runs beside this one."""
-    found: list[Recordings] = [] if own is None or not own.count("replies") else [Stores((own,), "this run")]
-    if settings.replay is not None:
-        return [*found, settings.replay]
-    if not settings.fresh:
-        others = [
-            store
-            for one in siblings(folder, rubric.judge.model)
-            if _live_source(one) == settings.source and (store := Store.existing(one / "store.sqlite")) is not None
-        ]
-        found += [Stores(others, "runs of this project")] if others else []
-    return found
-
-
-def _live_source(folder: Path) -> str | None:
-    manifest = read_manifest(folder)
-    return None if manifest is None else manifest.source

@@ -24,7 +24,9 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "score": (
         "--run", "--replay", "--import-replies", "--fresh", "--model", "--set", "--map", "--workers", "--rpm",
         "--tpm", "--adaptive-votes", "--base-url", "--region", "--transport", "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
+        "--only", "--from", "--split", "--sample", "--seed", "--labels", "--wide", "--truth", "--ignore-unknown", "--watch",
     ),
+    "rescore": ("--rubric", "--set", "--run", "--markdown", "--json", "--quiet"),
     "calibrate": (
         "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen", "--by", "--table",
         "--metric", "--sampling", "--costs", "--recalibrate", "--out",
