@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -88,14 +87,8 @@ def refine(
     question = Question(
         labels=labels, wide=wide, columns=columns, truth=truth, seed=seed, ignore_unknown=ignore_unknown
     )
-    judging = Judging(
-        columns=columns,
-        workers=workers,
-        base_url=base_url,
-        region=region,
-        prices=prices,
-        progress=progress.chooser(quiet=quiet or json),
-    )
+    shown = progress.chooser(quiet=quiet or json)
+    judging = Judging(columns, workers=workers, base_url=base_url, region=region, prices=prices, progress=shown)
     wish = Wish(
         rubric=rubric,
         samples=samples,
@@ -113,7 +106,5 @@ def refine(
         told=refine_report.told if not (quiet or json) else refine_report.silent,
     )
     found = run_refine(wish)
-    refine_report.show(
-        found, json=json, markdown=markdown, text="CI" not in os.environ if show_text is None else show_text
-    )
+    refine_report.show(found, json=json, markdown=markdown, text=show_text)
     return found.exit_code

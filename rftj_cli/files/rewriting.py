@@ -56,7 +56,7 @@ def dumped(data: Mapping[str, Any]) -> str:
 
 def _whole(key: Any, value: Any, new: Any, text: str) -> tuple[int, int, str]:
     """A top-level key with a new value."""
-    end = _end(value)
+    end = end_of(value)
     body = dumped({key.value: new})
     return int(key.start_mark.index), end, body if text[end - 1 : end] == "\n" else body.rstrip("\n")
 
@@ -103,9 +103,9 @@ def _scalar(node: Any, new: str, indent: int) -> tuple[int, int, str]:
     return start, end, quoted + ("\n" if node.style in ("|", ">") else "")
 
 
-def _end(node: Any) -> int:
+def end_of(node: Any) -> int:
     """Where the text of a node ends; that of a block ends with its last part, before the comments that follow it."""
     parts = [] if isinstance(node, yaml.ScalarNode) or node.flow_style else node.value
     if not parts:
         return int(node.end_mark.index)
-    return _end(parts[-1][1] if isinstance(node, yaml.MappingNode) else parts[-1])
+    return end_of(parts[-1][1] if isinstance(node, yaml.MappingNode) else parts[-1])

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from rftj_cli.errors import InputError
+from rftj_cli.files.rewriting import end_of
 from rftj_cli.files.text import Reader, read_text
 from rftj_cli.files.yamls import Document, Loader
 from rftj_cli.kernel.compile import compile_rubric
@@ -51,7 +52,7 @@ def with_reward_map(path: Path, knots: Sequence[tuple[float, float]]) -> str:
     root: Any = yaml.compose(text, Loader=Loader)
     for key, value in root.value:
         if key.value == "reward":
-            return f"{text[: key.end_mark.index]}: {line}{text[_end(value) :]}"
+            return f"{text[: key.end_mark.index]}: {line}{text[end_of(value) :]}"
     return text + ("" if text.endswith("\n") else "\n") + f"reward: {line}\n"
 
 
@@ -68,14 +69,6 @@ def named_files(path: Path, overrides: tuple[str, ...] = ()) -> tuple[Path, ...]
     names = [one.get("file") for one in found if isinstance(one, dict)]
     names += [one.get("schema") for one in checks if isinstance(one, dict)] if isinstance(checks, list) else []
     return (path, *(path.parent / name for name in names if isinstance(name, str)))
-
-
-def _end(node: Any) -> int:
-    """Where the text of a node ends; that of a block ends with its last part, before the comments that follow it."""
-    parts = [] if isinstance(node, yaml.ScalarNode) or node.flow_style else node.value
-    if not parts:
-        return int(node.end_mark.index)
-    return _end(parts[-1][1] if isinstance(node, yaml.MappingNode) else parts[-1])
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import Placed, SampleFile, read_labels
-from rftj_cli.files.store import SampleRow
+from rftj_cli.files.store_rows import SampleRow
 from rftj_cli.kernel.asks import names_used, rubric_for
 from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.kernel.rubric import Rubric

@@ -9,7 +9,7 @@ from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.ledger import item_hash
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import Labels, Placed, SampleFile, read_labels
-from rftj_cli.files.store import OutcomeRow, SampleRow
+from rftj_cli.files.store_rows import OutcomeRow, SampleRow
 from rftj_cli.judges.lexical import length_score, lexical_score
 from rftj_cli.kernel.asks import names_used, rubric_for
 from rftj_cli.kernel.checks import run_check

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Literal
 
-from rftj_cli.files.store import OutcomeRow, SampleRow
+from rftj_cli.files.store_rows import OutcomeRow, SampleRow
 from rftj_cli.kernel.asks import rubric_for
 from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.kernel.rubric import Rubric

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,8 +29,12 @@ def silent(step: Step) -> None:
     """Tells nothing."""
 
 
-def show(found: Refinement, *, json: bool, markdown: bool, text: bool) -> None:
-    """Print a refinement in the wanted form. Without `text` no reasons and texts of samples are shown."""
+def show(found: Refinement, *, json: bool, markdown: bool, text: bool | None) -> None:
+    """Print a refinement in the wanted form. Without `text` no reasons and texts of samples are shown.
+
+    None shows text except where CI keeps logs that others read (the environment variable CI is set).
+    """
+    text = "CI" not in os.environ if text is None else text
     if json:
         show_json(found if text else _without_text(found))
     elif markdown:

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from rftj_cli.files.store import OutcomeRow, ReplyRow, Row
+from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, Row
 from rftj_cli.kernel.outcome import CallError, Failure
 from rftj_cli.running.traffic import Traffic
 

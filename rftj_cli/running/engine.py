@@ -16,7 +16,8 @@ from typing import Final
 
 from rftj_cli.errors import CannotTell
 from rftj_cli.files.prices import Price
-from rftj_cli.files.store import OutcomeRow, ReplyRow, SampleRow, Store
+from rftj_cli.files.store import Store
+from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, SampleRow
 from rftj_cli.kernel.asks import Ask
 from rftj_cli.kernel.evaluate import Task, finish
 from rftj_cli.kernel.outcome import CallError, Reply

@@ -17,7 +17,8 @@ from typing import Final
 from rftj_cli.errors import InputError, Shown, listed
 from rftj_cli.files.runs import Lock, Run, default_folder, is_foreign, make_private, open_run, write_manifest
 from rftj_cli.files.samples import SampleFile
-from rftj_cli.files.store import OutcomeRow, ReplyRow, Rewards, Row, SampleRow, Store
+from rftj_cli.files.store import Store
+from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, Rewards, Row, SampleRow
 from rftj_cli.kernel.asks import Ask, names_used
 from rftj_cli.kernel.evaluate import Task, finish, prepare
 from rftj_cli.kernel.outcome import CallError, Failure, Reply, Stage

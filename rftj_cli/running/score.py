@@ -23,7 +23,8 @@ from rftj_cli.files.runs import (
     write_manifest,
 )
 from rftj_cli.files.samples import SampleFile
-from rftj_cli.files.store import Rewards, SampleRow, Store
+from rftj_cli.files.store import Store
+from rftj_cli.files.store_rows import Rewards, SampleRow
 from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.dialect import learned_of, notes_of
 from rftj_cli.kernel.evaluate import Task, prepare

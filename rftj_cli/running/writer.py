@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from rftj_cli.files.store import Row, Store
+from rftj_cli.files.store import Store
+from rftj_cli.files.store_rows import Row
 
 BATCH_ROWS: Final = 500
 BATCH_SECONDS: Final = 0.25

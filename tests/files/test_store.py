@@ -14,7 +14,8 @@ from making import rubric, sample
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Lock, Manifest, is_foreign, make_private, open_run, read_manifest, write_manifest
-from rftj_cli.files.store import OutcomeRow, ReplyRow, Row, SampleRow, Store
+from rftj_cli.files.store import Store
+from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, Row, SampleRow
 from rftj_cli.files.text import write_whole
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import Ballot, CallError, Failure, Part, Rating, Reply, Reward, Verdict

@@ -18,7 +18,8 @@ from reporting import calibrated, refused, reply_of, rftj, scored, succeed, trut
 from scoring import Project, outcomes
 
 from rftj_cli.files.runs import open_run, read_manifest
-from rftj_cli.files.store import ReplyRow, Store
+from rftj_cli.files.store import Store
+from rftj_cli.files.store_rows import ReplyRow
 from rftj_cli.kernel.outcome import CallError, Reply
 from rftj_cli.testing import FakeJudgeServer
 
