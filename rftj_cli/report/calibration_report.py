@@ -19,6 +19,7 @@ from rftj_cli.stats.estimate import Estimate, percent
 
 WORST = 3
 LONGEST = 120  # characters of a reason or a response
+LONGEST_NAME = 40  # of a level, in a line that names two
 FEW_COLUMNS, SLICED = 3, 3
 SLICE_FIRST = ("tpr", "tnr", "kappa", "kappa_quadratic", "pair_accuracy", "order_agreement", "agreement")
 NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
@@ -200,7 +201,8 @@ def _disagreements(shown: Sequence[Disagreement], text: bool) -> Iterator[Block]
         said += [f"label: {cut(one.label_reason, LONGEST)}"] if one.label_reason and text else []
         if text and not said and one.response:
             said = [f"response: {cut(one.response, LONGEST)}"]
-        rows.append((f"{name}  {one.criterion}: {one.truth} -> {one.verdict}", said))
+        truth, verdict = (cut(level, LONGEST_NAME) for level in (one.truth, one.verdict))
+        rows.append((f"{name}  {one.criterion}: {truth} -> {verdict}", said))
     yield Entries(rows)
 
 

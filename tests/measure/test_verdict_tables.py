@@ -203,3 +203,11 @@ def test_fifty_rows_that_all_pass_are_no_proof_of_fitness(home: Path) -> None:
     assert any("every label is pass" in text for text in report["warnings"])
     out = succeed("calibrate", "--table", home / "table.csv", "--judge", "judge", "--human", "human").out
     assert "every label is pass" in out and "nan" not in out.lower()
+
+
+def test_long_levels_are_cut_where_two_stand_in_a_line(home: Path) -> None:
+    long, other = "L" * 300, "M" * 300
+    path = write(home, [(long, long), (other, long), (other, other)])
+    said = succeed("calibrate", "--table", path, "--judge", "judge", "--human", "human").out
+    worst = said[said.index("Worst disagreements") :].splitlines()[1]
+    assert worst == f"row 3  human: {'M' * 39}\u2026 -> {'L' * 39}\u2026"
