@@ -130,6 +130,8 @@ TABLE_CASES = [
     table("table-missing-word", "human,judge\npass,pass\nfail,fail\nNaN,pass\n", "table.csv, row 4", "key `human`", "'NaN'", "empty"),
     table("table-no-kind", "x", "table.xlsx", file="table.xlsx"),
     table("table-broken-jsonl", '{"human": 1, "judge": 1}\n{"human"\n', "table.jsonl, row 2", file="table.jsonl"),
+    table("table-object-as-label", '{"human": "x", "judge": "x"}\n{"human": {"a": 1}, "judge": "x"}\n', "table.jsonl, row 2", "key `human`", "{'a': 1}", "not one value", file="table.jsonl"),
+    table("table-list-as-verdict", '{"human": "x", "judge": ["x"]}\n', "table.jsonl, row 1", "key `judge`", file="table.jsonl"),
     table("table-not-parquet", "PAR1 rubbish", "table.parquet", "not a Parquet file", file="table.parquet"),
 ]  # fmt: skip
 RULE_CASES = [

@@ -143,6 +143,8 @@ def _about_labels(report: Calibration) -> Iterator[str]:
     counts = report.counts
     if "table" in report.run and counts.labelled < counts.samples:
         yield f"{counts.samples - counts.labelled:,} of {counts.samples:,} rows have no label and are left out"
+    if report.run.get("without_group"):
+        yield f"rows without a group: {report.run['without_group']:,}; each is a group of its own"
     if counts.clusters < min(FEW_CLUSTERS, counts.used):
         yield f"independent clusters: only {counts.clusters}; intervals may be too narrow below {FEW_CLUSTERS}"
 

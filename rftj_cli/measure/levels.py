@@ -11,6 +11,7 @@ import numpy as np
 from rftj_cli.kernel.rubric import Scale
 from rftj_cli.measure.baselines import baselines
 from rftj_cli.measure.beyond import length_bias, population, sureness
+from rftj_cli.measure.missing import with_reasons
 from rftj_cli.measure.values import Criterion, Repeats, Terms
 from rftj_cli.stats.agreement import Kind, agreement
 from rftj_cli.stats.alt_test import alt_test
@@ -96,6 +97,7 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         table if clusters is None else clusters.table(k),
         kind=given.kind, values=given.values, clusters=clusters, seed=terms.seed, level=terms.level,
     )  # fmt: skip
+    estimates = with_reasons(estimates, given)
     estimates |= _readings(given, done, terms)
     if given.group is not None and given.kind not in ("preference", "nominal"):
         pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
