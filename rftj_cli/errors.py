@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-
 MOST_COMPARED = 5_000  # words that a misspelt one is compared with
 
 

@@ -97,8 +97,7 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         table if clusters is None else clusters.table(k),
         kind=given.kind, values=given.values, clusters=clusters, seed=terms.seed, level=terms.level,
     )  # fmt: skip
-    estimates = with_reasons(estimates, given)
-    estimates |= _readings(given, done, terms)
+    estimates = with_reasons(estimates, given) | _readings(given, done, terms)
     if given.group is not None and given.kind not in ("preference", "nominal"):
         pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
         estimates["pair_accuracy"] = pairs.estimate
