@@ -130,21 +130,30 @@ class Along:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """What one score (the reward, a criterion, length alone) says of a metric, and the metric along the score."""
+    """What one score (the reward, a criterion, length alone) says of a metric, and the metric along the score.
 
+    `n` samples have both the score and the metric.
+    """
+
+    n: int
     estimates: Estimates
     along: Sequence[Along]
 
 
 @dataclass(frozen=True, slots=True)
 class MetricReport:
-    """Agreement with what production recorded. `kind` is yes/no or number; `missing` samples have no such field."""
+    """Agreement with what production recorded. `kind` is yes/no or number; `missing` samples have no such field.
+
+    `failures` of the samples that have it got their reward without a verdict, from `on_failure`. They count in the row
+    `reward with failures` alone.
+    """
 
     name: str
     kind: str
     n: int
     missing: int
     rows: Mapping[str, MetricRow]
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
