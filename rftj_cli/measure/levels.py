@@ -40,8 +40,9 @@ class Levels:
     """Truth and verdict of the units that have a truth, as level codes (n,); a verdict of -1 is a failure.
 
     `cluster` and `group` are keys (n,), None where every unit stands alone. `scores` are the baselines' scores (n,).
-    `matrix` (n, raters) holds every rater's level, -1 where there is none. `weight` (n,) is 1/inclusion probability on
-    any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, labelled or not, and
+    `matrix` (m, raters) holds the raters' levels, -1 where there is none, of the units that two or more of them rated, also
+    of those whose truth they leave open; `rated_judge` and `rated_cluster` (m,) are the verdict and the cluster there.
+    `weight` (n,) is 1/inclusion probability on any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, labelled or not, and
     `sampling` says how the labelled ones were chosen. `probability` (n,) is that of the better of two levels, nan where
     the judge does not say; `costs` are those of a false pass and of a false fail.
     """
@@ -60,6 +61,8 @@ class Levels:
     scores: Mapping[str, Floats] = field(default_factory=dict)
     raters: tuple[str, ...] = ()
     matrix: Ints | None = None
+    rated_judge: Ints | None = None
+    rated_cluster: Ints | None = None
     sources: Mapping[str, int] = field(default_factory=dict)
     stages: Mapping[str, int] = field(default_factory=dict)
     undecided: int = 0
@@ -152,17 +155,16 @@ def _macro_f1(given: Levels, judge: Ints, terms: Terms) -> Estimate:
 
 def _raters(given: Levels, terms: Terms) -> dict[str, Any] | None:
     """What the raters say of each other: the ceiling for any judge."""
-    matrix = given.matrix
-    if matrix is None or len(given.raters) < 2 or not ((matrix >= 0).sum(axis=1) >= 2).any():
+    matrix, judge, codes = given.matrix, given.rated_judge, given.rated_cluster
+    if matrix is None or judge is None or not matrix.size:
         return None
     k = len(given.levels)
-    codes = None if given.cluster is None else np.unique(given.cluster, return_inverse=True)[1].astype(np.int64)
     shared: dict[str, Any] = {"values": given.values, "clusters": codes, "seed": terms.seed, "level": terms.level}
-    ceiling = leave_one_out_ceiling(matrix, given.judge, k, kind=given.kind, **shared)
+    ceiling = leave_one_out_ceiling(matrix, judge, k, kind=given.kind, **shared)
     weight: Any = "quadratic" if given.kind == "ordinal" else "nominal"
     pairwise = pairwise_kappa(matrix, k, kind=weight, **shared)
     distance: Any = "ordinal" if given.kind == "ordinal" else "nominal"
-    alternative = alt_test(matrix, given.judge)
+    alternative = alt_test(matrix, judge)
     return {
         "names": list(given.raters),
         "ceiling": {
