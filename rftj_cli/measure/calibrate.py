@@ -13,7 +13,7 @@ from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure import findings
 from rftj_cli.measure.disagreements import disagreements
-from rftj_cli.measure.gather import About, levels_of
+from rftj_cli.measure.gather import About, independent, levels_of
 from rftj_cli.measure.join import Joined, Unit, criteria_of, join, labels_of, truths_of
 from rftj_cli.measure.levels import criterion_report, slice_report
 from rftj_cli.measure.production import metric_report, recorded
@@ -86,7 +86,9 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
             truth=truths.rule,
             seed=question.seed,
             counts=_counts(joined, truths, used),
-            criteria={id: criterion_report(one, terms) for id, one in levels.items()},
+            criteria={
+                id: replace(criterion_report(one, terms), clusters=independent(one)) for id, one in levels.items()
+            },
             reward=None if run.rubric.kind == "preference" else reward_report(joined.rewards, rubric, terms),
             slices=_slices(joined, used, question.by, terms),
             disagreements=disagreements(run, joined, used),

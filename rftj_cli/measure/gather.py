@@ -74,6 +74,12 @@ def levels_of(
     )
 
 
+def independent(given: Levels) -> int:
+    """How many clusters the units with a truth and a verdict are in."""
+    done = given.judge >= 0
+    return int(done.sum()) if given.cluster is None else int(np.unique(given.cluster[done]).size)
+
+
 def truth_level(unit: Unit) -> int:
     """The level of a unit that has a truth."""
     assert unit.truth is not None and unit.truth.level is not None

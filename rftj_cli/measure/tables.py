@@ -74,7 +74,7 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], t
             level=terms.level,
             look=None,
             counts=counts,
-            criteria={columns.human: replace(_report(rows.where(labelled), terms), cannot_tell=cannot_tell)},
+            criteria={columns.human: replace(_report(rows.where(labelled), terms), cannot_tell=cannot_tell, clusters=min(clusters, counts.used))},
             reward=None,
             slices={name: _slices(read[name], rows, labelled, terms) for name in by},
             disagreements=_worst(rows, path),

@@ -81,7 +81,7 @@ class Criterion:
 
     `table[h][j]` counts the units whose truth is level h and whose verdict is level j. `unit` names what is counted
     (samples, items, pairs). `undecided` have labels but no truth, `cannot_tell` are labels of that value.
-    `failed` have a truth and no verdict, by stage in `stages`. `population` reads the pass rate (or mean) of all judged
+    `failed` have a truth and no verdict, by stage in `stages`. `clusters` are independent of each other (of the units in the table). `population` reads the pass rate (or mean) of all judged
     units, where some have no label; `probability` and `threshold` need a judge that says how sure it is; `repeats` votes.
     """
 
@@ -102,6 +102,7 @@ class Criterion:
     probability: Probabilities | None = None
     threshold: Threshold | None = None
     repeats: Repeats | None = None
+    clusters: int = 0
     sentence: str = ""
 
 
@@ -116,6 +117,7 @@ class RewardReport:
     groups: int
     formula: str
     baselines: Sequence[Baseline] = ()
+    clusters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
