@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+MOST_COMPARED = 5_000  # words that a misspelt one is compared with
+
 
 class RftjError(Exception):
     """A fault that rftj understands; `str()` of it is the sentence for the user."""
@@ -104,8 +106,9 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The hint "did you mean `x`?", or None where nothing known is close to `word`."""
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """The hint "did you mean `x`?", or None where nothing known is close to `word`; a difference in case alone is the closest."""
+    words, folded = list(known), word.casefold()
+    found = [one for one in words if one.casefold() == folded] or get_close_matches(word, words[:MOST_COMPARED], n=1)
     return f"did you mean `{found[0]}`?" if found else None
 
 

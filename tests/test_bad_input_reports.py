@@ -71,6 +71,7 @@ RUN_CASES = [
     Case("unknown-split", ("--split", "'tset'", "train, dev, test, anchor", "did you mean `test`?"), (*CALIBRATE, "--split", "tset")),
     Case("empty-split", ("no judged sample is in the split anchor", "dev"), (*CALIBRATE, "--split", "anchor")),
     Case("unknown-slice", ("key `domian`", "such a field", "did you mean `domain`?"), (*CALIBRATE, "--by", "domian")),
+    *[Case(f"seed-below-zero-{command[0]}-{len(command)}", ("--seed", "0"), (*command, "--seed", "-1")) for command in (CALIBRATE, OF_TABLE, GATE, ("plan",), ("plan", "runs/mine"))],
     Case("no-labels-anywhere", ("runs/mine.jsonl", "no labels", "--labels FILE"), ("calibrate", "runs/mine")),
     Case("truth-unknown-rater", ("--truth", "'ana'", "anna", "did you mean `anna`?"), (*CALIBRATE, "--truth", "ana")),
     Case("truth-rubric-missing", ("other.yaml", "no such rubric"), (*CALIBRATE, "--truth-rubric", "other.yaml")),
@@ -98,6 +99,7 @@ LABEL_CASES = [
     label("label-a-list", "key `value`", "wrong type", value=["pass"]),
     label("label-out-of-scale", "key `value`", "found:    2", value=2),
     label("label-unknown-sample", "key `id`", "'s99'", id="s99"),
+    label("label-in-another-case", "key `id`", "'S1'", "did you mean `s1`?", id="S1"),
     label("label-unknown-criterion", "key `criterion`", "'qualty'", "did you mean `quality`?", criterion="qualty"),
     label("label-twice", "key `rater`", "twice", id="s5"),
     label("label-an-item", "key `item`", "of the whole response", item="c1"),
@@ -128,6 +130,8 @@ TABLE_CASES = [
     table("table-missing-word", "human,judge\npass,pass\nfail,fail\nNaN,pass\n", "table.csv, row 4", "key `human`", "'NaN'", "empty"),
     table("table-no-kind", "x", "table.xlsx", file="table.xlsx"),
     table("table-broken-jsonl", '{"human": 1, "judge": 1}\n{"human"\n', "table.jsonl, row 2", file="table.jsonl"),
+    table("table-object-as-label", '{"human": "x", "judge": "x"}\n{"human": {"a": 1}, "judge": "x"}\n', "table.jsonl, row 2", "key `human`", "{'a': 1}", "not one value", file="table.jsonl"),
+    table("table-list-as-verdict", '{"human": "x", "judge": ["x"]}\n', "table.jsonl, row 1", "key `judge`", file="table.jsonl"),
     table("table-not-parquet", "PAR1 rubbish", "table.parquet", "not a Parquet file", file="table.parquet"),
 ]  # fmt: skip
 RULE_CASES = [

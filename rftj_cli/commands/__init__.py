@@ -24,7 +24,7 @@ MapOption = Annotated[
     list[str] | None,
     typer.Option("--map", help="Other column names: response=answer,label=human_score.", metavar="NAME=COLUMN"),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything that involves chance.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything that involves chance.")]
 PricesOption = Annotated[
     Path | None, typer.Option(help="A YAML file with your own prices.", envvar="RFTJ_PRICES", metavar="FILE")
 ]

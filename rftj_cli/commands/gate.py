@@ -47,7 +47,12 @@ def gate(
     from rftj_cli.files.yamls import located
     from rftj_cli.gate import compile_rules, decide
     from rftj_cli.measure.sources import Source, measure
+    from rftj_cli.measure.values import Calibration
     from rftj_cli.report import gate_report
+
+    def refuse(report: Calibration) -> None:
+        with located(rules, "rules file"):
+            decide(wanted, report)
 
     with located(rules, "rules file") as document:
         wanted = compile_rules(document.data)
@@ -63,8 +68,7 @@ def gate(
         ignore_unknown=ignore_unknown,
         frozen=frozen,
     )
-    report = measure(source)
-    with located(rules, "rules file"):
-        result = decide(wanted, report)
+    # Rules that fit no estimate are refused before the look at the test split is charged.
+    result = decide(wanted, measure(source, accept=refuse))
     gate_report.show(result, json=json, markdown=markdown)
     return result.exit_code

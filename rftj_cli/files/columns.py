@@ -7,7 +7,7 @@ second and hardly more memory than their codes. What these cannot read the row-b
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -157,11 +157,20 @@ def _check(path: Path, known: Sequence[str], names: Sequence[str]) -> None:
 def _rows(path: Path, names: list[str]) -> Iterator[Batch]:
     seen: dict[str, None] = {}
     rows = iter(Table(path, WHAT))
-    while some := [row for _, row in islice(rows, ROWS)]:
-        for row in some:
+    while some := list(islice(rows, ROWS)):
+        for number, row in some:
             seen.update(dict.fromkeys(row))
-        yield {name: _coded(_text(row.get(name)) for row in some) for name in names}
+            _refuse_nested(row, names, path, number)
+        yield {name: _coded(_text(row.get(name)) for _, row in some) for name in names}
     _check(path, list(seen), names)
+
+
+def _refuse_nested(row: Mapping[str, object], names: Sequence[str], path: Path, number: int) -> None:
+    for name in names:
+        if isinstance(row.get(name), (dict, list)):
+            raise InputError(
+                "not one value", file=path, row=number, key=name, found=row[name], expected="text, a number, true or false"
+            )  # fmt: skip
 
 
 def _coded(texts: Iterable[str]) -> tuple[Sequence[object], Codes]:
@@ -177,4 +186,6 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, (dict, list)):
+        raise _Unread  # the row-by-row reader names the row
     return str(value)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.ledger import Look
 from rftj_cli.gate.rules import EVERY, MAX_FAILURES, REWARD, Limit, Rules
-from rftj_cli.measure.trust import BIASED, chosen_by_outcome
+from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.plan import labels_needed
@@ -108,7 +108,7 @@ def _apply(limit: Limit, rules: Rules, report: Calibration) -> Iterator[Ruling]:
     for id, estimates in holders.items():
         found = _find(estimates, limit.estimate)
         if found is not None:
-            yield _rule(limit, id, found, _unit(limit.estimate, report.criteria.get(id)))
+            yield _rule(limit, id, found, _unit(limit.estimate, report.criteria.get(id)), _clusters(id, report))
 
 
 def _find(estimates: Mapping[str, Estimate], name: str) -> Estimate | None:
@@ -178,9 +178,18 @@ def _unit(estimate: str, criterion: Criterion | None) -> str:
     return f"labels that are {criterion.levels[estimate == 'tpr']}"
 
 
-def _rule(limit: Limit, id: str, one: Estimate, unit: str) -> Ruling:
+def _clusters(id: str, report: Calibration) -> int:
+    """How many independent clusters a criterion's or the reward's estimates rest on; 0: it is not known."""
+    if id in report.criteria:
+        return report.criteria[id].clusters
+    return 0 if report.reward is None else report.reward.clusters
+
+
+def _rule(limit: Limit, id: str, one: Estimate, unit: str, clusters: int) -> Ruling:
     decision, note = _decide(limit, one)
-    needed = labels_needed(one, limit.limit) if decision == "UNDECIDED" else None
+    needed = labels_needed(one, limit.limit) if decision == "UNDECIDED" and clusters != 1 else None
+    if decision == "UNDECIDED" and clusters == 1 and one.value is not None:
+        note = ONE_CLUSTER
     return Ruling(
         id, limit.estimate, limit.kind, limit.limit, one.value, one.low, one.high, one.n, unit, decision, needed, note
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure import findings
 from rftj_cli.measure.disagreements import disagreements
-from rftj_cli.measure.gather import About, levels_of
+from rftj_cli.measure.gather import About, independent, levels_of
 from rftj_cli.measure.join import Joined, Unit, criteria_of, join, labels_of, truths_of
 from rftj_cli.measure.levels import criterion_report, slice_report
 from rftj_cli.measure.production import metric_report, recorded
@@ -54,11 +54,27 @@ class Question:
     elsewhere: frozenset[str] = frozenset()
 
 
-def calibrate(run: Run, question: Question) -> Calibration:
-    """Agreement of a run's verdicts and rewards with its labels. Raises `InputError` for labels that fit nothing."""
+def calibrate(run: Run, question: Question, accept: Callable[[Calibration], object] | None = None) -> Calibration:
+    """Agreement of a run's verdicts and rewards with its labels. Raises `InputError` for labels that fit nothing.
+
+    `accept` is shown the report before a look at the test split is charged, and may raise: what is refused costs no look.
+    """
     truths, joined = joined_of(run, question)
+    look = _look(run, joined, replace(question, frozen=True))
+    report = _report(run, question, truths, joined, look)
+    if accept is not None:
+        accept(report)
+    if look is None or question.frozen:
+        return report
+    charged = _look(run, joined, question)  # once nothing can be wrong with the input any more
+    if charged is not None and charged.number != look.number:  # another judge met the items meanwhile
+        return _report(run, question, truths, joined, charged)
+    return replace(report, look=charged)
+
+
+def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: Look | None) -> Calibration:
+    """Everything that is measured, with the intervals that this look leaves."""
     metrics = [recorded(joined, name) for name in question.metrics]
-    look = _look(run, joined, question)  # charged once nothing can be wrong with the input any more
     terms = Terms(question.seed, LEVEL if look is None else level_of_look(look.number))
     used = () if question.truth_rubric else criteria_of(joined)
     about = About(question.sampling or run.rubric.sampling, question.costs)
@@ -72,7 +88,9 @@ def calibrate(run: Run, question: Question) -> Calibration:
             truth=truths.rule,
             seed=question.seed,
             counts=_counts(joined, truths, used),
-            criteria={id: criterion_report(one, terms) for id, one in levels.items()},
+            criteria={
+                id: replace(criterion_report(one, terms), clusters=independent(one)) for id, one in levels.items()
+            },
             reward=None if run.rubric.kind == "preference" else reward_report(joined.rewards, rubric, terms),
             slices=_slices(joined, used, question.by, terms),
             disagreements=disagreements(run, joined, used),

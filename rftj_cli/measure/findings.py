@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rftj_cli.measure.leanings import biases
+from rftj_cli.measure.production import REWARD, WITH_FAILURES
 from rftj_cli.measure.trust import chosen_by_outcome, trusts
-from rftj_cli.measure.values import Calibration, Criterion
+from rftj_cli.measure.values import Calibration, Criterion, MetricReport
 from rftj_cli.stats.estimate import Estimate
 
+READINGS = (REWARD, WITH_FAILURES)  # of failures, of a reward beside a metric
 FEW_LABELS = 50
 FEW_OF_A_CLASS = 10
 FEW_CLUSTERS = 15
@@ -110,6 +112,20 @@ def _warnings(report: Calibration) -> Iterator[str]:
         yield "nothing could be compared: no sample has both a verdict and a truth"
     if report.reward is not None:
         yield from _about_reward(report)
+    for metric in report.metrics.values():
+        yield from _about_metric(metric)
+
+
+def _about_metric(metric: MetricReport) -> Iterator[str]:
+    """Both readings of the reward where failures have one."""
+    if not metric.failures:
+        return
+    words = f"{metric.name}: {metric.failures:,} failures have the reward that the rubric gives them"
+    name, said = ("auc", "AUC") if metric.kind == "yes/no" else ("spearman", "the rank correlation")
+    alone, every = (metric.rows[id].estimates[name].value if id in metric.rows else None for id in READINGS)
+    if alone is not None and every is not None:
+        words += f"; {said} of the reward is {alone:.3f} without them, {every:.3f} with them"
+    yield words
 
 
 def _about_samples(report: Calibration) -> Iterator[str]:
@@ -158,6 +174,8 @@ def _about_labels(report: Calibration) -> Iterator[str]:
     counts = report.counts
     if "table" in report.run and counts.labelled < counts.samples:
         yield f"{counts.samples - counts.labelled:,} of {counts.samples:,} rows have no label and are left out"
+    if report.run.get("without_group"):
+        yield f"rows without a group: {report.run['without_group']:,}; each is a group of its own"
     if counts.clusters < min(FEW_CLUSTERS, counts.used):
         yield f"independent clusters: only {counts.clusters}; intervals may be too narrow below {FEW_CLUSTERS}"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,27 +44,24 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def refuse_overwriting(run: Run, path: Path, inputs: Sequence[Path]) -> None:
-    """Raise `InputError` where `path` cannot be written, or is what this command reads."""
+def refuse_overwriting(run: Run, path: Path) -> None:
+    """Raise `InputError` where `path` cannot be written, or where there is something already."""
     if path.suffix.lower() not in _ENDINGS:
         raise InputError("--rows: unknown kind of file", found=str(path), expected=".csv, .jsonl or .parquet")
     if not path.parent.is_dir():
         raise InputError("--rows: no such folder", file=path.parent)
-    if path.exists() and not path.is_file():
-        raise InputError("--rows: there is something else than a file", file=path)
+    if path.exists() or path.is_symlink():
+        raise InputError("this file exists; nothing is overwritten", file=path, hint="name another with --rows")
     if path.resolve().is_relative_to(run.folder.resolve()):
         raise InputError("--rows would write into the run", file=path, hint="choose another folder")
-    read = [*inputs, Path(run.manifest.samples_path), Path(run.manifest.rubric_path)]
-    if path.exists() and any(one.exists() and one.samefile(path) for one in read):
-        raise InputError("--rows would overwrite an input of this command", file=path, hint="choose another name")
 
 
-def write_rows(run: Run, question: Question, path: Path, *, inputs: Sequence[Path] = ()) -> None:
-    """Write the joined rows, whole or not at all. The ending of the file chooses the format; no input is overwritten.
+def write_rows(run: Run, question: Question, path: Path) -> None:
+    """Write the joined rows, whole or not at all. The ending of the file chooses the format; nothing is overwritten.
 
     In CSV, a text that begins with = + - @ and is no number gets a `'` before it, so that no spreadsheet runs it.
     """
-    refuse_overwriting(run, path, inputs)
+    refuse_overwriting(run, path)
     table, suffix, target = frame(run, question), path.suffix.lower(), path.resolve()
     beside = target.with_name(f".rftj-{os.getpid()}-{target.name}")
     try:

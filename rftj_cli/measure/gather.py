@@ -39,6 +39,7 @@ def levels_of(
     labelled = [unit.truth for unit in units if unit.truth is not None]
     cluster, group = _codes([unit.cluster for unit in decided]), _codes([unit.group for unit in decided])
     raters = tuple(rater for rater in truths.raters if rater != ADJUDICATED)
+    rated = _rated(units, raters)
     truth = np.array([truth_level(unit) for unit in decided], dtype=np.int64)
     items = any(unit.item is not None for unit in units)
     kind = Levels.kind_of(scale)
@@ -54,12 +55,11 @@ def levels_of(
         cluster=cluster,
         weight=_weights(decided),
         group=group,
-        scores={
-            "length": np.array([unit.length for unit in decided], dtype=np.float64),
-            "lexical": np.array([unit.lexical for unit in decided], dtype=np.float64),
-        },
+        scores={name: _numbers(decided, name) for name in ("length", "lexical")},
         raters=raters,
-        matrix=_matrix(decided, raters),
+        matrix=_matrix(rated, raters),
+        rated_judge=np.array([-1 if unit.level is None else unit.level for unit in rated], dtype=np.int64),
+        rated_cluster=_codes([unit.cluster for unit in rated]),
         sources=dict(Counter(source for truth_ in labelled for source in truth_.sources)),
         stages=dict(Counter(unit.stage or "" for unit in decided if unit.level is None)),
         undecided=sum(one.level is None and any(v is not None for v in one.raters.values()) for one in labelled),
@@ -72,6 +72,12 @@ def levels_of(
         costs=about.costs if about else None,
         repeats=repeats(kind, scale, asked, terms) if about else None,
     )
+
+
+def independent(given: Levels) -> int:
+    """How many clusters the units with a truth and a verdict are in."""
+    done = given.judge >= 0
+    return int(done.sum()) if given.cluster is None else int(np.unique(given.cluster[done]).size)
 
 
 def truth_level(unit: Unit) -> int:
@@ -95,11 +101,24 @@ def _codes(keys: Sequence[str]) -> Ints:
     return np.unique(np.array(keys, dtype=object), return_inverse=True)[1].astype(np.int64)
 
 
-def _matrix(units: Sequence[Unit], raters: tuple[str, ...]) -> Ints | None:
-    if len(raters) < 2:
-        return None
-    rows = [[-1 if (v := unit.truth.raters.get(r)) is None else v for r in raters] for unit in units if unit.truth]
+def _numbers(units: Sequence[Unit], name: str) -> Floats:
+    return np.array([getattr(unit, name) for unit in units], dtype=np.float64)
+
+
+def _rated(units: Sequence[Unit], raters: tuple[str, ...]) -> list[Unit]:
+    """The units with two ratings or more: raters do not only meet where they agree enough to settle a truth."""
+    return [unit for unit in units if sum(_rating(unit, rater) >= 0 for rater in raters) > 1]
+
+
+def _matrix(units: Sequence[Unit], raters: tuple[str, ...]) -> Ints:
+    rows = [[_rating(unit, rater) for rater in raters] for unit in units]
     return np.array(rows, dtype=np.int64).reshape(len(rows), len(raters))
+
+
+def _rating(unit: Unit, rater: str) -> int:
+    """The level that a rater gave, -1 where there is none."""
+    level = None if unit.truth is None else unit.truth.raters.get(rater)
+    return -1 if level is None else level
 
 
 def _extra(kind: str, truth: Ints, units: Sequence[Unit], cluster: Ints, level: float) -> dict[str, Estimate]:

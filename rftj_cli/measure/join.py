@@ -57,6 +57,7 @@ class RewardRow:
     length: float
     metrics: Mapping[str, object]  # what production recorded, of the metrics that are asked for
     verdict: bool  # the judge's reward comes from a verdict, not from `on_failure` or a check
+    failed: bool  # the judge was asked and gave no verdict: a reward is then what `on_failure` says
 
 
 @dataclass(slots=True)
@@ -191,7 +192,7 @@ def _add(
         RewardRow(
             sample.id, row.split, row.group, row.cluster, reward, truth, shared.lexical, shared.length,
             {name: value for name in names[1] if (value := sample.fields.get(name)) not in (None, "")},
-            isinstance(outcome, Verdict),
+            isinstance(outcome, Verdict), isinstance(outcome, Failure) and outcome.stage != "skipped",
         )
     )  # fmt: skip
     return matched + (truth is not None)

@@ -11,6 +11,7 @@ import numpy as np
 from rftj_cli.kernel.rubric import Scale
 from rftj_cli.measure.baselines import baselines
 from rftj_cli.measure.beyond import length_bias, population, sureness
+from rftj_cli.measure.missing import with_reasons
 from rftj_cli.measure.values import Criterion, Repeats, Terms
 from rftj_cli.stats.agreement import Kind, agreement
 from rftj_cli.stats.alt_test import alt_test
@@ -39,8 +40,9 @@ class Levels:
     """Truth and verdict of the units that have a truth, as level codes (n,); a verdict of -1 is a failure.
 
     `cluster` and `group` are keys (n,), None where every unit stands alone. `scores` are the baselines' scores (n,).
-    `matrix` (n, raters) holds every rater's level, -1 where there is none. `weight` (n,) is 1/inclusion probability on
-    any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, labelled or not, and
+    `matrix` (m, raters) holds the raters' levels, -1 where there is none, of the units that two or more of them rated, also
+    of those whose truth they leave open; `rated_judge` and `rated_cluster` (m,) are the verdict and the cluster there.
+    `weight` (n,) is 1/inclusion probability on any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, labelled or not, and
     `sampling` says how the labelled ones were chosen. `probability` (n,) is that of the better of two levels, nan where
     the judge does not say; `costs` are those of a false pass and of a false fail.
     """
@@ -59,6 +61,8 @@ class Levels:
     scores: Mapping[str, Floats] = field(default_factory=dict)
     raters: tuple[str, ...] = ()
     matrix: Ints | None = None
+    rated_judge: Ints | None = None
+    rated_cluster: Ints | None = None
     sources: Mapping[str, int] = field(default_factory=dict)
     stages: Mapping[str, int] = field(default_factory=dict)
     undecided: int = 0
@@ -96,7 +100,7 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         table if clusters is None else clusters.table(k),
         kind=given.kind, values=given.values, clusters=clusters, seed=terms.seed, level=terms.level,
     )  # fmt: skip
-    estimates |= _readings(given, done, terms)
+    estimates = with_reasons(estimates, given) | _readings(given, done, terms)
     if given.group is not None and given.kind not in ("preference", "nominal"):
         pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
         estimates["pair_accuracy"] = pairs.estimate
@@ -151,17 +155,16 @@ def _macro_f1(given: Levels, judge: Ints, terms: Terms) -> Estimate:
 
 def _raters(given: Levels, terms: Terms) -> dict[str, Any] | None:
     """What the raters say of each other: the ceiling for any judge."""
-    matrix = given.matrix
-    if matrix is None or len(given.raters) < 2 or not ((matrix >= 0).sum(axis=1) >= 2).any():
+    matrix, judge, codes = given.matrix, given.rated_judge, given.rated_cluster
+    if matrix is None or judge is None or not matrix.size:
         return None
     k = len(given.levels)
-    codes = None if given.cluster is None else np.unique(given.cluster, return_inverse=True)[1].astype(np.int64)
     shared: dict[str, Any] = {"values": given.values, "clusters": codes, "seed": terms.seed, "level": terms.level}
-    ceiling = leave_one_out_ceiling(matrix, given.judge, k, kind=given.kind, **shared)
+    ceiling = leave_one_out_ceiling(matrix, judge, k, kind=given.kind, **shared)
     weight: Any = "quadratic" if given.kind == "ordinal" else "nominal"
     pairwise = pairwise_kappa(matrix, k, kind=weight, **shared)
     distance: Any = "ordinal" if given.kind == "ordinal" else "nominal"
-    alternative = alt_test(matrix, given.judge)
+    alternative = alt_test(matrix, judge)
     return {
         "names": list(given.raters),
         "ceiling": {

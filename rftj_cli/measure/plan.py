@@ -8,7 +8,7 @@ from math import ceil
 
 from rftj_cli.errors import InputError
 from rftj_cli.measure.next_labels import Draw
-from rftj_cli.measure.trust import BARS, REWARD, kind_of
+from rftj_cli.measure.trust import BARS, ONE_CLUSTER, REWARD, kind_of
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.plan import NEARER, labels_needed
@@ -87,7 +87,7 @@ def run_plan(report: Calibration, half_width: float, draw: Draw | None) -> Plan:
     goals = [goal for one in report.criteria.values() for goal in _of_criterion(one, half_width)]
     if report.reward is not None and report.reward.pairs:
         name, bar = BARS[REWARD][0]
-        goals.append(_bound(REWARD, name, report.reward.estimates[name], bar, "pairs"))
+        goals.append(_bound(REWARD, name, report.reward.estimates[name], bar, "pairs", report.reward.clusters))
     return Plan(goals, None, str(report.run["folder"]), half_width, draw, report.warnings)
 
 
@@ -96,21 +96,23 @@ def _of_criterion(one: Criterion, half_width: float) -> Iterator[Goal]:
         return
     kind = kind_of(one)
     name = {"ordinal": "kappa_quadratic", "preference": "pair_accuracy"}.get(kind, "kappa")
-    yield _width(one.id, name, one.estimates[name], half_width, f"{one.unit}s")
+    yield _width(one.id, name, one.estimates[name], half_width, f"{one.unit}s", one.clusters)
     for name, bar in BARS[kind]:
         unit = {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[-1]}"}
-        yield _bound(one.id, name, one.estimates[name], bar, unit.get(name, f"{one.unit}s"))
+        yield _bound(one.id, name, one.estimates[name], bar, unit.get(name, f"{one.unit}s"), one.clusters)
 
 
-def _width(id: str, name: str, now: Estimate, half_width: float, unit: str) -> Goal:
+def _width(id: str, name: str, now: Estimate, half_width: float, unit: str, clusters: int) -> Goal:
     """Half-widths shrink with the root of n."""
     wish = f"{name.replace('_', ' ')} known to +-{half_width:.2f}"
     if now.low is None or now.high is None:
         return Goal(id, wish, now, unit, None, now.note or "no interval to start from")
+    if clusters == 1:
+        return Goal(id, wish, now, unit, None, ONE_CLUSTER)
     return Goal(id, wish, now, unit, max(now.n, ceil(now.n * ((now.high - now.low) / 2 / half_width) ** 2)))
 
 
-def _bound(id: str, name: str, now: Estimate, bar: float, unit: str) -> Goal:
+def _bound(id: str, name: str, now: Estimate, bar: float, unit: str, clusters: int) -> Goal:
     wish = f"{name.replace('_', ' ')} shown to be at least {bar:g}"
     if now.value is None or now.low is None:
         return Goal(id, wish, now, unit, None, now.note or "no interval to start from")
@@ -118,5 +120,7 @@ def _bound(id: str, name: str, now: Estimate, bar: float, unit: str) -> Goal:
         return Goal(id, wish, now, unit, now.n, "shown")
     if now.value <= bar:
         return Goal(id, wish, now, unit, None, "the value itself does not reach it: more labels do not help")
+    if clusters == 1:
+        return Goal(id, wish, now, unit, None, ONE_CLUSTER)
     needed = labels_needed(now, bar)
     return Goal(id, wish, now, unit, needed, None if needed else f"the value lies {NEARER}")

@@ -19,6 +19,7 @@ from rftj_cli.stats.production import by_score, equal_bins, partial_spearman
 
 YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "y": 1.0, "n": 0.0}
 REWARD = "reward"
+WITH_FAILURES = "reward with failures"
 LENGTH = "length alone"
 
 
@@ -43,14 +44,15 @@ def recorded(joined: Joined, name: str) -> Recorded:
 
 
 def metric_report(joined: Joined, metric: Recorded, terms: Terms) -> MetricReport:
-    """What each score says of a metric."""
+    """What each score says of a metric; the reward also in the reading that counts failures with what the rubric gives them."""
     outcome, binary = metric.outcome, metric.binary
     lengths = {row.sample: row.length for row in joined.rewards}
     clusters = {row.sample: row.cluster for row in joined.rewards}
     scores = {id: _by_sample(units) for id, units in joined.units.items()}
-    rewards = {row.sample: row.judge for row in joined.rewards if row.judge is not None}
-    if rewards:
-        scores = {REWARD: rewards, **scores}
+    rewarded = {row.sample: row.judge for row in joined.rewards if row.judge is not None}
+    failed = {row.sample for row in joined.rewards if row.failed} & rewarded.keys() & outcome.keys()
+    rewards = {REWARD: {one: value for one, value in rewarded.items() if one not in failed}}
+    scores = rewards | ({WITH_FAILURES: rewarded} if failed else {}) | scores
     rows = {}
     for id, score in {**scores, LENGTH: lengths}.items():
         used = [sample for sample in outcome if sample in score]
@@ -59,7 +61,7 @@ def metric_report(joined: Joined, metric: Recorded, terms: Terms) -> MetricRepor
             keys = np.unique(np.array([clusters[one] for one in used], dtype=object), return_inverse=True)[1]
             rows[id] = _row(x, y, length, keys.astype(np.int64), binary, alone=id == LENGTH, terms=terms)
     missing = sum(row.sample not in outcome for row in joined.rewards)
-    return MetricReport(metric.name, "yes/no" if binary else "number", len(outcome), missing, rows)
+    return MetricReport(metric.name, "yes/no" if binary else "number", len(outcome), missing, rows, len(failed))
 
 
 def _by_sample(units: Sequence[Unit]) -> dict[str, float]:
@@ -92,7 +94,7 @@ def _row(
     if not alone:
         estimates["length_correlation"] = numeric_agreement(length, score, clusters=keys, level=level)["spearman"]
     along = () if alone or np.ptp(score) == 0 else by_score(outcome, score, clusters=keys, level=level)
-    return MetricRow(estimates, [Along(one.low, one.high, one.outcome, one.lift) for one in along])
+    return MetricRow(int(outcome.size), estimates, [Along(one.low, one.high, one.outcome, one.lift) for one in along])
 
 
 def _yes_no(value: object) -> float | None:

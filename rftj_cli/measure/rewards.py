@@ -37,7 +37,9 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> Re
         score = np.array([getattr(row, name) for row in both], dtype=np.float64)
         found = pair_accuracy(groups, truth, score, clusters=clusters, level=terms.level).estimate
         baselines.append(Baseline(name, f"ranks by {name}", {"pair_accuracy": found}))
-    return RewardReport(estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, formula(rubric), baselines)
+    return RewardReport(
+        estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, formula(rubric), baselines, len(set(clusters))
+    )
 
 
 def _verdicts_alone(rows: Sequence[RewardRow], level: float) -> dict[str, Estimate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -54,8 +55,11 @@ class Source:
     costs: str | None = None
 
 
-def measure(source: Source) -> Calibration:
-    """The calibration of a run or a table. Raises `InputError` for options that do not belong together."""
+def measure(source: Source, accept: Callable[[Calibration], object] | None = None) -> Calibration:
+    """The calibration of a run or a table. Raises `InputError` for options that do not belong together.
+
+    `accept` may refuse a run's report before a look at the test split is charged.
+    """
     if source.split is not None and source.split not in SPLITS:
         hint = nearest(source.split, SPLITS)
         raise InputError("--split: unknown split", found=source.split, expected=", ".join(SPLITS), hint=hint)
@@ -69,12 +73,14 @@ def measure(source: Source) -> Calibration:
                 raise InputError(f"--{OPTION.get(name, name.replace('_', '-'))} belongs to a run, not to --table")
         return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed))
     run, question = opened(source)
-    if source.rows is not None:
-        from rftj_cli.measure.frame import write_rows
+    if source.rows is None:
+        return calibrate(run, question, accept)
+    from rftj_cli.measure.frame import refuse_overwriting, write_rows
 
-        given = (None if source.labels is None else Path(source.labels), source.truth_rubric)
-        write_rows(run, question, source.rows, inputs=[one for one in given if one is not None])
-    return calibrate(run, question)
+    refuse_overwriting(run, source.rows)
+    report = calibrate(run, question, accept)
+    write_rows(run, question, source.rows)
+    return report
 
 
 def remap(source: Source, out: Path | None) -> Recalibration:

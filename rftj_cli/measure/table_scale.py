@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,14 +166,22 @@ def _key(text: str, scale: TableScale) -> str:
     return text.casefold() if scale.values is None or math.isnan(number) else f"{number:g}".casefold()
 
 
-def codes(column: Column, scale: TableScale) -> Ints:
-    """The level of each row (n,), -1 where it has none."""
+def codes(column: Column, scale: TableScale, skipped: Collection[str] = ()) -> Ints:
+    """The level of each row (n,), -1 where it has none or a value that is `skipped`, which the other column may use as a level."""
     place = {_key(name, scale): index for index, name in enumerate(scale.names)}
-    into = np.array([place.get(_key(value, scale), -1) for value in column.values], dtype=np.int64)
-    return into[column.codes]
+    levels = [-1 if value.casefold() in skipped else place.get(_key(value, scale), -1) for value in column.values]
+    return np.array(levels, dtype=np.int64)[column.codes]
 
 
-def numbers(column: Column, skipped: set[str]) -> Floats:
+def numbers(column: Column, skipped: Collection[str] = ()) -> Floats:
     """The number in each row (n,), nan where there is none."""
     into = np.array([_number(value) if value.casefold() not in skipped else math.nan for value in column.values])
     return into[column.codes]
+
+
+def groups(column: Column) -> tuple[Ints, int]:
+    """The group of each row (n,), and how many rows have none: each of these stands alone."""
+    none = [code for code, value in enumerate(column.values) if not value or value.casefold() in SURELY_MISSING]
+    found, alone = column.codes.astype(np.int64), np.isin(column.codes, none)
+    found[alone] = len(column.values) + np.arange(int(alone.sum()))
+    return found, int(alone.sum())

@@ -12,7 +12,7 @@ from rftj_cli.files.columns import Column, read_columns, row_of
 from rftj_cli.kernel.sample import CANNOT_TELL
 from rftj_cli.measure import findings
 from rftj_cli.measure.levels import KINDS, Levels, criterion_report, slice_report
-from rftj_cli.measure.table_scale import TableColumns, TableScale, codes, numbers, scale_of, skipped_values
+from rftj_cli.measure.table_scale import TableColumns, TableScale, codes, groups, numbers, scale_of, skipped_values
 from rftj_cli.measure.values import Calibration, Counts, Criterion, Disagreement, Terms
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.groups import pair_accuracy
@@ -31,6 +31,7 @@ class _Rows:
     truth: Ints | Floats
     judge: Ints | Floats
     group: Ints | None
+    alone: int = 0  # rows without a group, each of which is a group of its own
 
     def labelled(self) -> Bools:
         return _given(self.truth)
@@ -57,23 +58,23 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], t
     labelled, judged = rows.labelled(), rows.judged()
     if not labelled.any():
         raise InputError("no row has a label", file=path, key=columns.human)
-    count = int(labelled.size)
-    clusters = count if columns.group is None else len(read[columns.group].values)
-    both = int((labelled & judged).sum())
+    count, cannot_tell, both = int(labelled.size), _cannot_tell(read[columns.human]), labelled & judged
+    clusters = count if rows.group is None else int(np.unique(rows.group[both]).size)
     counts = Counts(
-        count, int(judged.sum()), int((~judged).sum()), int(labelled.sum()), both, 1, clusters, clusters
+        count, int(judged.sum()), int((~judged).sum()), int(labelled.sum()) + cannot_tell, int(both.sum()), 1, clusters, clusters
     )  # fmt: skip
     return findings.add(
         Calibration(
             rubric={"name": columns.human, "kind": "table"},
-            run={"table": str(path), "judge": columns.judge, "human": columns.human, "group": columns.group, "model": columns.judge},
+            run={"table": str(path), "judge": columns.judge, "human": columns.human, "group": columns.group, "model": columns.judge,
+                 "without_group": rows.alone},
             split="all labels",
             truth=columns.human,
             seed=terms.seed,
             level=terms.level,
             look=None,
             counts=counts,
-            criteria={columns.human: replace(_report(rows.where(labelled), terms), cannot_tell=_cannot_tell(read[columns.human]))},
+            criteria={columns.human: replace(_report(rows.where(labelled), terms), cannot_tell=cannot_tell, clusters=min(clusters, counts.used))},
             reward=None,
             slices={name: _slices(read[name], rows, labelled, terms) for name in by},
             disagreements=_worst(rows, path),
@@ -85,11 +86,11 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], t
 
 def _read_rows(read: dict[str, Column], columns: TableColumns, path: Path) -> _Rows:
     human, judge = read[columns.human or ""], read[columns.judge or ""]
-    group = None if columns.group is None else read[columns.group].codes.astype(np.int64)
-    scale = scale_of(human, judge, columns, path)
+    group, alone = (None, 0) if columns.group is None else groups(read[columns.group])
+    scale, skipped = scale_of(human, judge, columns, path), skipped_values(columns)
     if scale.names:
-        return _Rows(human.name, scale, codes(human, scale), codes(judge, scale), group)
-    return _Rows(human.name, scale, numbers(human, set()), numbers(judge, skipped_values(columns)), group)
+        return _Rows(human.name, scale, codes(human, scale), codes(judge, scale, skipped), group, alone)
+    return _Rows(human.name, scale, numbers(human), numbers(judge, skipped), group, alone)
 
 
 def _cannot_tell(human: Column) -> int:

@@ -2,6 +2,9 @@
 
 The bars are a proposal of rftj's for where nothing else is agreed (docs/statistics.md says where they come from); a
 project sets its own in the rules of `rftj gate`. What counts is the bound that the labels allow, not the value.
+
+Where people differ, no judge can reach the bars: then it is enough to agree with them as they do with each other. That
+says something only of raters who do agree with each other, on enough units, and of a judge that agrees with them at all.
 """
 
 from __future__ import annotations
@@ -14,12 +17,15 @@ from rftj_cli.files.runs import Run, Selection
 from rftj_cli.measure.levels import KINDS
 from rftj_cli.measure.values import Calibration, Criterion, Trust
 from rftj_cli.stats.agreement import Kind
+from rftj_cli.stats.alt_test import MIN_ITEMS
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.plan import NEARER, labels_needed
 
 REWARD = "reward"
 BIASED = "the samples were chosen by what came out (--only): agreement on them says nothing of others"
 GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
+RATERS = 0.40  # kappa of a rater against the others, its lower bound: what is asked of a judge is asked of those it is held to
+ONE_CLUSTER = "all labels are of one cluster (by default the group): more of it settle nothing, labels of others do"
 BARS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "binary": (("tnr", 0.80), ("tpr", 0.70)),
     "ordinal": (("kappa_quadratic", 0.40),),
@@ -54,9 +60,11 @@ def trusts(report: Calibration) -> dict[str, Trust]:
     """The answer for each criterion, and for the reward where the labels tell its answers apart."""
     if chosen_by_outcome(report):
         return {id: Trust("not shown", (BIASED,)) for id in _names(report)}
-    found = {id: _of_criterion(one) for id, one in report.criteria.items() if one.table}
+    found = {id: of_criterion(one) for id, one in report.criteria.items() if one.table}
     if report.reward is not None and report.reward.pairs:
-        found[REWARD] = _answer(list(_checked(report.reward.estimates, BARS[REWARD], {"pair_accuracy": "pairs"})))
+        reward = report.reward
+        checked = _checked(reward.estimates, BARS[REWARD], {"pair_accuracy": "pairs"}, reward.clusters)
+        found[REWARD] = _answer(list(checked), reward.clusters)
     return found
 
 
@@ -70,19 +78,38 @@ def kind_of(one: Criterion) -> Kind:
     return "binary" if len(one.levels) == 2 and one.scale != "nominal" else KINDS.get(one.scale, "ordinal")
 
 
-def _of_criterion(one: Criterion) -> Trust:
+def of_criterion(one: Criterion) -> Trust:
+    """The answer for one criterion with levels."""
     kind = kind_of(one)
-    gap = None if one.raters is None else one.raters["ceiling"]["kappa_gap"]
-    if kind in ("ordinal", "nominal") and gap is not None and gap.low is not None and gap.low >= GAP:
-        return Trust("yes", (f"agrees with the raters as they do with each other (kappa gap at least {gap.low:.2f})",))
     units = {"pair_accuracy": "pairs", **{name: f"{one.unit}s" for name in ("kappa", "kappa_quadratic")}}
     if kind == "binary":
         units |= {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[1]}"}
-    return _answer(list(_checked(one.estimates, BARS[kind], units)))
+    plain = _answer(list(_checked(one.estimates, BARS[kind], units, one.clusters)), one.clusters)
+    gap = None if one.raters is None else one.raters["ceiling"]["kappa_gap"]
+    if plain.answer == "yes" or kind not in ("ordinal", "nominal") or gap is None or gap.low is None or gap.low < GAP:
+        return plain
+    doubts = tuple(_doubts(one, BARS[kind][0][0]))
+    if doubts:
+        return Trust("not shown", (*doubts, *plain.reasons))
+    return Trust("yes", (f"agrees with the raters as they do with each other (kappa gap at least {gap.low:.2f})",))
+
+
+def _doubts(one: Criterion, name: str) -> Iterator[str]:
+    """Why it says little that the judge agrees with the raters as they do with each other."""
+    assert one.raters is not None
+    own, raters, n = one.estimates[name], one.raters["ceiling"]["human_kappa"], one.raters["ceiling"]["kappa_gap"].n
+    if raters.value is None or raters.low is None:
+        yield f"how far the raters themselves agree cannot be told: {raters.note or 'no interval'}"
+    elif raters.low < RATERS:
+        yield f"the raters themselves agree too little: kappa {raters.value:.2f}, only at least {raters.low:.2f} (asked {RATERS:.2f})"
+    if n < MIN_ITEMS:
+        yield f"the raters and the judge meet on {n} {one.unit}s (asked {MIN_ITEMS})"
+    if own.low is None or own.low <= 0:
+        yield "the judge is not shown to agree with the labels beyond chance"
 
 
 def _checked(
-    estimates: Mapping[str, Estimate], bars: tuple[tuple[str, float], ...], units: Mapping[str, str]
+    estimates: Mapping[str, Estimate], bars: tuple[tuple[str, float], ...], units: Mapping[str, str], clusters: int
 ) -> Iterator[tuple[str, str]]:
     """For each bar the answer and the reason."""
     for name, bar in bars:
@@ -94,8 +121,12 @@ def _checked(
         elif one.high < bar:
             yield "no", f"{words} {one.value:.2f}, at most {one.high:.2f} (asked {bar:.2f})"
         else:
-            more = f"; {_more(one, bar, units[name])}" if one.value > bar else ""
-            yield "not shown", f"{words} {one.value:.2f}, only at least {one.low:.2f} (asked {bar:.2f}){more}"
+            more = _more(one, bar, units[name]) if one.value > bar and clusters != 1 else ""
+            yield (
+                "not shown",
+                f"{words} {one.value:.2f}, only at least {one.low:.2f} (asked {bar:.2f})"
+                + (f"; {more}" if more else ""),
+            )
 
 
 def _more(one: Estimate, bar: float, units: str) -> str:
@@ -103,8 +134,9 @@ def _more(one: Estimate, bar: float, units: str) -> str:
     return NEARER if needed is None else f"about {max(1, needed - one.n):,} more {units}, if the value stays"
 
 
-def _answer(checked: list[tuple[str, str]]) -> Trust:
+def _answer(checked: list[tuple[str, str]], clusters: int) -> Trust:
     """no before not shown before yes, with the reasons of the answer."""
     answers = [answer for answer, _ in checked]
     answer = next((one for one in ("no", "not shown") if one in answers), "yes")
-    return Trust(answer, tuple(reason for one, reason in checked if one == answer))
+    reasons = [reason for one, reason in checked if one == answer]
+    return Trust(answer, (*reasons, ONE_CLUSTER) if answer == "not shown" and clusters == 1 else tuple(reasons))

@@ -104,7 +104,7 @@ def _pass_over(one: Placed, samples: Mapping[str, Known], ignore_unknown: bool) 
     """1, where the user said that there are labels of other samples."""
     if ignore_unknown:
         return 1
-    hint = nearest(one.label.id, list(samples)[:5000]) or "labels of more samples than were judged: --ignore-unknown"
+    hint = nearest(one.label.id, samples) or "labels of more samples than were judged: --ignore-unknown"
     raise InputError(
         "a label for an unknown sample", file=one.file, row=one.row, key="id", found=one.label.id, hint=hint
     )  # fmt: skip

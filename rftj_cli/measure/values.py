@@ -81,7 +81,7 @@ class Criterion:
 
     `table[h][j]` counts the units whose truth is level h and whose verdict is level j. `unit` names what is counted
     (samples, items, pairs). `undecided` have labels but no truth, `cannot_tell` are labels of that value.
-    `failed` have a truth and no verdict, by stage in `stages`. `population` reads the pass rate (or mean) of all judged
+    `failed` have a truth and no verdict, by stage in `stages`. `clusters` are independent of each other (of the units in the table). `population` reads the pass rate (or mean) of all judged
     units, where some have no label; `probability` and `threshold` need a judge that says how sure it is; `repeats` votes.
     """
 
@@ -102,6 +102,7 @@ class Criterion:
     probability: Probabilities | None = None
     threshold: Threshold | None = None
     repeats: Repeats | None = None
+    clusters: int = 0
     sentence: str = ""
 
 
@@ -116,6 +117,7 @@ class RewardReport:
     groups: int
     formula: str
     baselines: Sequence[Baseline] = ()
+    clusters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +132,30 @@ class Along:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """What one score (the reward, a criterion, length alone) says of a metric, and the metric along the score."""
+    """What one score (the reward, a criterion, length alone) says of a metric, and the metric along the score.
 
+    `n` samples have both the score and the metric.
+    """
+
+    n: int
     estimates: Estimates
     along: Sequence[Along]
 
 
 @dataclass(frozen=True, slots=True)
 class MetricReport:
-    """Agreement with what production recorded. `kind` is yes/no or number; `missing` samples have no such field."""
+    """Agreement with what production recorded. `kind` is yes/no or number; `missing` samples have no such field.
+
+    `failures` of the samples that have it got their reward without a verdict, from `on_failure`. They count in the row
+    `reward with failures` alone.
+    """
 
     name: str
     kind: str
     n: int
     missing: int
     rows: Mapping[str, MetricRow]
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rftj_cli.measure.values import Calibration, Criterion, Repeats
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines
-from rftj_cli.report.words import interval, number
+from rftj_cli.report.words import exact, interval, number
 from rftj_cli.stats.corrected import Corrected
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.probability import Probabilities
@@ -89,7 +89,7 @@ def _probability(id: str, level: str, one: Probabilities) -> Iterator[Block]:
 
 def _threshold(one: Threshold) -> Iterator[tuple[str, str]]:
     goal = "J = tpr + tnr - 1" if one.goal == "J" else "mean cost"
-    yield "threshold", f"{number(one.value)}; from {number(one.low)} to {number(one.high)} none is shown to be better"
+    yield "threshold", f"{exact(one.value)}; from {exact(one.low)} to {exact(one.high)} none is shown to be worse"
     yield goal, f"{number(one.apparent)} on these labels, {interval(one.crossed)} on labels it was not chosen by"
     yield "rates there", f"tpr {interval(one.tpr)}, tnr {interval(one.tnr)}"
 

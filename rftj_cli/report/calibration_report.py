@@ -19,6 +19,7 @@ from rftj_cli.stats.estimate import Estimate, percent
 
 WORST = 3
 LONGEST = 120  # characters of a reason or a response
+LONGEST_NAME = 40  # of a level, in a line that names two
 FEW_COLUMNS, SLICED = 3, 3
 SLICE_FIRST = ("tpr", "tnr", "kappa", "kappa_quadratic", "pair_accuracy", "order_agreement", "agreement")
 NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
@@ -200,7 +201,8 @@ def _disagreements(shown: Sequence[Disagreement], text: bool) -> Iterator[Block]
         said += [f"label: {cut(one.label_reason, LONGEST)}"] if one.label_reason and text else []
         if text and not said and one.response:
             said = [f"response: {cut(one.response, LONGEST)}"]
-        rows.append((f"{name}  {one.criterion}: {one.truth} -> {one.verdict}", said))
+        truth, verdict = (cut(level, LONGEST_NAME) for level in (one.truth, one.verdict))
+        rows.append((f"{name}  {one.criterion}: {truth} -> {verdict}", said))
     yield Entries(rows)
 
 
@@ -228,9 +230,18 @@ def _slices(field: str, values: Mapping[str, Any]) -> Iterator[Block]:
         parts = {value: criteria[id] for value, criteria in values.items() if id in criteria}
         names = list(dict.fromkeys(name for part in parts.values() for name in part["estimates"] if name != "coverage"))
         names = sorted(names, key=lambda name: SLICE_FIRST.index(name) if name in SLICE_FIRST else 99)[:SLICED]
-        rows = [
-            [value, *(interval(part["estimates"][name]) for name in names), f"{part['n']:,}"]
-            for value, part in parts.items()
+        heads = ["", *(head for name in names for head in (name.replace("_", " "), "n"))]
+        rows = [[value, *_slice(part["estimates"], names)] for value, part in parts.items()]
+        each = [
+            Grid([heads[0], *heads[at : at + 2]], [[r[0], *r[at : at + 2]] for r in rows])
+            for at in range(1, len(heads), 2)
         ]
         yield Heading(f"Slices by {field}: {id}")
-        yield Grid(["", *(name.replace("_", " ") for name in names), "n"], rows)
+        yield Grid(heads, rows, instead=tuple(each))
+
+
+def _slice(estimates: Mapping[str, Estimate], names: Sequence[str]) -> Iterator[str]:
+    """Each number with the n that it rests on: of a rate on one class that is not the number of labels."""
+    for name in names:
+        one = estimates.get(name)
+        yield from ("-", "") if one is None else (interval(one), f"{one.n:,}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rftj_cli.measure.production import WITH_FAILURES
 from rftj_cli.measure.values import MetricReport, MetricRow
 from rftj_cli.report.blocks import Block, Grid, Heading, Lines
 from rftj_cli.report.words import interval, number
@@ -15,9 +16,9 @@ def first(report: MetricReport, level: float) -> Iterator[Block]:
     left = f"; {report.missing:,} without it are left out" if report.missing else ""
     yield Heading(f"{report.name}, as production recorded it ({report.n:,} samples{left}), {percent(level)} intervals")
     name = "auc" if report.kind == "yes/no" else "spearman"
-    heads = ["", name.upper() if name == "auc" else name, "at equal length", "rank correlation\nwith length"]
+    heads = ["", "n", name.upper() if name == "auc" else name, "at equal length", "rank correlation\nwith length"]
     rows = [
-        [id, *(_cell(row, key) for key in (name, f"{name}_at_equal_length", "length_correlation"))]
+        [id, f"{row.n:,}", *(_cell(row, key) for key in (name, f"{name}_at_equal_length", "length_correlation"))]
         for id, row in report.rows.items()
     ]
     yield Grid(heads, rows, strong=frozenset({0}))
@@ -56,7 +57,8 @@ def _along(row: MetricRow, kind: str) -> Grid:
 def _said(report: MetricReport, name: str) -> Iterator[str]:
     """Which scores carry the outcome, and whether length does it as well."""
     chance = 0.5 if name == "auc" else 0.0
-    for id, row in report.rows.items():
+    rows = {id: row for id, row in report.rows.items() if id != WITH_FAILURES}
+    for id, row in rows.items():
         one, equal = row.estimates[name], row.estimates.get(f"{name}_at_equal_length")
         if one.value is None:
             yield f"{id}: {one.note}"
@@ -64,7 +66,7 @@ def _said(report: MetricReport, name: str) -> Iterator[str]:
             yield f"{id}: what it says of {report.name} is not shown to hold among answers of like length"
         elif equal is not None and one.high is not None and one.high < chance:
             yield f"{id} ranks against {report.name}: what production likes, it scores lower"
-    carrying = [id for id, row in report.rows.items() if "length_correlation" in row.estimates]
+    carrying = [id for id, row in rows.items() if "length_correlation" in row.estimates]
     shown = [id for id in carrying if _holds(report.rows[id].estimates[name], chance)]
     if carrying and not shown:
         yield f"no score is shown to rank {report.name} better than chance"

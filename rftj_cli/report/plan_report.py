@@ -48,7 +48,7 @@ def _blocks(plan: Plan) -> Iterator[Block]:
     else:
         yield Lines(["there are no labels yet: rftj plan without a run gives budgets from assumptions"])
     if plan.draw is not None:
-        yield from _draw(plan.draw)
+        yield from _draw(plan.draw, plan.run)
 
 
 def _has(goal: Goal) -> str:
@@ -61,7 +61,7 @@ def _needed(goal: Goal) -> str:
     return "-" if goal.needed is None else f"{goal.needed:,}"
 
 
-def _draw(draw: Draw) -> Iterator[Block]:
+def _draw(draw: Draw, run: str) -> Iterator[Block]:
     chosen = sum(one.chosen for one in draw.strata)
     yield Heading(f"{counted(chosen, 'sample')} to label next, by verdict of the judge and spread over groups")
     rows = [
@@ -75,6 +75,6 @@ def _draw(draw: Draw) -> Iterator[Block]:
                 "written",
                 f"{draw.written}: {counted(draw.labels, 'label')} and {counted(draw.blank, 'row')} to fill in, seed {draw.seed}",
             ),
-            ("then", f"rftj calibrate RUN --labels {draw.written}   # every estimate uses the weights"),
+            ("then", f"rftj calibrate {run} --labels {draw.written}   # every estimate uses the weights"),
         ]
     )

@@ -18,6 +18,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
+def exact(value: float) -> str:
+    """A number to act on, with every digit that it has: `.50`, `.335`."""
+    return number(value, max(2, len(f"{value:.16f}".rstrip("0").partition(".")[2])))
+
+
 def interval(estimate: Estimate, digits: int = 2) -> str:
     """`.61 [.48, .72]`, or the value alone where there is no interval."""
     if estimate.value is None:

@@ -18,8 +18,8 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Yes from `value` on. Any threshold in [low, high], the plateau, is not shown to be worse than the best
-    (two standard errors of the paired difference); `value` is its middle.
+    """Yes from `value` on: the best threshold on these items, strictly between two scores that occur, in few digits.
+    None in [low, high], the plateau, is shown to be worse (two standard errors of the paired difference).
 
     goal: `J` (largest) or `cost` (least, mean per item); apparent: at `value` on the items it was chosen by; crossed: on
     items it was not chosen by; tpr, tnr: at `value`
@@ -86,7 +86,11 @@ def _loss(yes: Bools, y: Floats, costs: tuple[float, float] | None) -> Floats:
 
 
 def _plateau(x: Floats, y: Floats, costs: tuple[float, float] | None) -> tuple[float, float, float]:
-    """The middle and the ends of the run of cuts around the best that are not shown to be worse."""
+    """The best cut, and the ends of the run of cuts around it that are not shown to be worse.
+
+    The best and not the plateau's middle: between few scores (shares of votes) the middle may be a score that occurs, or a
+    worse cut; in simulations with 40 to 300 items of continuous scores the best was the better one on new items too.
+    """
     values, run = np.unique(x, return_inverse=True)
     always, never = _loss(np.ones(x.size, dtype=np.bool_), y, costs), _loss(np.zeros(x.size, dtype=np.bool_), y, costs)
     # Cut i says yes from values[i] on: below it `never`, from it on `always`.
@@ -98,8 +102,20 @@ def _plateau(x: Floats, y: Floats, costs: tuple[float, float] | None) -> tuple[f
     near = total <= total[best] + 2 * _paired_se(x, cuts, always - never, best, total)
     first = best - int(np.argmin(np.append(near[: best + 1][::-1], False))) + 1
     last = best + int(np.argmin(np.append(near[best:], False))) - 1
-    low, high = float(cuts[first]), float(cuts[last])
-    return (low + high) / 2, low, high
+    # Of cuts that are equally good, the one that is deepest inside the plateau.
+    alike = first + np.flatnonzero(total[first : last + 1] <= total[best] + 1e-12)
+    best = int(alike[np.abs(cuts[alike] - (cuts[first] + cuts[last]) / 2).argmin()])
+    value, low, high = (_between(float(values[i]), float(values[i + 1])) for i in (best, first, last))
+    return value, low, high
+
+
+def _between(below: float, above: float) -> float:
+    """The middle of two neighbouring scores in as few digits as keep it strictly between them: what is printed is what holds."""
+    middle = (below + above) / 2
+    for digits in range(2, 17):
+        if below < (short := round(middle, digits)) < above:
+            return short
+    return above  # no number lies between them: yes from the upper one on is the same cut
 
 
 def _paired_se(x: Floats, cuts: Floats, change: Floats, best: int, total: Floats) -> Floats:

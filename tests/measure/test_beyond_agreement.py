@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reporting import binary, calibrated, refused, scored, succeed, truth_labels
+from reporting import binary, calibrated, labels, refused, rftj, scored, succeed, truth_labels
+
+from rftj_cli.measure.trust import GAP, ONE_CLUSTER, of_criterion
+from rftj_cli.measure.values import Criterion
+from rftj_cli.stats.estimate import Estimate
 
 
 def trust(home: Path, table: list[list[int]]) -> tuple[dict[str, Any], str]:
@@ -39,6 +43,63 @@ def test_the_first_screen_answers_whether_the_judge_can_be_trusted(
     assert found["answer"] == answer
     assert any(words in reason for reason in found["reasons"]), found["reasons"]
     assert "Can this judge be trusted?" in said and f"quality {answer}: " in said
+
+
+def test_as_good_as_raters_who_do_not_agree_is_no_yes(home: Path) -> None:
+    """The raters' labels are noise: the judge is shown to agree with them as they do, and also not to reach its bar."""
+    rng = np.random.default_rng(3)
+    ids, names = [f"s{i}" for i in range(150)], ["vague", "usable", "ready"]
+    rows = [{"id": id, "rater": rater, "value": rng.choice(names)} for id in ids for rater in ("ann", "bob", "cat")]
+    scale = [{"id": "quality", "question": "?", "scale": [{"level": name} for name in names]}]
+    run = scored(home, {id: str(rng.choice(names)) for id in ids}, criteria=scale)
+    report = calibrated(run, "--labels", labels(home, rows))
+    ceiling, trust = report["criteria"]["quality"]["raters"]["ceiling"], report["trust"]["quality"]
+    assert ceiling["kappa_gap"]["low"] >= GAP and ceiling["human_kappa"]["high"] < 0.4
+    assert trust["answer"] == "not shown" and "the raters themselves agree too little" in trust["reasons"][0]
+    assert "the judge is not shown to agree with the labels beyond chance" in trust["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("raters", "gap", "n", "own", "answer", "words"),
+    [
+        (0.45, -0.04, 60, 0.30, "yes", "agrees with the raters as they do with each other"),
+        (0.45, -0.06, 60, 0.30, "not shown", "kappa quadratic 0.38, only at least 0.30"),
+        (0.39, -0.04, 60, 0.30, "not shown", "the raters themselves agree too little: kappa 0.47, only at least 0.39"),
+        (0.45, -0.04, 29, 0.30, "not shown", "the raters and the judge meet on 29 samples (asked 30)"),
+        (0.45, -0.04, 60, -0.01, "not shown", "not shown to agree with the labels beyond chance"),
+        (0.10, -0.04, 20, 0.41, "yes", "kappa quadratic 0.49, at least 0.41 (asked 0.40)"),
+    ],
+)
+def test_each_bound_behind_as_good_as_a_rater(
+    raters: float, gap: float, n: int, own: float, answer: str, words: str
+) -> None:
+    def of(low: float) -> Estimate:
+        return Estimate(low + 0.08, low, low + 0.3, n, "test")
+
+    ceiling = {"human_kappa": of(raters), "kappa_gap": of(gap)}
+    one = Criterion(
+        id="quality", scale="levels", levels=("a", "b", "c"), unit="sample", table=[[1]], baselines=(), sources={},
+        estimates={"kappa_quadratic": of(own)}, raters={"ceiling": ceiling}, failed=0, stages={}, undecided=0, cannot_tell=0,
+    )  # fmt: skip
+    found = of_criterion(one)
+    assert found.answer == answer and any(words in reason for reason in found.reasons), found
+
+
+def test_more_of_the_only_cluster_is_not_asked_for(home: Path) -> None:
+    """Sixty labels of one client: plan, gate and calibrate ask for labels of others, and name no number."""
+    truth, verdicts = binary([[24, 6], [6, 24]])
+    rows = [{"id": id, "response": f"r {id}", "cluster": "one client"} for id in truth]
+    run, file = scored(home, verdicts, rows=rows), truth_labels(home, truth)
+    report = calibrated(run, "--labels", file)
+    assert report["criteria"]["quality"]["clusters"] == 1
+    assert report["trust"]["quality"]["reasons"].count(ONE_CLUSTER) == 1
+    assert not any(" more labels" in reason for reason in report["trust"]["quality"]["reasons"])
+    goals = succeed("plan", run, "--labels", file, "--json").document["goals"]
+    assert [goal["needed"] for goal in goals if goal["about"] == "quality"] == [None] * 3
+    assert {goal["note"] for goal in goals if goal["about"] == "quality"} >= {ONE_CLUSTER}
+    (home / "gate.yaml").write_text("min: {tpr: .5, kappa: .5}\n")
+    rulings = json.loads(rftj("gate", run, "--labels", file, "--rules", home / "gate.yaml", "--json").out)["rulings"]
+    assert [(one["decision"], one["needed"], one["note"]) for one in rulings] == [("UNDECIDED", None, ONE_CLUSTER)] * 2
 
 
 def judged(home: Path, n: int = 600, labelled: int = 120, prevalence: float | None = None) -> tuple[Path, Path, float]:

@@ -112,3 +112,38 @@ def test_a_field_that_is_neither_is_refused_with_its_sample(home: Path) -> None:
     assert error["hint"] == "did you mean `mood`?"
     error = refused("calibrate", "--table", home / "x.csv", "--judge", "a", "--human", "b", "--metric", "mood")
     assert "--metric belongs to a run" in error["message"]
+
+
+def test_failures_with_a_reward_are_read_in_both_ways(home: Path) -> None:
+    """The judge is a coin on what it judges; 20 failures, all rejected, get 0 and make the reward look good."""
+    verdicts: dict[str, str | None] = {f"s{i}": "pass" if i % 2 else "fail" for i in range(40)}
+    verdicts |= {f"f{i}": None for i in range(20)}
+    rows = [
+        {"id": id, "prompt": f"q {id}", "response": f"r {id}", "accepted": id[0] == "s" and int(id[1:]) % 4 < 2}
+        for id in verdicts
+    ]
+    run = scored(home, verdicts, rows=rows, reward={"on_failure": {"content": 0}})
+    report = calibrated(run, "--metric", "accepted")
+    found = report["metrics"]["accepted"]
+    assert list(found["rows"]) == ["reward", "reward with failures", "quality", "length alone"]
+    alone, every = (found["rows"][id] for id in ("reward", "reward with failures"))
+    assert (alone["n"], every["n"], found["n"], found["failures"]) == (40, 60, 60, 20)
+    assert alone["estimates"]["auc"]["value"] == 0.5
+    outcome = [bool(row["accepted"]) for row in rows]
+    assert every["estimates"]["auc"]["value"] == pytest.approx(
+        roc_auc_score(outcome, [verdict == "pass" for verdict in verdicts.values()])
+    )
+    assert any("AUC of the reward is 0.500 without them, 0.625 with them" in text for text in report["warnings"])
+    said = " ".join(succeed("calibrate", run, "--metric", "accepted").out.split())
+    assert "no score is shown to rank accepted better than chance" in said
+
+
+def test_samples_that_a_check_settles_keep_their_reward_beside_a_metric(home: Path) -> None:
+    rows = [
+        {"id": f"s{i}", "prompt": f"q{i}", "response": "word " * (9 if i < 10 else 1), "kept": i % 2} for i in range(40)
+    ]
+    check = [{"id": "short", "type": "max_words", "max": 5, "essential": True}]
+    run = scored(home, {f"s{i}": "pass" if i % 2 else "fail" for i in range(40)}, rows=rows, checks=check)
+    found = calibrated(run, "--metric", "kept")["metrics"]["kept"]
+    assert list(found["rows"]) == ["reward", "quality", "length alone"] and found["failures"] == 0
+    assert (found["rows"]["reward"]["n"], found["rows"]["quality"]["n"]) == (40, 30)

@@ -1,4 +1,4 @@
-"""`--rows FILE`: written whole or not at all, over no input, and harmless in a spreadsheet."""
+"""`--rows FILE`: written whole or not at all, over nothing that is there, and harmless in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -11,22 +11,37 @@ from making import write_rubric
 from reporting import labels, refused, rftj, scored, succeed, truth_labels
 
 
-@pytest.mark.parametrize("name", ["labels.jsonl", "run.jsonl", "linked.jsonl", "run/rows.csv", "run/new.jsonl"])
-def test_no_input_is_overwritten(home: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["labels.jsonl", "run.jsonl", "linked.jsonl", "run/new.jsonl", "old.csv", ".rftj/ledger.jsonl"]
+)
+def test_nothing_that_is_there_is_overwritten(home: Path, name: str) -> None:
+    """Not the inputs, not the run, and no other file either, such as the ledger or labels by hand."""
     run, file = scored(home, {"s0": "pass", "s1": "fail"}), truth_labels(home, {"s0": "pass", "s1": "fail"})
     (home / "linked.jsonl").symlink_to(file)
-    before = {path: path.read_bytes() for path in home.rglob("*.*") if path.is_file()}
-    assert "--rows would" in refused("calibrate", run, "--labels", file, "--rows", home / name)["problem"]
-    assert {path: path.read_bytes() for path in home.rglob("*.*") if path.is_file()} == before
+    (home / "old.csv").write_text("labels by hand")
+    (home / ".rftj").mkdir(exist_ok=True)
+    (home / ".rftj" / "ledger.jsonl").write_text("")
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    problem = refused("calibrate", run, "--labels", file, "--rows", home / name)["problem"]
+    assert problem in ("this file exists; nothing is overwritten", "--rows would write into the run")
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
 
-def test_rows_replace_an_older_file_and_leave_nothing_beside_it(home: Path) -> None:
+def test_rows_leave_nothing_beside_them(home: Path) -> None:
     run, file = scored(home, {"s0": "pass"}), truth_labels(home, {"s0": "pass"})
-    (home / "rows.csv").write_text("old")
     before = sorted(home.iterdir())
     succeed("calibrate", run, "--labels", file, "--rows", home / "rows.csv")
     assert (home / "rows.csv").read_text().startswith("id,")
-    assert sorted(home.iterdir()) == before
+    assert sorted(home.iterdir()) == sorted([*before, home / "rows.csv"])
+
+
+def test_a_refused_question_writes_no_rows(home: Path) -> None:
+    """Else the corrected command would be refused as well, since the file is there."""
+    rows = [{"id": f"s{i}", "response": f"r{i}", "n": str(i)} for i in range(250)]
+    run = scored(home, {f"s{i}": "pass" for i in range(250)}, rows=rows)
+    file = truth_labels(home, {f"s{i}": "pass" for i in range(250)})
+    error = refused("calibrate", run, "--labels", file, "--by", "n", "--rows", home / "rows.csv")
+    assert "too many values" in error["problem"] and not (home / "rows.csv").exists()
 
 
 def test_a_place_that_is_no_file_is_refused(home: Path) -> None:

@@ -10,6 +10,9 @@ import pytest
 from making import write_rows
 from reporting import binary, calibrated, labels, refused, reply_of, rftj, scored, succeed, truth_labels
 
+from rftj_cli.files.runs import open_run
+from rftj_cli.measure.calibrate import Question, calibrate
+
 TABLE = [[20, 4], [3, 33]]
 RULES = "split: test\nmin: {tnr: 0.5}\n"
 
@@ -92,6 +95,34 @@ def test_an_error_in_the_question_costs_no_look(project: Path) -> None:
     refused("calibrate", project / "one", "--labels", project / "labels.jsonl", "--split", "test", "--metric", "csat")
     refused("calibrate", project / "one", "--labels", project / "nothing.jsonl", "--split", "test")
     assert not (project / ".rftj" / "ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["split: test\nmin: {nosuch: .5}\n", "split: test\ncriteria: {nosuch: {min: {kappa: .5}}}\n"]
+)
+def test_rules_that_fit_nothing_cost_no_look(project: Path, text: str) -> None:
+    (project / "gate.yaml").write_text(text)
+    gate = ("gate", project / "one", "--labels", project / "labels.jsonl", "--rules", project / "gate.yaml")
+    assert refused(*gate)["file"] == str(project / "gate.yaml")
+    assert not (project / ".rftj" / "ledger.jsonl").exists()
+    (project / "gate.yaml").write_text(RULES)
+    assert succeed(*gate, "--json").document["look"]["charged"]
+
+
+def test_an_unknown_slice_and_a_rows_file_that_exists_cost_no_look(project: Path) -> None:
+    asked = ("calibrate", project / "one", "--labels", project / "labels.jsonl", "--split", "test")
+    refused(*asked, "--rows", project / "labels.jsonl")
+    refused(*asked, "--by", "prmpt")
+    assert not (project / ".rftj" / "ledger.jsonl").exists()
+
+
+def test_a_judge_that_comes_between_takes_the_earlier_look(project: Path) -> None:
+    """What is claimed in the end is paid for at the number that was charged, not at the one that was read before."""
+    run, question = open_run(str(project / "one")), Question(labels=str(project / "labels.jsonl"), split="test")
+    report = calibrate(run, question, accept=lambda _: look(project, "two"))
+    assert report.look is not None and (report.look.number, report.look.charged) == (2, True)
+    assert report.level == pytest.approx(0.9924, abs=1e-4)
+    assert "99.24%" in report.criteria["quality"].estimates["tnr"].method
 
 
 def test_a_project_has_one_ledger_also_from_a_folder_inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from making import write_rows
 from reporting import calibrated, labels, refused, scored, succeed
+from sklearn.metrics import cohen_kappa_score
 
 GRADES = [{"level": "vague"}, {"level": "usable"}, {"level": "ready"}]
 ORDINAL = {"criteria": [{"id": "quality", "question": "?", "scale": GRADES}]}
@@ -177,3 +178,36 @@ def test_the_first_screen_names_the_rule_and_the_raters(home: Path) -> None:
     run = scored(home, {"s0": "pass"})
     out = succeed("calibrate", run, "--labels", labels(home, [said("ann", "s0", "pass")])).out
     assert "ann (1 rater), all labels, seed 0" in out
+
+
+def test_raters_are_compared_also_where_they_leave_no_truth(home: Path) -> None:
+    """Two raters who differ on 12 of 36 samples agree on two thirds, though no differing sample has a majority."""
+    levels = [("pass", "pass")] * 14 + [("fail", "fail")] * 10 + [("pass", "fail")] * 7 + [("fail", "pass")] * 5
+    rows = [
+        {"id": f"s{i}", "rater": rater, "value": value}
+        for i, pair in enumerate(levels)
+        for rater, value in zip(("ann", "bob"), pair, strict=True)
+    ]
+    verdicts = {f"s{i}": None if i == 0 else "pass" if i % 2 else "fail" for i in range(36)}
+    one = calibrated(scored(home, verdicts), "--labels", labels(home, rows))["criteria"]["quality"]
+    assert (one["undecided"], sum(map(sum, one["table"]))) == (12, 23)
+    raters, ann, bob = one["raters"], *([pair[i] for pair in levels] for i in (0, 1))
+    pairwise, alpha = raters["mean_pairwise_kappa"], raters["krippendorff_alpha"]
+    assert pairwise["value"] == pytest.approx(cohen_kappa_score(ann, bob)) and pairwise["n"] == 36
+    by_hand = 1 - (12 / 36) / (2 * 40 * 32 / (72 * 71))  # 40 of the 72 ratings are pass
+    assert alpha["value"] == pytest.approx(by_hand) and alpha["n"] == 36
+    human, judge = (raters["ceiling"][name] for name in ("human_agreement", "judge_agreement"))
+    assert human["value"] == pytest.approx(23 / 35) and judge["value"] is not None  # the judge has 35 verdicts
+    assert raters["alt_test"]["omega"]["n"] == 35
+
+
+def test_raters_who_never_agree_are_reported_without_any_truth(home: Path) -> None:
+    rows = [
+        {"id": f"s{i}", "rater": rater, "value": value}
+        for i in range(10)
+        for rater, value in zip(("ann", "bob"), ("pass", "fail") if i % 2 else ("fail", "pass"), strict=True)
+    ]
+    run, file = scored(home, {f"s{i}": "pass" for i in range(10)}), labels(home, rows)
+    one = calibrated(run, "--labels", file)["criteria"]["quality"]
+    assert one["undecided"] == 10 and one["raters"]["mean_pairwise_kappa"]["value"] == -1
+    assert "rater against rest" in succeed("calibrate", run, "--labels", file, "--full").out

@@ -170,6 +170,49 @@ def test_groups_widen_intervals_and_give_pairs(home: Path) -> None:
     assert grouped["agreement"]["value"] == plain["agreement"]["value"]
 
 
+def test_rows_without_a_group_stand_alone_and_are_counted(home: Path) -> None:
+    """An empty cell is a missing value: twenty of them are not one cluster."""
+    pairs = [("pass", "pass"), ("fail", "fail"), ("pass", "fail"), ("fail", "pass")] * 10
+    some = measured(write(home, pairs, group=[None] * 20 + [f"g{i // 2}" for i in range(20)]), "--group", "group")
+    named = measured(
+        write(home, pairs, group=[f"own{i}" for i in range(20)] + [f"g{i // 2}" for i in range(20)]), "--group", "group"
+    )
+    assert some["counts"]["clusters"] == 30 == named["counts"]["clusters"]
+    assert human(some)["estimates"] == human(named)["estimates"]
+    assert "rows without a group: 20; each is a group of its own" in some["warnings"]
+    assert not any("without a group" in text for text in named["warnings"])
+
+
+def test_a_value_that_means_no_verdict_may_be_a_label(home: Path) -> None:
+    """`--no-verdict fail`: what the judge calls fail is a failure, what the label calls fail stays one."""
+    pairs = [("pass", "pass")] * 5 + [("fail", "fail")] * 4 + [("fail", "pass")] * 3
+    report = measured(write(home, pairs), "--no-verdict", "FAIL")
+    assert (report["counts"]["judged"], report["counts"]["failed"], report["counts"]["used"]) == (8, 4, 8)
+    assert human(report)["table"] == [[0, 3], [0, 5]] and human(report)["failed"] == 4
+
+
+def test_a_label_that_cannot_tell_is_not_also_a_missing_one(home: Path) -> None:
+    pairs = [("pass", "pass"), ("fail", "fail"), ("cannot_tell", "pass"), ("cannot_tell", "fail"), (None, "pass")]
+    report = measured(write(home, pairs))
+    assert report["counts"]["labelled"] == 4 and report["counts"]["used"] == 2
+    assert [text for text in report["warnings"] if "have no label" in text] == [
+        "1 of 5 rows have no label and are left out"
+    ]
+    assert "human: labels that are `cannot_tell`: 2; they count for no level" in report["warnings"]
+
+
+def test_without_verdicts_the_labels_are_not_to_blame(home: Path) -> None:
+    path = write(home, [("pass", None)] * 3)
+    estimates = human(measured(path))["estimates"]
+    assert {estimates[name]["note"] for name in ("tpr", "kappa", "agreement")} == {
+        "no row that has a label has a verdict"
+    }
+    said = " ".join(succeed("calibrate", "--table", path, "--judge", "judge", "--human", "human").out.split())
+    assert "tpr cannot be told: no row that has a label has a verdict" in said
+    half = human(measured(write(home, [("pass", None)] * 3 + [("fail", "fail")] * 3)))["estimates"]
+    assert half["tpr"]["note"] == "no row whose label is pass has a verdict" and half["tnr"]["value"] == 1
+
+
 def test_slices_of_a_table(home: Path) -> None:
     pairs = [("pass", "pass"), ("fail", "pass"), ("fail", "fail"), ("pass", "pass")]
     report = measured(write(home, pairs, domain=["x", "x", "y", "y"]), "--by", "domain")
@@ -203,3 +246,11 @@ def test_fifty_rows_that_all_pass_are_no_proof_of_fitness(home: Path) -> None:
     assert any("every label is pass" in text for text in report["warnings"])
     out = succeed("calibrate", "--table", home / "table.csv", "--judge", "judge", "--human", "human").out
     assert "every label is pass" in out and "nan" not in out.lower()
+
+
+def test_long_levels_are_cut_where_two_stand_in_a_line(home: Path) -> None:
+    long, other = "L" * 300, "M" * 300
+    path = write(home, [(long, long), (other, long), (other, other)])
+    said = succeed("calibrate", "--table", path, "--judge", "judge", "--human", "human").out
+    worst = said[said.index("Worst disagreements") :].splitlines()[1]
+    assert worst == f"row 3  human: {'M' * 39}\u2026 -> {'L' * 39}\u2026"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
+from rftj_cli.report.words import exact
 from rftj_cli.stats.threshold import choose_threshold
 
 
@@ -16,13 +17,12 @@ def drawn(n: int, seed: int, shift: float = 2.0) -> tuple[np.ndarray, np.ndarray
 
 
 def test_the_best_j_is_that_of_the_roc_curve() -> None:
-    """Where the plateau is one point, or anywhere on it up to its tolerance, J is the curve's best."""
+    """No threshold is better on the same items than the one that is named."""
     x, y = drawn(400, 1)
     fpr, tpr, _ = roc_curve(y, x)
     found = choose_threshold(x, y)
     assert found is not None and found.goal == "J"
-    assert found.apparent <= (tpr - fpr).max() + 1e-12
-    assert found.apparent >= (tpr - fpr).max() - 0.06
+    assert found.apparent == pytest.approx((tpr - fpr).max())
     assert found.low <= found.value <= found.high
     assert found.low < 1.0 < found.high  # the true best cut
 
@@ -69,3 +69,32 @@ def test_what_never_varies_has_no_threshold() -> None:
         choose_threshold([0, 1], [0, 1], costs=(0, 0))
     with pytest.raises(ValueError, match="0 or 1"):
         choose_threshold([0, 1], [0, 2])
+
+
+def test_shares_of_votes_are_never_the_threshold_themselves() -> None:
+    """Three votes: the middle between 1/6 and 1/2 is the share 1/3, which would let one vote of three pass."""
+    score = np.repeat([0, 1 / 3, 2 / 3, 2 / 3, 1, 1, 0], [20, 3, 9, 2, 15, 1, 1])
+    truth = np.repeat([0.0, 0, 1, 0, 1, 0, 1], [20, 3, 9, 2, 15, 1, 1])
+    found = choose_threshold(score, truth)
+    assert found is not None and found.value == 0.5
+    assert found.apparent == pytest.approx(24 / 25 - 3 / 26)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_threshold_in_few_digits_cuts_as_the_best_one_does(seed: int) -> None:
+    """J of the value as it is printed is the J beside it, also where scores lie close together."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(80) < 0.5).astype(float)
+    x = 0.5 + (y + rng.normal(size=80)) * 10.0 ** -rng.integers(1, 6)
+    found = choose_threshold(x, y)
+    assert found is not None and found.value not in x
+    assert len(repr(found.value)) < 12
+    yes = x >= float(exact(found.value))
+    assert found.apparent == pytest.approx(yes[y == 1].mean() - yes[y == 0].mean())
+    assert found.apparent == pytest.approx(found.tpr.value + found.tnr.value - 1)  # type: ignore[operator]
+
+
+def test_neighbours_without_a_number_between_them_are_cut_at_the_upper_one() -> None:
+    above = float(np.nextafter(1.0, 2.0))
+    found = choose_threshold([1.0, above, 1.0, above], [0, 1, 0, 1])
+    assert found is not None and found.value == above and found.apparent == 1.0
