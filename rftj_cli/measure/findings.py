@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rftj_cli.measure.leanings import biases
-from rftj_cli.measure.production import REWARD, WITH_FAILURES
-from rftj_cli.measure.trust import chosen_by_outcome, trusts
-from rftj_cli.measure.values import Calibration, Criterion, MetricReport
+from rftj_cli.measure.reservations import about_metric, about_samples
+from rftj_cli.measure.trust import trusts
+from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 
-READINGS = (REWARD, WITH_FAILURES)  # of failures, of a reward beside a metric
 FEW_LABELS = 50
 FEW_OF_A_CLASS = 10
 FEW_CLUSTERS = 15
@@ -99,7 +98,7 @@ def _continuous(one: Criterion) -> str:
 
 
 def _warnings(report: Calibration) -> Iterator[str]:
-    yield from _about_samples(report)
+    yield from about_samples(report)
     yield from _about_labels(report)
     for id, one in report.criteria.items():
         beyond = _beyond(one) if "table" in report.run else []
@@ -113,35 +112,7 @@ def _warnings(report: Calibration) -> Iterator[str]:
     if report.reward is not None:
         yield from _about_reward(report)
     for metric in report.metrics.values():
-        yield from _about_metric(metric)
-
-
-def _about_metric(metric: MetricReport) -> Iterator[str]:
-    """Both readings of the reward where failures have one."""
-    if not metric.failures:
-        return
-    words = f"{metric.name}: {metric.failures:,} failures have the reward that the rubric gives them"
-    name, said = ("auc", "AUC") if metric.kind == "yes/no" else ("spearman", "the rank correlation")
-    alone, every = (metric.rows[id].estimates[name].value if id in metric.rows else None for id in READINGS)
-    if alone is not None and every is not None:
-        words += f"; {said} of the reward is {alone:.3f} without them, {every:.3f} with them"
-    yield words
-
-
-def _about_samples(report: Calibration) -> Iterator[str]:
-    """Whether the run holds all samples of its file, and how those that it holds were chosen."""
-    selections = report.run.get("selections", ())
-    for one in chosen_by_outcome(report):
-        yield (
-            f"samples chosen by what came out ({one.words}): agreement on them says nothing of others, and moves to the "
-            "mean by itself when they are judged again; judge all samples before you claim anything"
-        )
-    for one in selections:
-        if one.only is None:
-            yield f"this run holds a part of its samples ({one.words})"
-    if report.run.get("waiting"):
-        of = " of the chosen" if selections else ""
-        yield f"this run is not complete: {report.run['waiting']:,}{of} samples are not judged yet"
+        yield from about_metric(metric)
 
 
 def _beyond(one: Criterion) -> list[str]:
