@@ -53,12 +53,12 @@ def warnings_of(
     split: str,
 ) -> list[str]:
     """Plain sentences on what the numbers rest on."""
-    found = []
+    found, chosen = [], set(ids)
     wanted = sum(split in (ALL, place.split) for place in base.places.values())
     if len(ids) < wanted:
         found.append(f"compared on {len(ids):,} of {wanted:,} samples: the others were not judged by every side")
     for name, side in zip(names, sides, strict=True):
-        failed = sum(row.sample in set(ids) and not row.verdict for row in side.joined.rewards)
+        failed = sum(row.sample in chosen and not row.verdict for row in side.joined.rewards)
         if failed:
             found.append(f"{name}: {failed:,} of {len(ids):,} samples have no verdict and are left out of its numbers")
     if split == ALL and CHARGED in base.joined.splits:

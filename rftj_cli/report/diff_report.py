@@ -12,7 +12,7 @@ from rftj_cli.measure.comparison import Against, Answer, Comparison, CriterionCh
 from rftj_cli.report import html
 from rftj_cli.report.blocks import Block, Difference, Entries, Facts, Grid, Heading, Lines, Stretch, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, interval, look_in_words, money, number
+from rftj_cli.report.words import counted, cut, duration, interval, look_in_words, money, number
 from rftj_cli.stats.estimate import Estimate, percent
 from rftj_cli.stats.plan import NEARER
 from rftj_cli.stats.verdicts import Change
@@ -238,12 +238,10 @@ def _rest(one: Against) -> Iterator[tuple[str, str]]:
         shown = [f"{_count(pair[0])} + {_count(pair[1])}" for pair in tokens]
         yield "tokens", f"{shown[0]} -> {shown[1]} a reply (read + written)"
     if one.before.calls or one.after.calls:
-        yield (
-            "cost",
-            f"{money(one.before.cost)} -> {money(one.after.cost)} for {one.before.calls:,} and {one.after.calls:,} calls",
-        )
-        seconds = [f"{side.seconds:.2f} s" if side.seconds is not None else "-" for side in (one.before, one.after)]
-        yield "latency", f"{seconds[0]} -> {seconds[1]} a reply"
+        calls = f"{one.before.calls:,} and {one.after.calls:,} calls"
+        yield "cost", f"{money(one.before.cost)} -> {money(one.after.cost)} for {calls}"
+    if one.before.seconds is not None or one.after.seconds is not None:
+        yield "latency", " -> ".join(duration(side.seconds) for side in (one.before, one.after)) + " a reply"
 
 
 def _count(value: float | None) -> str:
