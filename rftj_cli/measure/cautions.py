@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rftj_cli.errors import InputError, listed
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.asks import criteria_text
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.kernel.sample import RESPONSES
+from rftj_cli.kernel.sample import RESPONSES, Sample
 from rftj_cli.measure.calibrate import CHARGED
 from rftj_cli.measure.comparison import Against
 from rftj_cli.measure.matching import ALL, Measured
@@ -18,7 +18,16 @@ SHORTEST = 40  # characters: a shorter response may stand in a prompt by chance
 
 def refuse_examples(run: Run, name: str, ids: Sequence[str], split: str) -> None:
     """Raise `InputError` where the prompt quotes the response of a sample that it is evaluated on: examples are of train."""
-    shown = examples_in(run.rubric, run, ids)
+    chosen = set(ids)
+    store = run.store()
+    refuse_shown(run.rubric, name, (row.sample for row, _ in store.outcomes() if row.sample.id in chosen), split)
+    store.close()
+
+
+def refuse_shown(rubric: Rubric, name: str, samples: Iterable[Sample], split: str) -> None:
+    """The same for samples that are not judged yet."""
+    text = _flat("\n".join([rubric.prompt.system, rubric.prompt.user, criteria_text(rubric.criteria)]))
+    shown = [sample.id for sample in samples if _quoted(sample, rubric, text)]
     if shown:
         raise InputError(
             f"the prompt of {name} shows {listed(shown)}, which it is evaluated on ({split})", key="prompt", found=shown[0],
@@ -26,18 +35,10 @@ def refuse_examples(run: Run, name: str, ids: Sequence[str], split: str) -> None
         )  # fmt: skip
 
 
-def examples_in(rubric: Rubric, run: Run, ids: Sequence[str]) -> list[str]:
-    """The samples whose response stands word for word in the rubric's prompt or criteria."""
-    text = _flat("\n".join([rubric.prompt.system, rubric.prompt.user, criteria_text(rubric.criteria)]))
-    chosen, found = set(ids), []
-    store = run.store()
-    for row, _ in store.outcomes():
-        for name in RESPONSES[rubric.kind]:
-            response = _flat(str(row.sample.fields.get(name) or ""))
-            if row.sample.id in chosen and len(response) >= SHORTEST and response in text:
-                found.append(row.sample.id)
-    store.close()
-    return list(dict.fromkeys(found))
+def _quoted(sample: Sample, rubric: Rubric, text: str) -> bool:
+    """Whether a response stands word for word in the rubric's prompt or criteria."""
+    responses = (_flat(str(sample.fields.get(name) or "")) for name in RESPONSES[rubric.kind])
+    return any(len(response) >= SHORTEST and response in text for response in responses)
 
 
 def _flat(text: str) -> str:

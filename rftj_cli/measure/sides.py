@@ -14,6 +14,7 @@ from rftj_cli.files.runs import Run, default_folder, open_run
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.measure.cautions import refuse_shown
 from rftj_cli.measure.matching import ALL
 from rftj_cli.running.account import Progress, Silent
 from rftj_cli.running.live import Endpoint, default_workers
@@ -115,6 +116,9 @@ def judged(given: Given, how: Judging) -> list[tuple[str, Run]]:
     samples = _samples(given, runs, how) if len(runs) < len(given.sides) else None
     if samples is not None and how.split != ALL:
         samples = replace(samples, only=frozenset(_of_split(given.sides[0].rubric, samples, how.split)))
+    for side in given.sides if samples is not None else ():  # before anything is paid for
+        if side.run is None and samples is not None:
+            refuse_shown(side.rubric, side.name, (sample for _, sample in samples), how.split)
     found, left = [], how.max_cost
     for side in given.sides:
         run = side.run

@@ -13,6 +13,7 @@ from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.measure.calibrate import Question, calibrate
+from rftj_cli.measure.cautions import refuse_shown
 from rftj_cli.measure.compare import CompareQuestion, compare
 from rftj_cli.measure.comparison import Comparison
 from rftj_cli.measure.error_values import ErrorReport
@@ -68,13 +69,15 @@ class Bench:
     splits: Mapping[str, str] = field(default_factory=dict)
     _texts: list[str] = field(default_factory=list)
 
-    def read(self, rubric: Rubric) -> None:
-        """Take note of every sample's split, and of the texts that no prompt may quote."""
-        names, splits = names_used(rubric), {}
+    def read(self, rubric: Rubric, name: str) -> None:
+        """Take note of every sample's split, and of the texts that no prompt may quote. Refuses a rubric that does so already."""
+        names, splits, held = names_used(rubric), {}, []
         for _, sample in self.samples:
             splits[sample.id] = place(sample, names)[2]
             if splits[sample.id] != TRAIN:
                 self._texts += _texts(sample)
+                held.append(sample)
+        refuse_shown(rubric, name, held, "dev or test")
         self.splits = splits
 
     def count(self, split: str) -> int:

@@ -107,7 +107,7 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     proposer = Proposer(wish.proposer, lambda: endpoint.connect({}), budget, journal, wish.question.seed)
     samples = SampleFile(wish.samples, rubric.kind, wish.judging.columns)
     bench = Bench(samples, wish.question, wish.judging, Purse(wish.max_cost, budget), wish.by)
-    bench.read(rubric)
+    bench.read(rubric, str(wish.rubric))
     validated_labels(
         rubric, samples, wish.question.labels, wide=wish.question.wide, columns=wish.judging.columns,
         rule=wish.question.truth, ignore_unknown=wish.question.ignore_unknown,

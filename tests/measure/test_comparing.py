@@ -138,6 +138,9 @@ def test_a_prompt_that_shows_an_evaluated_answer_is_refused(home: Path) -> None:
     ]
     error = refused("diff-prompts", *runs)
     assert error["found"] == "'s2'" and "train" in error["expected"]
+    write_rubric(home, "live.yaml", prompt={"user": shown}, judge={"model": "openai:nobody"})
+    before_any_call = refused("diff-prompts", "a", "live.yaml", "--base-url", "http://127.0.0.1:9/v1")
+    assert before_any_call["found"] == "'s2'"
 
 
 def test_one_id_with_two_responses_is_refused(home: Path) -> None:
