@@ -93,13 +93,20 @@ def murphy(p: ArrayLike, truth: ArrayLike, bins: Ints | None = None) -> Murphy:
 
 
 def calibration_error(
-    p: ArrayLike, truth: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0, level: float = LEVEL
+    p: ArrayLike,
+    truth: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    weights: Floats | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> Estimate:
     """Root mean squared gap between said and was over up to 10 bins of equal size, debiased (Kumar, Liang, Ma 2019).
 
-    Each bin's squared gap is lessened by its own variance was (1 - was)/(m - 1), without which a calibrated judge seems
-    not to be; below 0 the sum counts as 0. Interval: percentile bootstrap of items (whole clusters), centred as the
-    estimate is. Missing below 200 items, where it says nothing.
+    Each bin's squared gap is lessened by its own variance deff was (1 - was)/(m - 1), without which a calibrated judge
+    seems not to be; below 0 the sum counts as 0. deff is the design effect of the gaps, pooled over the bins (1 where items
+    are alone and alike). Interval: percentile bootstrap of items (whole clusters), centred as the estimate is. Missing below
+    200 items, where it says nothing. weights: (n,) 1/inclusion probability on any scale.
     """
     q, y = _checked(p, truth)
     n = int(q.size)
@@ -111,32 +118,44 @@ def calibration_error(
     bins = equal_bins(q, BINS)
     keys = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     units, count = int(keys.max()) + 1, int(bins.max()) + 1
-    sums = np.zeros((units, 3 * count))
-    for place, weight in enumerate((np.ones(n), q, y)):
-        np.add.at(sums, (keys, place * count + bins), weight)
-    value = float(_debiased(sums.sum(0)[None], count)[0])
+    w = np.ones(n) if weights is None else weights * n / weights.sum()
+    sums = np.zeros((units, 4 * count))
+    for place, of in enumerate((np.ones(n), w, w * q, w * y)):
+        np.add.at(sums, (keys, place * count + bins), of)
+    deff = 1.0 if units == n and weights is None else _deff_of_bins(y - q, w, bins, keys.astype(np.int64))
+    value = float(np.sqrt(max(0.0, float(_squared(sums.sum(0)[None], count, deff)[0]))))
     rng, draws = np.random.default_rng(seed), []
     step = max(1, 20_000_000 // units)
     for start in range(0, RESAMPLES, step):
-        weights = rng.multinomial(units, np.full(units, 1 / units), size=min(step, RESAMPLES - start))
-        draws.append(_squared(weights @ sums, count, twice=True))
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(step, RESAMPLES - start))
+        draws.append(_squared(drawn @ sums, count, 2 * deff))  # a resample has its own variance and that of the data
     low, high = np.sqrt(np.maximum(np.quantile(np.concatenate(draws), [0.5 - level / 2, 0.5 + level / 2]), 0.0))
+    if not high - low > 1e-12:
+        return Estimate(value, None, None, n, method, "the error of the bins does not vary over resamples: no interval")
     note = few(units) if units < n else None
     return Estimate(value, min(float(low), value), max(float(high), value), n, method, note)
 
 
-def _debiased(sums: Floats, count: int) -> Floats:
-    return np.sqrt(np.maximum(_squared(sums, count, twice=False), 0.0))
-
-
-def _squared(sums: Floats, count: int, *, twice: bool) -> Floats:
-    """Debiased squared error of stacks of bin sums (B, 3 count); a resample has the variance twice: its own and the data's."""
-    m, said, was = sums[:, :count], sums[:, count : 2 * count], sums[:, 2 * count :]
-    safe = np.maximum(m, 1)
+def _squared(sums: Floats, count: int, times: float) -> Floats:
+    """Squared error of stacks of bin sums (B, 4 count), lessened by `times` the variance that independent items would have."""
+    m, mass, said, was = (sums[:, place * count : (place + 1) * count] for place in range(4))
+    safe = np.where(mass > 0, mass, 1.0)
     rate = was / safe
     noise = np.where(m > 1, rate * (1 - rate) / np.maximum(m - 1, 1), 0.0)
-    gap = (said / safe - rate) ** 2 - (2 if twice else 1) * noise
-    return np.asarray((np.where(m > 0, m * gap, 0.0)).sum(1) / m.sum(1))
+    gap = (said / safe - rate) ** 2 - times * noise
+    return np.asarray((np.where(m > 0, mass * gap, 0.0)).sum(1) / mass.sum(1))
+
+
+def _deff_of_bins(gap: Floats, w: Floats, bins: Ints, keys: Ints) -> float:
+    """Variance of the bins' mean gaps by (weighted) cluster sums over that of as many items alone and alike, at least 1."""
+    mass, m = np.bincount(bins, weights=w), np.bincount(bins).astype(np.float64)
+    off = gap - (np.bincount(bins, weights=w * gap) / mass)[bins]
+    pairs, place = np.unique(keys * mass.size + bins, return_inverse=True)
+    of, sums = pairs % mass.size, np.bincount(place, weights=w * off)
+    units = np.bincount(of, minlength=mass.size).astype(np.float64)
+    by_cluster = np.bincount(of, weights=sums**2) * units / np.maximum(units - 1, 1) / mass
+    alone = np.bincount(bins, weights=w * off**2) / np.maximum(m - 1, 1)
+    return max(1.0, float(by_cluster.sum() / alone.sum())) if alone.sum() > 0 else 1.0
 
 
 def _skill(q: Floats, y: Floats, clusters: ArrayLike | None, level: float) -> Estimate:
