@@ -61,9 +61,8 @@ def sureness(given: Levels, done: Bools, terms: Terms) -> tuple[Probabilities | 
         return None, None
     truth = given.truth[use].astype(np.float64)
     keys = None if given.cluster is None or np.unique(given.cluster).size == given.cluster.size else given.cluster[use]
-    scores = probability_scores(p[use], truth, clusters=keys, seed=terms.seed, level=terms.level)
-    cut = choose_threshold(p[use], truth, costs=given.costs, clusters=keys, seed=terms.seed, level=terms.level)
-    return scores, cut
+    shared: Any = {"clusters": keys, "weights": given.weights(use), "seed": terms.seed, "level": terms.level}
+    return probability_scores(p[use], truth, **shared), choose_threshold(p[use], truth, costs=given.costs, **shared)
 
 
 def length_bias(given: Levels, done: Bools, terms: Terms) -> dict[str, Estimate]:
@@ -76,17 +75,21 @@ def length_bias(given: Levels, done: Bools, terms: Terms) -> dict[str, Estimate]
     if score is None or given.kind == "nominal" or not done.any():
         return {}
     truth, judge, s = given.truth[done], given.judge[done], score[done]
-    cluster = None if given.cluster is None else given.cluster[done]
+    cluster, weights = None if given.cluster is None else given.cluster[done], given.weights(done)
     if given.kind == "preference":
         differ = s != 0
         toward = np.where(s > 0, 1.0, -1.0) * (truth - judge) / 2  # levels are A, tie, B: lower is more for A
         keys = None if cluster is None else cluster[differ]
-        return {"longer_wins": mean(toward[differ], clusters=keys, level=terms.level)}
+        return {
+            "longer_wins": mean(
+                toward[differ], clusters=keys, weights=None if weights is None else weights[differ], level=terms.level
+            )
+        }
     values = np.arange(len(given.levels), dtype=np.float64) if given.values is None else np.array(given.values)
     words = np.log2(np.maximum(HALF * s / (1 - s), 1.0))
     gap = values[judge] - values[truth]
     group = None if given.group is None or np.unique(given.group).size == given.group.size else given.group[done]
-    return {"length_slope": within_slope(words, gap, group=group, clusters=cluster, level=terms.level)}
+    return {"length_slope": within_slope(words, gap, group=group, clusters=cluster, weights=weights, level=terms.level)}
 
 
 def repeats(kind: Kind, scale: Scale, units: Sequence[Unit], terms: Terms) -> Repeats | None:

@@ -34,6 +34,9 @@ KINDS: dict[str, Kind] = {
 }
 
 
+UNWEIGHTED = "the weights of the labels are not used here"
+
+
 @dataclass(slots=True)
 class Levels:
     """Truth and verdict of the units that have a truth, as level codes (n,); a verdict of -1 is a failure.
@@ -85,7 +88,7 @@ class Levels:
 
 
 def criterion_report(given: Levels, terms: Terms) -> Criterion:
-    """Everything that is said of one criterion. `table` counts units; the estimates weigh them."""
+    """Everything that is said of one criterion. `table` counts units; the estimates weigh them, or their note says not."""
     k = len(given.levels)
     done = given.judge >= 0
     truth, judge = given.truth[done], given.judge[done]
@@ -99,8 +102,8 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
     estimates |= _readings(given, done, terms)
     if given.group is not None and given.kind not in ("preference", "nominal"):
         pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
-        estimates["pair_accuracy"] = pairs.estimate
-    estimates |= {**given.extra, **length_bias(given, done, terms)}
+        estimates |= _counted_alike(given, {"pair_accuracy": pairs.estimate})
+    estimates |= {**_counted_alike(given, given.extra), **length_bias(given, done, terms)}
     probability, threshold = sureness(given, done, terms)
     return Criterion(
         id=given.id,
@@ -110,7 +113,14 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         table=table.astype(int).tolist(),
         estimates=estimates,
         baselines=baselines(
-            given.kind, k, given.values, truth, {n: s[done] for n, s in given.scores.items()}, cluster, terms
+            given.kind,
+            k,
+            given.values,
+            truth,
+            {n: s[done] for n, s in given.scores.items()},
+            cluster,
+            terms,
+            given.weights(done),
         )
         if truth.size
         else (),
@@ -125,6 +135,15 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         threshold=threshold,
         repeats=given.repeats,
     )
+
+
+def _counted_alike(given: Levels, found: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """Numbers of pairs and of single replies, whose chances to be labelled nobody knows: with a note where units are weighted."""
+    if given.weight is None:
+        return dict(found)
+    return {
+        name: replace(one, note=f"{one.note}; {UNWEIGHTED}" if one.note else UNWEIGHTED) for name, one in found.items()
+    }
 
 
 def _readings(given: Levels, done: Bools, terms: Terms) -> dict[str, Estimate]:

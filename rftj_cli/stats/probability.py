@@ -54,41 +54,54 @@ class Probabilities:
 
 
 def probability_scores(
-    p: ArrayLike, truth: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0, level: float = LEVEL
+    p: ArrayLike,
+    truth: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    weights: Floats | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> Probabilities | None:
-    """All scores of probabilities p (n,) that the truth (n,) of 0 and 1 is positive; None without items."""
+    """All scores of probabilities p (n,) that the truth (n,) of 0 and 1 is positive; None without items.
+
+    clusters: (n,) keys; weights: (n,) 1/inclusion probability on any scale. All scores are then the weighted ones.
+    """
     q, y = _checked(p, truth)
     if q.size == 0:
         return None
-    brier = mean((q - y) ** 2, clusters=clusters, level=level)
+    w = None if weights is None else np.asarray(weights / weights.mean(), np.float64)
+    brier = mean((q - y) ** 2, clusters=clusters, weights=w, level=level)
     clipped = np.clip(q, CLIP, 1 - CLIP)
-    loss = mean(-(y * np.log(clipped) + (1 - y) * np.log1p(-clipped)), clusters=clusters, level=level)
+    loss = mean(-(y * np.log(clipped) + (1 - y) * np.log1p(-clipped)), clusters=clusters, weights=w, level=level)
     bins = equal_bins(q, BINS)
     return Probabilities(
         brier,
         loss,
-        _skill(q, y, clusters, level),
-        calibration_error(q, y, clusters=clusters, seed=seed, level=level),
-        murphy(q, y, bins),
-        _curve(q, y, bins, clusters, level),
+        _skill(q, y, clusters, w, level),
+        calibration_error(q, y, clusters=clusters, weights=w, seed=seed, level=level),
+        murphy(q, y, bins, w),
+        _curve(q, y, bins, clusters, w, level),
     )
 
 
-def murphy(p: ArrayLike, truth: ArrayLike, bins: Ints | None = None) -> Murphy:
-    """The Brier score in its parts, by bins (n,) of codes, by default one for each distinct probability."""
+def murphy(p: ArrayLike, truth: ArrayLike, bins: Ints | None = None, weights: Floats | None = None) -> Murphy:
+    """The Brier score in its parts, by bins (n,) of codes, by default one for each distinct probability; weights: (n,)."""
     q, y = _checked(p, truth)
+    if q.size == 0:
+        raise ValueError("no probabilities")
     codes = np.unique(q, return_inverse=True)[1] if bins is None else bins
-    n, counts = q.size, np.bincount(codes).astype(np.float64)
-    counts = np.maximum(counts, 1)
-    said, was = np.bincount(codes, weights=q) / counts, np.bincount(codes, weights=y) / counts
-    base = float(y.mean())
-    within = float(((q - said[codes]) ** 2).mean() - 2 * ((q - said[codes]) * (y - was[codes])).mean())
+    w = np.ones(q.size) if weights is None else weights
+    mass, total = np.bincount(codes, weights=w), float(w.sum())
+    safe = np.where(mass > 0, mass, 1.0)
+    said, was = np.bincount(codes, weights=w * q) / safe, np.bincount(codes, weights=w * y) / safe
+    base = float(w @ y) / total
+    inner = q - said[codes]
     return Murphy(
-        brier=float(((q - y) ** 2).mean()),
-        reliability=float((counts * (said - was) ** 2).sum() / n),
-        resolution=float((counts * (was - base) ** 2).sum() / n),
+        brier=float(w @ (q - y) ** 2) / total,
+        reliability=float(mass @ (said - was) ** 2) / total,
+        resolution=float(mass @ (was - base) ** 2) / total,
         uncertainty=base * (1 - base),
-        within=within,
+        within=float(w @ (inner**2 - 2 * inner * (y - was[codes]))) / total,
     )
 
 
@@ -158,24 +171,28 @@ def _deff_of_bins(gap: Floats, w: Floats, bins: Ints, keys: Ints) -> float:
     return max(1.0, float(by_cluster.sum() / alone.sum())) if alone.sum() > 0 else 1.0
 
 
-def _skill(q: Floats, y: Floats, clusters: ArrayLike | None, level: float) -> Estimate:
+def _skill(q: Floats, y: Floats, clusters: ArrayLike | None, weights: Floats | None, level: float) -> Estimate:
     """1 - Brier/(base (1 - base)); the interval is that of the difference to the base rate's score, over it."""
-    base = float(y.mean())
+    base = float(np.average(y, weights=weights))
     worst = base * (1 - base)
     if worst == 0:
         return Estimate.missing(int(q.size), "the truth never varies")
-    gain = mean((base - y) ** 2 - (q - y) ** 2, clusters=clusters, level=level)
+    gain = mean((base - y) ** 2 - (q - y) ** 2, clusters=clusters, weights=weights, level=level)
     value, low, high = (None if one is None else one / worst for one in (gain.value, gain.low, gain.high))
     return Estimate(value, low, high, gain.n, gain.method, gain.note)
 
 
-def _curve(q: Floats, y: Floats, bins: Ints, clusters: ArrayLike | None, level: float) -> tuple[Point, ...]:
+def _curve(
+    q: Floats, y: Floats, bins: Ints, clusters: ArrayLike | None, weights: Floats | None, level: float
+) -> tuple[Point, ...]:
     keys = None if clusters is None else np.asarray(clusters)
     points = []
     for one in range(int(bins.max()) + 1):
         inside: Bools = bins == one
         within = None if keys is None else keys[inside]
-        points.append(Point(float(q[inside].mean()), share(y[inside], clusters=within, level=level)))
+        w = None if weights is None else weights[inside]
+        said = float(np.average(q[inside], weights=w))
+        points.append(Point(said, share(y[inside], clusters=within, weights=w, level=level)))
     return tuple(points)
 
 

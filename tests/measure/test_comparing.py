@@ -118,7 +118,9 @@ def test_a_comparison_on_test_is_a_look_of_each_judge(home: Path) -> None:
     file = truth_labels(home, {f"s{i}": level for i, level in enumerate(truth)})
     assert refused("diff-prompts", *runs, "--labels", file)["found"] == "'dev'"
     frozen = compared(*runs, "--labels", file, "--split", "test", "--frozen")
-    assert [look["recorded"] for look in frozen["looks"]] == [False, False] and not (home / ".rftj" / "ledger.jsonl").exists()
+    assert [look["recorded"] for look in frozen["looks"]] == [False, False] and not (
+        home / ".rftj" / "ledger.jsonl"
+    ).exists()
     document = compared(*runs, "--labels", file, "--split", "test")
     assert [look["number"] for look in document["looks"]] == [1, 2]
     assert document["level"] == pytest.approx(1 - 6 * 0.05 / (3.14159265**2 * 4), abs=1e-6)
