@@ -15,6 +15,7 @@ from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.clusters import Clusters, clustered, design_effect
 from rftj_cli.stats.corrected import Corrected, corrected
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.mismatch import labelled_deff
 from rftj_cli.stats.probability import Probabilities, probability_scores
 from rftj_cli.stats.repeatability import components, retest, right_by_votes, votes_worth
 from rftj_cli.stats.shares import mean, share
@@ -39,15 +40,18 @@ def population(given: Levels, table: Floats, clusters: Clusters | None, terms: T
     of: Any = share if given.kind == "binary" else mean
     naive = of(x[everyone], clusters=given.judged_cluster, level=terms.level)
     labels_only = of(x[given.truth], clusters=given.cluster, weights=given.weight, level=terms.level)
-    deff, groups = 1.0, clustered(clusters)
+    deff, groups, counts = 1.0, clustered(clusters), table.sum(0)
     if groups is not None:
         # How far the truth of one cluster's units leans one way, given the verdict.
         inside = np.divide(x @ table, table.sum(0), out=np.zeros(k), where=table.sum(0) > 0)
         deff = design_effect(x[:, None] - inside[None, :], groups)
         table = groups.table(k)
+    apart = 1.0
+    if given.judged_cluster is not None and given.judged_labelled is not None:
+        apart = labelled_deff(everyone, given.judged_labelled, given.judged_cluster)
     return corrected(
-        table, judged, values=given.values, sampling="weighted" if given.weight is not None else given.sampling, deff=deff, naive=naive, labels_only=labels_only,
-        seed=terms.seed, level=terms.level,
+        table, judged, values=given.values, sampling="weighted" if given.weight is not None else given.sampling, deff=deff,
+        naive=naive, labels_only=labels_only, labelled=counts, apart=apart, seed=terms.seed, level=terms.level,
     )  # fmt: skip
 
 

@@ -43,8 +43,8 @@ class Levels:
 
     `cluster` and `group` are keys (n,), None where every unit stands alone. `scores` are the baselines' scores (n,).
     `matrix` (n, raters) holds every rater's level, -1 where there is none. `weight` (n,) is 1/inclusion probability on
-    any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, labelled or not, and
-    `sampling` says how the labelled ones were chosen. `probability` (n,) is that of the better of two levels, nan where
+    any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, `judged_labelled` (N,) says
+    which of them have a truth, and `sampling` how these were chosen. `probability` (n,) is that of the better of two levels, nan where
     the judge does not say; `costs` are those of a false pass and of a false fail.
     """
 
@@ -69,6 +69,7 @@ class Levels:
     extra: Mapping[str, Estimate] = field(default_factory=dict)
     judged: Ints | None = None
     judged_cluster: Ints | None = None
+    judged_labelled: Bools | None = None
     sampling: Sampling | None = None
     probability: Floats | None = None
     costs: tuple[float, float] | None = None

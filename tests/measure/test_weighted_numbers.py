@@ -72,3 +72,14 @@ def test_baselines_are_weighed_like_the_judge() -> None:
     )
     found = criterion_report(given, Terms()).baselines[0]
     assert found.name == "majority" and found.estimates["agreement"].value == pytest.approx((9 * 40 + 5) / 500)
+
+
+def test_weights_on_any_scale_are_no_more_labels_than_verdicts() -> None:
+    """25 labels of weight 3 on a verdict that 30 units have: the share of everything is still told."""
+    truth, judge = np.repeat([0, 1, 0], [25, 20, 5]), np.repeat([0, 1], [25, 25])
+    given = Levels(
+        "c", "binary", "pass_fail", ("fail", "pass"), None, truth, judge, weight=np.where(judge == 0, 3.0, 1.0),
+        judged=np.repeat([0, 1], [30, 30]),
+    )  # fmt: skip
+    found = criterion_report(given, Terms()).population
+    assert found is not None and found.post_stratified.value == pytest.approx(0.5 * 0 + 0.5 * 0.8)
