@@ -3,6 +3,9 @@
 Each criterion and check gives u in [0, 1]; with w its weight, reward = low + (high - low) * sum(w u) / sum(w). Where
 weights are negative (pitfalls) the sum is scaled between its attainable minimum and maximum. A failed essential gives
 `low` whatever else holds. Where calibration learned a monotone map, it is applied last.
+
+The share is rounded to 12 digits: .1 + .2 and .3 are one reward, not two that rank (GRPO divides by a group's spread,
+and would make of the last bit of a float as much as of a whole criterion).
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from itertools import pairwise
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import SERVICE_STAGES, Failure, Outcome, Part, Reward, Verdict
 from rftj_cli.kernel.rubric import Criterion, RewardSettings, Rubric
+
+DIGITS = 12  # of a share, and of a reward in terms of its range: what differs further back is dust of the arithmetic
 
 
 def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -> Reward:
@@ -36,7 +41,12 @@ def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -
 
 def _in_range(reward: RewardSettings, share: float) -> float:
     """low + (high - low) * share; rounding never takes it out of the range, and the best is `high` itself."""
-    return reward.high if share == 1 else min(reward.high, reward.low + (reward.high - reward.low) * share)
+    settled = round(share, DIGITS)
+    if settled in (0, 1):
+        return reward.high if settled else reward.low
+    span = reward.high - reward.low
+    value = round(reward.low + span * settled, DIGITS - math.floor(math.log10(span)))
+    return max(reward.low, min(reward.high, value))
 
 
 def _mapped(reward: RewardSettings, value: float) -> float:

@@ -15,6 +15,7 @@ from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.clusters import Clusters, clustered, design_effect
 from rftj_cli.stats.corrected import Corrected, corrected
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.mismatch import labelled_deff
 from rftj_cli.stats.probability import Probabilities, probability_scores
 from rftj_cli.stats.repeatability import components, retest, right_by_votes, votes_worth
 from rftj_cli.stats.shares import mean, share
@@ -39,15 +40,18 @@ def population(given: Levels, table: Floats, clusters: Clusters | None, terms: T
     of: Any = share if given.kind == "binary" else mean
     naive = of(x[everyone], clusters=given.judged_cluster, level=terms.level)
     labels_only = of(x[given.truth], clusters=given.cluster, weights=given.weight, level=terms.level)
-    deff, groups = 1.0, clustered(clusters)
+    deff, groups, counts = 1.0, clustered(clusters), table.sum(0)
     if groups is not None:
         # How far the truth of one cluster's units leans one way, given the verdict.
         inside = np.divide(x @ table, table.sum(0), out=np.zeros(k), where=table.sum(0) > 0)
         deff = design_effect(x[:, None] - inside[None, :], groups)
         table = groups.table(k)
+    apart = 1.0
+    if given.judged_cluster is not None and given.judged_labelled is not None:
+        apart = labelled_deff(everyone, given.judged_labelled, given.judged_cluster)
     return corrected(
-        table, judged, values=given.values, sampling="weighted" if given.weight is not None else given.sampling, deff=deff, naive=naive, labels_only=labels_only,
-        seed=terms.seed, level=terms.level,
+        table, judged, values=given.values, sampling="weighted" if given.weight is not None else given.sampling, deff=deff,
+        naive=naive, labels_only=labels_only, labelled=counts, apart=apart, seed=terms.seed, level=terms.level,
     )  # fmt: skip
 
 
@@ -61,9 +65,8 @@ def sureness(given: Levels, done: Bools, terms: Terms) -> tuple[Probabilities | 
         return None, None
     truth = given.truth[use].astype(np.float64)
     keys = None if given.cluster is None or np.unique(given.cluster).size == given.cluster.size else given.cluster[use]
-    scores = probability_scores(p[use], truth, clusters=keys, seed=terms.seed, level=terms.level)
-    cut = choose_threshold(p[use], truth, costs=given.costs, clusters=keys, seed=terms.seed, level=terms.level)
-    return scores, cut
+    shared: Any = {"clusters": keys, "weights": given.weights(use), "seed": terms.seed, "level": terms.level}
+    return probability_scores(p[use], truth, **shared), choose_threshold(p[use], truth, costs=given.costs, **shared)
 
 
 def length_bias(given: Levels, done: Bools, terms: Terms) -> dict[str, Estimate]:
@@ -76,17 +79,21 @@ def length_bias(given: Levels, done: Bools, terms: Terms) -> dict[str, Estimate]
     if score is None or given.kind == "nominal" or not done.any():
         return {}
     truth, judge, s = given.truth[done], given.judge[done], score[done]
-    cluster = None if given.cluster is None else given.cluster[done]
+    cluster, weights = None if given.cluster is None else given.cluster[done], given.weights(done)
     if given.kind == "preference":
         differ = s != 0
         toward = np.where(s > 0, 1.0, -1.0) * (truth - judge) / 2  # levels are A, tie, B: lower is more for A
         keys = None if cluster is None else cluster[differ]
-        return {"longer_wins": mean(toward[differ], clusters=keys, level=terms.level)}
+        return {
+            "longer_wins": mean(
+                toward[differ], clusters=keys, weights=None if weights is None else weights[differ], level=terms.level
+            )
+        }
     values = np.arange(len(given.levels), dtype=np.float64) if given.values is None else np.array(given.values)
     words = np.log2(np.maximum(HALF * s / (1 - s), 1.0))
     gap = values[judge] - values[truth]
     group = None if given.group is None or np.unique(given.group).size == given.group.size else given.group[done]
-    return {"length_slope": within_slope(words, gap, group=group, clusters=cluster, level=terms.level)}
+    return {"length_slope": within_slope(words, gap, group=group, clusters=cluster, weights=weights, level=terms.level)}
 
 
 def repeats(kind: Kind, scale: Scale, units: Sequence[Unit], terms: Terms) -> Repeats | None:

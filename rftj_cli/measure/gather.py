@@ -35,7 +35,7 @@ def levels_of(
     """One criterion's units that have a truth, as arrays; the verdicts of all units are counted beside them."""
     # What a check or the response itself settled was never put to the judge: it is no failure of the judge.
     asked = [unit for unit in units if unit.stage != "skipped"]
-    decided = [unit for unit in asked if unit.truth is not None and unit.truth.level is not None]
+    decided, judged = [unit for unit in asked if _has_truth(unit)], [unit for unit in asked if unit.level is not None]
     labelled = [unit.truth for unit in units if unit.truth is not None]
     cluster, group = _codes([unit.cluster for unit in decided]), _codes([unit.group for unit in decided])
     raters = tuple(rater for rater in truths.raters if rater != ADJUDICATED)
@@ -65,8 +65,9 @@ def levels_of(
         undecided=sum(one.level is None and any(v is not None for v in one.raters.values()) for one in labelled),
         cannot_tell=sum(value is None for one in labelled for value in one.raters.values()),
         extra=_extra(kind, truth, decided, cluster, terms.level),
-        judged=np.array([unit.level for unit in asked if unit.level is not None], dtype=np.int64),
-        judged_cluster=_codes([unit.cluster for unit in asked if unit.level is not None]),
+        judged=np.array([unit.level for unit in judged], dtype=np.int64),
+        judged_cluster=_codes([unit.cluster for unit in judged]),
+        judged_labelled=np.array([_has_truth(unit) for unit in judged], dtype=np.bool_),
         sampling=about.sampling if about else None,
         probability=_probability(decided),
         costs=about.costs if about else None,
@@ -78,6 +79,10 @@ def independent(given: Levels) -> int:
     """How many clusters the units with a truth and a verdict are in."""
     done = given.judge >= 0
     return int(done.sum()) if given.cluster is None else int(np.unique(given.cluster[done]).size)
+
+
+def _has_truth(unit: Unit) -> bool:
+    return unit.truth is not None and unit.truth.level is not None
 
 
 def truth_level(unit: Unit) -> int:

@@ -35,6 +35,9 @@ KINDS: dict[str, Kind] = {
 }
 
 
+UNWEIGHTED = "the weights of the labels are not used here"
+
+
 @dataclass(slots=True)
 class Levels:
     """Truth and verdict of the units that have a truth, as level codes (n,); a verdict of -1 is a failure.
@@ -42,8 +45,9 @@ class Levels:
     `cluster` and `group` are keys (n,), None where every unit stands alone. `scores` are the baselines' scores (n,).
     `matrix` (m, raters) holds the raters' levels, -1 where there is none, of the units that two or more of them rated, also
     of those whose truth they leave open; `rated_judge` and `rated_cluster` (m,) are the verdict and the cluster there.
-    `weight` (n,) is 1/inclusion probability on any scale, None where all units count alike. `judged` (N,) are the verdicts of all units, labelled or not, and
-    `sampling` says how the labelled ones were chosen. `probability` (n,) is that of the better of two levels, nan where
+    `weight` (n,) is 1/inclusion probability on any scale, None where all units count alike. `judged` (N,) are the verdicts of
+    all units, `judged_labelled` (N,) says which of them have a truth, and `sampling` how these were chosen. `probability` (n,)
+    is that of the better of two levels, nan where
     the judge does not say; `costs` are those of a false pass and of a false fail.
     """
 
@@ -70,6 +74,7 @@ class Levels:
     extra: Mapping[str, Estimate] = field(default_factory=dict)
     judged: Ints | None = None
     judged_cluster: Ints | None = None
+    judged_labelled: Bools | None = None
     sampling: Sampling | None = None
     probability: Floats | None = None
     costs: tuple[float, float] | None = None
@@ -89,7 +94,7 @@ class Levels:
 
 
 def criterion_report(given: Levels, terms: Terms) -> Criterion:
-    """Everything that is said of one criterion. `table` counts units; the estimates weigh them."""
+    """Everything that is said of one criterion. `table` counts units; the estimates weigh them, or their note says not."""
     k = len(given.levels)
     done = given.judge >= 0
     truth, judge = given.truth[done], given.judge[done]
@@ -103,8 +108,8 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
     estimates = with_reasons(estimates, given) | _readings(given, done, terms)
     if given.group is not None and given.kind not in ("preference", "nominal"):
         pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
-        estimates["pair_accuracy"] = pairs.estimate
-    estimates |= {**given.extra, **length_bias(given, done, terms)}
+        estimates |= _counted_alike(given, {"pair_accuracy": pairs.estimate})
+    estimates |= {**_counted_alike(given, given.extra), **length_bias(given, done, terms)}
     probability, threshold = sureness(given, done, terms)
     return Criterion(
         id=given.id,
@@ -114,7 +119,14 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         table=table.astype(int).tolist(),
         estimates=estimates,
         baselines=baselines(
-            given.kind, k, given.values, truth, {n: s[done] for n, s in given.scores.items()}, cluster, terms
+            given.kind,
+            k,
+            given.values,
+            truth,
+            {n: s[done] for n, s in given.scores.items()},
+            cluster,
+            terms,
+            given.weights(done),
         )
         if truth.size
         else (),
@@ -129,6 +141,15 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         threshold=threshold,
         repeats=given.repeats,
     )
+
+
+def _counted_alike(given: Levels, found: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """Numbers of pairs and of single replies, whose chances to be labelled nobody knows: with a note where units are weighted."""
+    if given.weight is None:
+        return dict(found)
+    return {
+        name: replace(one, note=f"{one.note}; {UNWEIGHTED}" if one.note else UNWEIGHTED) for name, one in found.items()
+    }
 
 
 def _readings(given: Levels, done: Bools, terms: Terms) -> dict[str, Estimate]:

@@ -17,6 +17,7 @@ from scipy.special import gammaln
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.shares import mean
+from rftj_cli.stats.ties import settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def best_of_n(
     x, y = np.asarray(truth, np.float64), np.asarray(score, np.float64)
     if not codes.size == x.size == y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("groups, truth and scores must be of one length, truth and scores finite")
+    x, y = settled(x), settled(y)
     counts = np.bincount(codes)
     if not counts.size or counts.max() < 2:
         return None

@@ -10,6 +10,7 @@ from rftj_cli.stats.binomial import share_from_se
 from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.ties import settled
 
 ONE_OUTCOME = "the outcome never varies"
 
@@ -34,6 +35,7 @@ def concordance(
     x, y = np.asarray(outcome, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1 or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("outcome and score must be finite arrays of one length")
+    x, y = settled(x), settled(y)
     group = None if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1].astype(np.int64)
     low, high = below(x, y, group), below(-x, -y, group)
     pairs = (low.x + high.x).astype(np.float64)

@@ -17,12 +17,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, ndtri, stdtrit
+from scipy.special import ndtri, stdtrit
 
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import proportion
 from rftj_cli.stats.clusters import item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.mismatch import verdict_mismatch
 
 Sampling = Literal["random", "balanced", "other", "weighted"]
 
@@ -66,6 +67,8 @@ def corrected(
     deff: float = 1.0,
     naive: Estimate | None = None,
     labels_only: Estimate | None = None,
+    labelled: Floats | None = None,
+    apart: float = 1.0,
     seed: int = 0,
     level: float = LEVEL,
 ) -> Corrected:
@@ -75,16 +78,21 @@ def corrected(
     values: (k,) numbers of the levels, by default 0 and 1 for two levels (the mean is then the pass rate)
     deff: design effect of clustered or weighted units, of the truth given the verdict
     naive, labels_only: where units are clustered, these two with their own design effects
+    labelled: (k,) verdicts of the labelled units as they are, where `table` is weighted
+    apart: design effect of the difference between labelled and other verdicts (`mismatch.labelled_deff`)
     """
     table, judged = np.asarray(table, np.float64), np.asarray(judged, np.float64)
     k = table.shape[0]
     if table.shape != (k, k) or judged.shape != (k,):
         raise ValueError(f"a table of shape {table.shape} and verdicts of shape {judged.shape} do not belong together")
-    if (judged + 1e-9 < table.sum(0)).any() and deff == 1.0:
+    known = table.sum(0) if labelled is None else labelled
+    if (judged + 1e-9 < known).any():
         raise ValueError("the labelled units are not among the judged ones")
     x = np.arange(k, dtype=np.float64) if values is None else np.asarray(values, np.float64)
     terms = {"deff": deff, "level": level}
-    mismatch = verdict_mismatch(table, judged)
+    mismatch = verdict_mismatch(known, judged, deff=apart)
+    if sampling == "weighted":
+        mismatch = Estimate.missing(mismatch.n, "weighted labels: their verdicts differ by design", mismatch.method)
     by_rate = sampling in ("balanced", "other")
     return Corrected(
         naive=naive or _level_mean(judged, x, **terms),
@@ -119,20 +127,6 @@ def _level_mean(counts: Floats, x: Floats, *, deff: float, level: float) -> Esti
     se = sqrt(float(counts @ (x - mean) ** 2) / (n - 1) / n * deff)
     half = float(stdtrit(max(1.0, n / deff - 1), 0.5 + level / 2)) * se
     return Estimate(mean, mean - half, mean + half, round(n), method)
-
-
-def verdict_mismatch(table: Floats, judged: Floats) -> Estimate:
-    """p-value of "labelled and other units have the same verdicts": chi-square of the 2 x k table (Pearson 1900)."""
-    labelled = table.sum(0)
-    rest = np.maximum(judged - labelled, 0.0)
-    n = round(float(judged.sum()))
-    use = (labelled + rest) > 0
-    counts = np.stack([labelled[use], rest[use]])
-    if rest.sum() < 0.5 or use.sum() < 2 or labelled.sum() == 0:
-        return Estimate.missing(n, "no unit is without a label, or all verdicts are one level", "chi-square p")
-    expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / counts.sum()
-    chi2 = float(((counts - expected) ** 2 / expected).sum())
-    return Estimate(float(chdtrc(int(use.sum()) - 1, chi2)), None, None, n, "chi-square p")
 
 
 def post_stratified(

@@ -18,6 +18,7 @@ from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.paired import credit_p
+from rftj_cli.stats.ties import settled
 
 NO_PAIRS = "no group holds two items that the labels tell apart"
 
@@ -104,6 +105,7 @@ def _counted(
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if not codes.size == x.size == y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("group, truth and score must be of one length, truth and score finite")
+    x, y = settled(x), settled(y)
     count = int(codes.max(initial=-1)) + 1
     cluster = _cluster_of_group(codes, count, clusters)
     found = below(x, y, codes)

@@ -26,7 +26,7 @@ def mcnemar_mid_p(b: int, c: int) -> float:
 def marginal_homogeneity(table: Floats, clusters: Clusters | None = None) -> Estimate:
     """p-value of "labels and verdicts have the same marginals" for a k x k table; low and high are None.
 
-    Two levels without clusters: McNemar mid-p. Else Bhapkar's Wald test (1966), with clusters on their sums.
+    Two levels without clusters: McNemar mid-p. Else Bhapkar's Wald test (1966), with clusters on their (weighted) sums.
     """
     n = round(float(table.sum()))
     if n == 0:
@@ -50,8 +50,8 @@ def _item_sums(table: Floats) -> tuple[Floats, Floats]:
 def _cluster_sums(k: int, clusters: Clusters) -> tuple[Floats, Floats]:
     truth, judge = np.divmod(clusters.cell, k)
     size = clusters.count * k
-    sums = np.bincount(clusters.cluster * k + truth, minlength=size) - np.bincount(
-        clusters.cluster * k + judge, minlength=size
+    sums = np.bincount(clusters.cluster * k + truth, weights=clusters.weight, minlength=size) - np.bincount(
+        clusters.cluster * k + judge, weights=clusters.weight, minlength=size
     )
     wide = sums.reshape(-1, k).astype(np.float64)
     return wide.sum(0), wide.T @ wide

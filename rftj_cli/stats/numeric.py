@@ -14,6 +14,7 @@ from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, Scale, symmetric_interval
+from rftj_cli.stats.ties import settled
 
 CORRELATIONS = ("spearman", "kendall_tau_b", "pearson", "ccc")
 LEVELS = ("mae", "bias", "mean_truth", "mean_judge")
@@ -34,6 +35,7 @@ def numeric_agreement(
         raise ValueError("truth and score must be finite arrays of one length")
     if x.size == 0:
         return {name: Estimate.missing(0, "no items") for name in (*CORRELATIONS, *LEVELS)}
+    x, y = settled(x), settled(y)
     groups = _codes(clusters, x.size)
     constant = "labels" if np.ptp(x) == 0 else "scores" if np.ptp(y) == 0 else None
     if constant is not None:

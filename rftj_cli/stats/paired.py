@@ -12,12 +12,14 @@ from scipy.special import stdtrit
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import clopper_pearson, student, wilson
 from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.cube import deff_of, kappa_gain_posterior, two_used
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.homogeneity import mcnemar_mid_p
 from rftj_cli.stats.shares import mean
 from rftj_cli.stats.table import WeightKind, cross_table, influence, kappa, weights
 
 RESAMPLES = 10_000
+NEVER = "A and B never differ here"
 ONE_CLASS = "all labels and verdicts of one judge are one class"
 
 
@@ -108,13 +110,16 @@ def kappa_difference(
     kind: WeightKind = "nominal",
     values: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    seed: int = 0,
     level: float = LEVEL,
 ) -> Estimate:
-    """kappa(truth, B) - kappa(truth, A) of level codes (n,): paired influence values, t interval by item or cluster.
+    """kappa(truth, B) - kappa(truth, A) of level codes (n,).
 
-    Where A and B never differ the variance is 0 and says too much: the interval is then what the items that may yet
-    differ (Clopper-Pearson on 0 of the units) can change at most, by the range of the influence values.
+    Two levels in use: quantiles of the posterior of truth x A x B (`cube`). More: paired influence values, t interval by
+    item or cluster; where their variance is 0 it says too much, and the interval is what the items that may yet differ
+    (Clopper-Pearson on 0 of the units) can change at most, by the range of the influence values and of kappa.
     """
+    _check_codes(k, truth, a, b)
     w = weights(k, kind, None if values is None else list(np.asarray(values, np.float64)))
     tables = [cross_table(truth, codes, k) for codes in (a, b)]
     n = int(truth.size)
@@ -127,17 +132,26 @@ def kappa_difference(
     pull = (psi[1][truth, b] - psi[0][truth, a]) / n
     codes = _codes(clusters, n)
     se, units = item_se(pull, codes)
+    value, used = kb - ka, two_used(truth, a, b, k)
     note = None if codes is None else few(units)
+    if bool((a == b).all()):
+        note = f"{NEVER}; {note}" if note else NEVER
     if units < 2:
-        return Estimate(kb - ka, None, None, n, "none", "only 1 independent unit: no interval")
-    if not se > 1e-12:
-        most = clopper_pearson(0, units, level)[1] * float(np.ptp(psi[0]))
-        method = f"worst case within Clopper-Pearson {percent(level)} on items that differ"
-        return Estimate(kb - ka, kb - ka - most, kb - ka + most, n, method, "A and B never differ here")
-    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
-    return Estimate(
-        kb - ka, kb - ka - half, kb - ka + half, n, f"paired influence {percent(level)}, t({units - 1})", note
-    )
+        return Estimate(value, None, None, n, "none", "only 1 independent unit: no interval")
+    if used is not None:
+        bits = ((one == used[1]).astype(np.int64) for one in (truth, a, b))
+        low, high, method = kappa_gain_posterior(*bits, deff=deff_of(pull, codes, level), seed=seed, level=level)
+        return Estimate(value, min(low, value), max(high, value), n, method, note)
+    if se > 1e-12:
+        half, method = (
+            float(stdtrit(units - 1, 0.5 + level / 2)) * se,
+            f"paired influence {percent(level)}, t({units - 1})",
+        )
+        return Estimate(value, max(-2.0, value - half), min(2.0, value + half), n, method, note)
+    most = clopper_pearson(0, units, level)[1] * float(np.ptp(psi[0]))
+    method = f"worst case within Clopper-Pearson {percent(level)} on items that differ"
+    low, high = (min(1.0, max(-1.0, kb + end)) - ka for end in (-most, most))
+    return Estimate(value, low, high, n, method, note or "the difference does not vary over the items")
 
 
 def kappa_p(
@@ -156,6 +170,7 @@ def kappa_p(
     Exact in distribution; units that change the tables alike are drawn together (Binomial), so the cost does not grow with
     n for single items. Two-sided, with the observed one counted: (1 + hits)/(1 + resamples) (Phipson and Smyth 2010).
     """
+    _check_codes(k, truth, a, b)
     w = weights(k, kind, None if values is None else list(np.asarray(values, np.float64)))
     n, size = int(truth.size), k * k
     if n == 0:
@@ -231,6 +246,11 @@ def _swap_p(rows: Floats, counts: Ints, statistic: Callable[[Floats], Floats], o
         found = statistic((2 * kept - counts) @ rows)
         hits += int((np.abs(np.where(np.isfinite(found), found, np.inf)) >= abs(observed) - 1e-12).sum())
     return (1 + hits) / (1 + RESAMPLES)
+
+
+def _check_codes(k: int, *sides: Ints) -> None:
+    if any(one.shape != sides[0].shape or one.ndim != 1 or ((one < 0) | (one >= k)).any() for one in sides):
+        raise ValueError(f"truth and verdicts are codes 0 to {k - 1} of one length")
 
 
 def _bits(right: ArrayLike) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from math import ceil, sqrt
 
 import numpy as np
@@ -14,7 +15,7 @@ from rftj_cli.stats.binomial import wilson
 from rftj_cli.stats.estimate import LEVEL
 from rftj_cli.stats.table import fce_variance, kappa
 
-MOST = 100_000  # labels beyond which nobody plans
+EXACT = 20_000  # labels up to which a gate's chance is that of binomial sums; beyond, steps of one label do not matter
 
 
 def binary_shares(pass_rate: float, kappa_value: float) -> Floats:
@@ -81,13 +82,20 @@ def gate_labels(true: float, bound: float, *, power: float = 0.8, level: float =
     """Labels of a class with which a judge whose rate is `true` clears `bound` with the lower end of Wilson's interval.
 
     level: of the two-sided interval; .90 is one-sided 95%. The chance to pass is that of exact binomial sums. It rises in a
-    sawtooth: the answer is the smallest size that reaches `power`; a few sizes above it fall just short again.
+    sawtooth: the answer is the smallest size that reaches `power`; a few sizes above it fall just short again. Above 20,000
+    labels it is that of the normal score test, ((z_level sqrt(b (1 - b)) + z_power sqrt(t (1 - t)))/(t - b))^2, which is what
+    Wilson's bound comes to.
     """
     if not 0 < bound < true < 1:
         raise ValueError("needs 0 < bound < true < 1")
     _inside("power", power)
+    z_level, z_power = float(ndtri(0.5 + level / 2)), float(ndtri(power))
+    top = z_level * sqrt(bound * (1 - bound)) + z_power * sqrt(true * (1 - true))
+    normal = (max(top, 0.0) / (true - bound)) ** 2
+    if normal > EXACT:
+        return ceil(normal)
     near = _smallest(lambda n: float(np.mean([_pass_chance(n + i, true, bound, level) for i in range(10)])) >= power)
-    return next(n for n in range(max(1, near // 2), MOST + 1) if _pass_chance(n, true, bound, level) >= power)
+    return next(n for n in count(max(1, near // 2)) if _pass_chance(n, true, bound, level) >= power)
 
 
 def _pass_chance(n: int, true: float, bound: float, level: float) -> float:
@@ -147,12 +155,10 @@ def neyman(counts: ArrayLike, errors: ArrayLike, n: int, *, least: int = 2) -> I
 
 
 def _smallest(holds: Callable[[int], bool]) -> int:
-    """The smallest n up to 100,000 for which `holds`, which is false below some n and true from there on."""
+    """The smallest n for which `holds`, which is false below some n and true from there on."""
     low, high = 1, 2
     while not holds(high):
         low, high = high, high * 2
-        if high > MOST:
-            return MOST
     while low < high:
         middle = (low + high) // 2
         if holds(middle):

@@ -54,52 +54,72 @@ class Probabilities:
 
 
 def probability_scores(
-    p: ArrayLike, truth: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0, level: float = LEVEL
+    p: ArrayLike,
+    truth: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    weights: Floats | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> Probabilities | None:
-    """All scores of probabilities p (n,) that the truth (n,) of 0 and 1 is positive; None without items."""
+    """All scores of probabilities p (n,) that the truth (n,) of 0 and 1 is positive; None without items.
+
+    clusters: (n,) keys; weights: (n,) 1/inclusion probability on any scale. All scores are then the weighted ones.
+    """
     q, y = _checked(p, truth)
     if q.size == 0:
         return None
-    brier = mean((q - y) ** 2, clusters=clusters, level=level)
+    w = None if weights is None else np.asarray(weights / weights.mean(), np.float64)
+    brier = mean((q - y) ** 2, clusters=clusters, weights=w, level=level)
     clipped = np.clip(q, CLIP, 1 - CLIP)
-    loss = mean(-(y * np.log(clipped) + (1 - y) * np.log1p(-clipped)), clusters=clusters, level=level)
+    loss = mean(-(y * np.log(clipped) + (1 - y) * np.log1p(-clipped)), clusters=clusters, weights=w, level=level)
     bins = equal_bins(q, BINS)
     return Probabilities(
         brier,
         loss,
-        _skill(q, y, clusters, level),
-        calibration_error(q, y, clusters=clusters, seed=seed, level=level),
-        murphy(q, y, bins),
-        _curve(q, y, bins, clusters, level),
+        _skill(q, y, clusters, w, level),
+        calibration_error(q, y, clusters=clusters, weights=w, seed=seed, level=level),
+        murphy(q, y, bins, w),
+        _curve(q, y, bins, clusters, w, level),
     )
 
 
-def murphy(p: ArrayLike, truth: ArrayLike, bins: Ints | None = None) -> Murphy:
-    """The Brier score in its parts, by bins (n,) of codes, by default one for each distinct probability."""
+def murphy(p: ArrayLike, truth: ArrayLike, bins: Ints | None = None, weights: Floats | None = None) -> Murphy:
+    """The Brier score in its parts, by bins (n,) of codes, by default one for each distinct probability; weights: (n,)."""
     q, y = _checked(p, truth)
+    if q.size == 0:
+        raise ValueError("no probabilities")
     codes = np.unique(q, return_inverse=True)[1] if bins is None else bins
-    n, counts = q.size, np.bincount(codes).astype(np.float64)
-    counts = np.maximum(counts, 1)
-    said, was = np.bincount(codes, weights=q) / counts, np.bincount(codes, weights=y) / counts
-    base = float(y.mean())
-    within = float(((q - said[codes]) ** 2).mean() - 2 * ((q - said[codes]) * (y - was[codes])).mean())
+    w = np.ones(q.size) if weights is None else weights
+    mass, total = np.bincount(codes, weights=w), float(w.sum())
+    safe = np.where(mass > 0, mass, 1.0)
+    said, was = np.bincount(codes, weights=w * q) / safe, np.bincount(codes, weights=w * y) / safe
+    base = float(w @ y) / total
+    inner = q - said[codes]
     return Murphy(
-        brier=float(((q - y) ** 2).mean()),
-        reliability=float((counts * (said - was) ** 2).sum() / n),
-        resolution=float((counts * (was - base) ** 2).sum() / n),
+        brier=float(w @ (q - y) ** 2) / total,
+        reliability=float(mass @ (said - was) ** 2) / total,
+        resolution=float(mass @ (was - base) ** 2) / total,
         uncertainty=base * (1 - base),
-        within=within,
+        within=float(w @ (inner**2 - 2 * inner * (y - was[codes]))) / total,
     )
 
 
 def calibration_error(
-    p: ArrayLike, truth: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0, level: float = LEVEL
+    p: ArrayLike,
+    truth: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    weights: Floats | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> Estimate:
     """Root mean squared gap between said and was over up to 10 bins of equal size, debiased (Kumar, Liang, Ma 2019).
 
-    Each bin's squared gap is lessened by its own variance was (1 - was)/(m - 1), without which a calibrated judge seems
-    not to be; below 0 the sum counts as 0. Interval: percentile bootstrap of items (whole clusters), centred as the
-    estimate is. Missing below 200 items, where it says nothing.
+    Each bin's squared gap is lessened by its own variance deff was (1 - was)/(m - 1), without which a calibrated judge
+    seems not to be; below 0 the sum counts as 0. deff is the design effect of the gaps, pooled over the bins (1 where items
+    are alone and alike). Interval: percentile bootstrap of items (whole clusters), centred as the estimate is. Missing below
+    200 items, where it says nothing. weights: (n,) 1/inclusion probability on any scale.
     """
     q, y = _checked(p, truth)
     n = int(q.size)
@@ -111,52 +131,68 @@ def calibration_error(
     bins = equal_bins(q, BINS)
     keys = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     units, count = int(keys.max()) + 1, int(bins.max()) + 1
-    sums = np.zeros((units, 3 * count))
-    for place, weight in enumerate((np.ones(n), q, y)):
-        np.add.at(sums, (keys, place * count + bins), weight)
-    value = float(_debiased(sums.sum(0)[None], count)[0])
+    w = np.ones(n) if weights is None else weights * n / weights.sum()
+    sums = np.zeros((units, 4 * count))
+    for place, of in enumerate((np.ones(n), w, w * q, w * y)):
+        np.add.at(sums, (keys, place * count + bins), of)
+    deff = 1.0 if units == n and weights is None else _deff_of_bins(y - q, w, bins, keys.astype(np.int64))
+    value = float(np.sqrt(max(0.0, float(_squared(sums.sum(0)[None], count, deff)[0]))))
     rng, draws = np.random.default_rng(seed), []
     step = max(1, 20_000_000 // units)
     for start in range(0, RESAMPLES, step):
-        weights = rng.multinomial(units, np.full(units, 1 / units), size=min(step, RESAMPLES - start))
-        draws.append(_squared(weights @ sums, count, twice=True))
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(step, RESAMPLES - start))
+        draws.append(_squared(drawn @ sums, count, 2 * deff))  # a resample has its own variance and that of the data
     low, high = np.sqrt(np.maximum(np.quantile(np.concatenate(draws), [0.5 - level / 2, 0.5 + level / 2]), 0.0))
+    if not high - low > 1e-12:
+        return Estimate(value, None, None, n, method, "the error of the bins does not vary over resamples: no interval")
     note = few(units) if units < n else None
     return Estimate(value, min(float(low), value), max(float(high), value), n, method, note)
 
 
-def _debiased(sums: Floats, count: int) -> Floats:
-    return np.sqrt(np.maximum(_squared(sums, count, twice=False), 0.0))
-
-
-def _squared(sums: Floats, count: int, *, twice: bool) -> Floats:
-    """Debiased squared error of stacks of bin sums (B, 3 count); a resample has the variance twice: its own and the data's."""
-    m, said, was = sums[:, :count], sums[:, count : 2 * count], sums[:, 2 * count :]
-    safe = np.maximum(m, 1)
+def _squared(sums: Floats, count: int, times: float) -> Floats:
+    """Squared error of stacks of bin sums (B, 4 count), lessened by `times` the variance that independent items would have."""
+    m, mass, said, was = (sums[:, place * count : (place + 1) * count] for place in range(4))
+    safe = np.where(mass > 0, mass, 1.0)
     rate = was / safe
     noise = np.where(m > 1, rate * (1 - rate) / np.maximum(m - 1, 1), 0.0)
-    gap = (said / safe - rate) ** 2 - (2 if twice else 1) * noise
-    return np.asarray((np.where(m > 0, m * gap, 0.0)).sum(1) / m.sum(1))
+    gap = (said / safe - rate) ** 2 - times * noise
+    return np.asarray((np.where(m > 0, mass * gap, 0.0)).sum(1) / mass.sum(1))
 
 
-def _skill(q: Floats, y: Floats, clusters: ArrayLike | None, level: float) -> Estimate:
+def _deff_of_bins(gap: Floats, w: Floats, bins: Ints, keys: Ints) -> float:
+    """Variance of the bins' mean gaps by (weighted) cluster sums over that of as many items alone and alike, at least 1."""
+    mass, m = np.bincount(bins, weights=w), np.bincount(bins).astype(np.float64)
+    off = gap - (np.bincount(bins, weights=w * gap) / mass)[bins]
+    pairs, place = np.unique(keys * mass.size + bins, return_inverse=True)
+    of, sums = pairs % mass.size, np.bincount(place, weights=w * off)
+    units = np.bincount(of, minlength=mass.size).astype(np.float64)
+    by_cluster = np.bincount(of, weights=sums**2) * units / np.maximum(units - 1, 1) / mass
+    alone = np.bincount(bins, weights=w * off**2) / np.maximum(m - 1, 1)
+    return max(1.0, float(by_cluster.sum() / alone.sum())) if alone.sum() > 0 else 1.0
+
+
+def _skill(q: Floats, y: Floats, clusters: ArrayLike | None, weights: Floats | None, level: float) -> Estimate:
     """1 - Brier/(base (1 - base)); the interval is that of the difference to the base rate's score, over it."""
-    base = float(y.mean())
+    base = float(np.average(y, weights=weights))
     worst = base * (1 - base)
     if worst == 0:
         return Estimate.missing(int(q.size), "the truth never varies")
-    gain = mean((base - y) ** 2 - (q - y) ** 2, clusters=clusters, level=level)
+    gain = mean((base - y) ** 2 - (q - y) ** 2, clusters=clusters, weights=weights, level=level)
     value, low, high = (None if one is None else one / worst for one in (gain.value, gain.low, gain.high))
     return Estimate(value, low, high, gain.n, gain.method, gain.note)
 
 
-def _curve(q: Floats, y: Floats, bins: Ints, clusters: ArrayLike | None, level: float) -> tuple[Point, ...]:
+def _curve(
+    q: Floats, y: Floats, bins: Ints, clusters: ArrayLike | None, weights: Floats | None, level: float
+) -> tuple[Point, ...]:
     keys = None if clusters is None else np.asarray(clusters)
     points = []
     for one in range(int(bins.max()) + 1):
         inside: Bools = bins == one
         within = None if keys is None else keys[inside]
-        points.append(Point(float(q[inside].mean()), share(y[inside], clusters=within, level=level)))
+        w = None if weights is None else weights[inside]
+        said = float(np.average(q[inside], weights=w))
+        points.append(Point(said, share(y[inside], clusters=within, weights=w, level=level)))
     return tuple(points)
 
 

@@ -13,6 +13,7 @@ from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, symmetric_interval
 from rftj_cli.stats.numeric import spearman_influence
 from rftj_cli.stats.shares import mean, share
+from rftj_cli.stats.ties import settled
 
 BINS = 10
 
@@ -48,6 +49,7 @@ def by_score(
     x, y = np.asarray(outcome, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1 or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("outcome and score must be finite arrays of one length")
+    y = settled(y)
     keys = np.arange(x.size) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     binary = bool(np.isin(x, (0.0, 1.0)).all())
     found = []
@@ -87,6 +89,7 @@ def partial_spearman(
     x, y, z = (np.asarray(one, dtype=np.float64) for one in (outcome, score, control))
     if not x.shape == y.shape == z.shape or x.ndim != 1 or not all(np.isfinite(one).all() for one in (x, y, z)):
         raise ValueError("outcome, score and control must be finite arrays of one length")
+    x, y, z = settled(x), settled(y), settled(z)
     n = int(x.size)
     if n < 4 or min(float(np.ptp(one)) for one in (x, y, z)) == 0:
         return Estimate.missing(n, "one of the three never varies" if n >= 4 else "fewer than 4 items")

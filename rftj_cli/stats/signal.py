@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaincinv, fdtri, gammaln
 
-from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, symmetric_interval
 from rftj_cli.stats.shares import mean, share
+from rftj_cli.stats.ties import settled
 
 NO_GROUPS = "no group holds two answers"
 NO_SPREAD_WITHIN = "truth or score never varies inside a group"
@@ -146,7 +147,7 @@ def group_signal(
     of_group = None if clusters is None else _of_group(codes, clusters, counts.size)[big]
     means = np.bincount(codes, weights=y) / np.maximum(counts, 1)
     spread = np.sqrt(np.bincount(codes, weights=(y - means[codes]) ** 2) / np.maximum(counts - 1, 1))
-    flat = spread <= 1e-12
+    flat = _alike(y, codes)
     values, times = np.unique(y, return_counts=True)
     p = times / y.size
     planned = round(float(counts[big].mean())) if size is None else size
@@ -208,7 +209,7 @@ def false_signal(
     big = counts >= 2
     if not big.any():
         return Estimate.missing(0, NO_GROUPS)
-    alike = [np.bincount(codes, weights=_centred(one, codes) ** 2) <= 1e-12 for one in (x, y)]
+    alike = [_alike(one, codes) for one in (x, y)]
     keys = None if clusters is None else _of_group(codes, clusters, counts.size)[big]
     return share((alike[0] & ~alike[1])[big], clusters=keys, level=level)
 
@@ -218,6 +219,14 @@ def fooled_bound(fooled: int, n: int, *, level: float = LEVEL) -> float:
     if not 0 <= fooled <= n or n < 1:
         raise ValueError("counts of probes: 0 <= fooled <= n, n at least 1")
     return 1.0 if fooled == n else float(betaincinv(fooled + 1, n - fooled, level))
+
+
+def _alike(x: Floats, codes: Ints) -> Bools:
+    """Which groups hold one score only (as `ties` has it); every group has an item."""
+    top, bottom = np.full(int(codes.max()) + 1, -np.inf), np.full(int(codes.max()) + 1, np.inf)
+    np.maximum.at(top, codes, x)
+    np.minimum.at(bottom, codes, x)
+    return np.asarray(top == bottom)
 
 
 def _falling(n: Floats, k: int) -> Floats:
@@ -245,4 +254,4 @@ def _groups(group: ArrayLike, truth: ArrayLike, score: ArrayLike) -> tuple[Ints,
     x, y = np.asarray(truth, np.float64), np.asarray(score, np.float64)
     if not codes.size == x.size == y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("groups, truth and scores must be of one length, truth and scores finite")
-    return codes, x, y
+    return codes, settled(x), settled(y)

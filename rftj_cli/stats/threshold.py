@@ -41,13 +41,15 @@ def choose_threshold(
     *,
     costs: tuple[float, float] | None = None,
     clusters: ArrayLike | None = None,
+    weights: Floats | None = None,
     seed: int = 0,
     level: float = LEVEL,
 ) -> Threshold | None:
     """The threshold for scores (n,) against truth (n,) of 0 and 1; None where the truth or the scores never vary.
 
     costs: of a false yes and of a false no; without them J = tpr + tnr - 1 is maximised. clusters: (n,) keys, kept whole
-    in the five folds of the cross-fitted estimate (folds drawn with `seed`).
+    in the five folds of the cross-fitted estimate (folds drawn with `seed`). weights: (n,) 1/inclusion probability on any
+    scale: every mean is then the weighted one.
     """
     x, y = np.asarray(score, np.float64), np.asarray(truth, np.float64)
     if x.shape != y.shape or x.ndim != 1 or not np.isfinite(x).all() or not np.isin(y, (0.0, 1.0)).all():
@@ -57,42 +59,51 @@ def choose_threshold(
     if x.size == 0 or np.ptp(y) == 0 or np.ptp(x) == 0:
         return None
     codes = None if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
-    value, low, high = _plateau(x, y, costs)
+    w = np.ones(x.size) if weights is None else np.asarray(weights / weights.mean(), np.float64)
+    value, low, high = _plateau(x, y, w, costs)
     yes = x >= value
-    loss = _loss(yes, y, costs)
     units = np.arange(x.size) if codes is None else codes
     fold = (np.random.default_rng(seed).permutation(int(units.max()) + 1) % FOLDS)[units]
     crossed: Bools = np.zeros(x.size, dtype=np.bool_)
     for one in np.unique(fold):
         held, kept = fold == one, fold != one
         usable = kept.any() and np.ptp(y[kept]) > 0 and np.ptp(x[kept]) > 0
-        crossed[held] = x[held] >= (_plateau(x[kept], y[kept], costs)[0] if usable else value)
+        crossed[held] = x[held] >= (_plateau(x[kept], y[kept], w[kept], costs)[0] if usable else value)
     passing = y == 1
-    keys = (None, None) if codes is None else (codes[passing], codes[~passing])
-    return Threshold(
-        value, low, high,
-        "J" if costs is None else "cost",
-        float(loss.mean()) if costs is not None else float(yes[passing].mean() - yes[~passing].mean()),
-        _j(crossed, y, codes, level) if costs is None else mean(_loss(crossed, y, costs), clusters=codes, level=level),
-        share(yes[passing], clusters=keys[0], level=level),
-        share(~yes[~passing], clusters=keys[1], level=level),
+    tpr, tnr = (
+        share(
+            right[of], clusters=None if codes is None else codes[of], weights=None if weights is None else w[of], level=level
+        )
+        for right, of in ((yes, passing), (~yes, ~passing))
     )  # fmt: skip
+    if costs is None:
+        apparent, estimate = (
+            float(np.average(yes, weights=w * y) - np.average(yes, weights=w * (1 - y))),
+            _j(crossed, y, w, codes, level),
+        )
+    else:
+        apparent = float((_loss(yes, y, w, costs) * w).mean())
+        lost = _loss(crossed, y, w, costs)
+        estimate = mean(lost, clusters=codes, weights=None if weights is None else w, level=level)
+    return Threshold(value, low, high, "J" if costs is None else "cost", apparent, estimate, tpr, tnr)
 
 
-def _loss(yes: Bools, y: Floats, costs: tuple[float, float] | None) -> Floats:
+def _loss(yes: Bools, y: Floats, w: Floats, costs: tuple[float, float] | None) -> Floats:
     """What each item costs; without costs each error counts by the size of its class, so that the mean is 1 - (J + 1)/2."""
-    false_yes, false_no = costs or (0.5 / float((y == 0).mean() or 1), 0.5 / float((y == 1).mean() or 1))
+    passing = float(w @ y / w.sum())
+    false_yes, false_no = costs or (0.5 / (1 - passing if passing < 1 else 1.0), 0.5 / (passing or 1.0))
     return np.where(y == 0, yes * false_yes, ~yes * false_no).astype(np.float64)
 
 
-def _plateau(x: Floats, y: Floats, costs: tuple[float, float] | None) -> tuple[float, float, float]:
-    """The best cut, and the ends of the run of cuts around it that are not shown to be worse.
+def _plateau(x: Floats, y: Floats, w: Floats, costs: tuple[float, float] | None) -> tuple[float, float, float]:
+    """The best cut, and the ends of the run of cuts around it that are not shown to be worse; w: (n,) weights.
 
     The best and not the plateau's middle: between few scores (shares of votes) the middle may be a score that occurs, or a
     worse cut; in simulations with 40 to 300 items of continuous scores the best was the better one on new items too.
     """
     values, run = np.unique(x, return_inverse=True)
-    always, never = _loss(np.ones(x.size, dtype=np.bool_), y, costs), _loss(np.zeros(x.size, dtype=np.bool_), y, costs)
+    w = w / w.mean()
+    always, never = (w * _loss(np.full(x.size, said), y, w, costs) for said in (True, False))
     # Cut i says yes from values[i] on: below it `never`, from it on `always`.
     below = np.concatenate([[0.0], np.cumsum(np.bincount(run, weights=never))])
     above = np.concatenate([[0.0], np.cumsum(np.bincount(run, weights=always))])
@@ -128,11 +139,11 @@ def _paired_se(x: Floats, cuts: Floats, change: Floats, best: int, total: Floats
     return np.asarray(np.sqrt(np.maximum(squares / n - (total - total[best]) ** 2, 0.0) / n))
 
 
-def _j(yes: Bools, y: Floats, codes: Ints | None, level: float) -> Estimate:
+def _j(yes: Bools, y: Floats, w: Floats, codes: Ints | None, level: float) -> Estimate:
     """J of decisions (n,), linearised: each class's mean has its own pull."""
-    passing = y == 1
-    tpr, fpr = float(yes[passing].mean()), float(yes[~passing].mean())
-    pull = np.where(passing, (yes - tpr) / passing.sum(), -(yes - fpr) / (~passing).sum())
+    of_pass, of_fail = w * y / float(w @ y), w * (1 - y) / float(w @ (1 - y))
+    tpr, fpr = float(of_pass @ yes), float(of_fail @ yes)
+    pull = of_pass * (yes - tpr) - of_fail * (yes - fpr)
     se, units = item_se(pull, codes)
     method = f"cross-fitted, influence {percent(level)}, t({units - 1})"
     if units < 2:

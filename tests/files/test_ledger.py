@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,33 @@ def test_items_that_are_added_do_not_make_a_new_test_set(tmp_path: Path) -> None
     assert look(path, "b").number == 2
     assert look(path, "c", items=[item_hash(f"t{i}", {"response": "x"}) for i in range(300)]).number == 1
     assert look(path, "d", items=[item_hash(f"s{i}", {"response": "other"}) for i in range(300)]).number == 1
+
+
+@pytest.mark.parametrize(("whole", "part"), [(5000, 20), (2000, 10), (20_000, 60)])
+def test_a_small_part_of_a_large_test_set_is_recognised(tmp_path: Path, whole: int, part: int) -> None:
+    """Ten test sets: the second judge that meets a part of the first one's items makes the second look."""
+    for seed in range(10):
+        items = [item_hash(f"{seed}-{i}", {"response": "x"}) for i in range(whole)]
+        path = tmp_path / f"{seed}.jsonl"
+        look(path, "a", items=items)
+        assert look(path, "b", items=items[:part], frozen=True).number == 2
+        assert look(path, "b", items=[*items, *ITEMS], frozen=True).number == 2
+
+
+def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """They hold the 128 smallest hashes of what was met."""
+    path = tmp_path / "ledger.jsonl"
+    old = {
+        "schema": "rftj.look/1",
+        "judge": "a",
+        "rubric": "r",
+        "split": "test",
+        "items": 300,
+        "time": "2026-01-01T00:00:00+00:00",
+    }
+    path.write_text(json.dumps({**old, "sketch": sorted(ITEMS)[:128]}) + "\n")
+    assert look(path, "b").number == 2 and look(path, "a", frozen=True).recorded
+    assert look(path, "c", items=[item_hash("t", {"response": "x"})]).number == 1
 
 
 def test_frozen_counts_and_writes_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -192,3 +193,14 @@ def test_a_reward_never_falls_where_one_answer_gets_better(
         low, high = high, low
     worse, better = ([*values[:which], v, *values[which + 1 :]] for v in (low, high))
     assert reward(made, worse) <= reward(made, better)
+
+
+@pytest.mark.parametrize("weights", [(0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4), (0.7, 0.1, 0.2, 0.6)])
+@pytest.mark.parametrize("reach", [[0, 1], [-1, 1], [0, 7]])
+def test_rewards_never_differ_by_rounding_alone(weights: tuple[float, ...], reach: list[float]) -> None:
+    """.1 + .2 of the weights and .3 of them are one reward, for every set of criteria that pass."""
+    made = rubric(
+        criteria=[{"id": f"c{i}", "question": "Q", "weight": w} for i, w in enumerate(weights)], reward={"range": reach}
+    )
+    found = [value(made, **{f"c{i}": u for i, u in enumerate(us)}) for us in product((0.0, 1.0), repeat=len(weights))]
+    assert len({round(one, 9) for one in found if one is not None}) == len(set(found))

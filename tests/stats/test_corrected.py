@@ -13,9 +13,9 @@ from rftj_cli.stats.corrected import (
     ppi_mean,
     rogan_gladen,
     rogan_gladen_allocation,
-    verdict_mismatch,
 )
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.mismatch import labelled_deff, verdict_mismatch
 
 
 def drawn(
@@ -160,3 +160,36 @@ def test_labels_go_where_the_judge_errs() -> None:
     assert sum(rogan_gladen_allocation(37, 0.99, 0.8, 0.9)) == 37
     with pytest.raises(ValueError, match="below 1"):
         rogan_gladen_allocation(10, 0.5, 1.0, 0.9)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_labels_of_whole_prompts_are_not_taken_for_another_population(whole: bool) -> None:
+    """125 prompts of 8 answers, verdicts alike inside a prompt; labels are 12 whole prompts, or 96 answers anywhere."""
+    rng, doubts = np.random.default_rng(17), np.zeros(2)
+    for _ in range(400):
+        keys = np.repeat(np.arange(125), 8)
+        verdict = (rng.random(1000) < np.repeat(rng.beta(0.6, 0.4, 125), 8)).astype(np.int64)
+        chosen = np.isin(keys, rng.choice(125, 12, replace=False)) if whole else np.isin(np.arange(1000), rng.choice(1000, 96, replace=False))  # fmt: skip
+        labelled, judged = (np.bincount(some, minlength=2).astype(float) for some in (verdict[chosen], verdict))
+        deff = labelled_deff(verdict, chosen, keys)
+        doubts += [verdict_mismatch(labelled, judged, deff=d).value < 0.05 for d in (deff, 1.0)]  # type: ignore[operator]
+    assert doubts[0] / 400 <= 0.085
+    assert (doubts[1] / 400 > 0.2) == whole
+
+
+def test_copies_have_a_design_effect_of_their_number() -> None:
+    verdict = np.repeat(np.random.default_rng(18).integers(0, 3, 200), 5)
+    keys = np.repeat(np.arange(200), 5)
+    assert labelled_deff(verdict, keys < 50, keys) == pytest.approx(5)
+    assert labelled_deff(verdict, np.arange(1000) % 5 == 0, keys) == 1.0
+    assert labelled_deff(verdict, keys < 50, np.arange(1000)) == 1.0
+
+
+def test_weighted_labels_are_counted_as_they_are() -> None:
+    """Weights on any scale never make more labelled units than judged ones; in truth more than judged is an error still."""
+    weighted, counts = np.array([[75.0, 5], [0, 20]]), np.array([25.0, 25])
+    found = corrected(weighted, np.array([30.0, 30]), sampling="weighted", labelled=counts)
+    assert found.post_stratified.value is not None
+    assert "by design" in str(found.mismatch.note)
+    with pytest.raises(ValueError, match="not among the judged"):
+        corrected(weighted, np.array([30.0, 30]), sampling="weighted", labelled=counts * 2, deff=2.0)

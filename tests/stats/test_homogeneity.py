@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import chdtrc
 from statsmodels.stats.contingency_tables import SquareTable
 
 from rftj_cli.stats.clusters import Clusters
@@ -46,3 +47,16 @@ def test_binary_clusters_do_not_use_mid_p() -> None:
     table = np.bincount(h * 2 + j, minlength=4).reshape(2, 2).astype(float)
     assert marginal_homogeneity(table).method == "McNemar mid-p"
     assert marginal_homogeneity(table, Clusters(cluster, h * 2 + j)).method == "Bhapkar p on cluster sums"
+
+
+def test_weights_count_in_the_test_as_they_do_in_the_estimate() -> None:
+    """Fails labelled nine times as often: weighted, both sides fail 10%, so there is nothing to see."""
+    truth = np.repeat([0, 1, 1, 0], [60, 40, 96, 4])
+    judge = np.repeat([0, 0, 1, 1], [60, 40, 96, 4])
+    weight = np.where(judge == 0, 1.0, 9.0)
+    found = Clusters.of(None, truth, judge, 2, weight / weight.mean())
+    assert found is not None
+    pull = weight * (judge - truth)  # the statistic by hand: sum(w d)^2/sum(w^2 d^2), and Keefe's W/(1 - W/n)
+    w = pull.sum() ** 2 / (pull**2).sum()
+    assert marginal_homogeneity(found.table(2), found).value == pytest.approx(chdtrc(1, w / (1 - w / 200)))
+    assert marginal_homogeneity(found.table(2), found).value > 0.8  # type: ignore[operator]

@@ -112,3 +112,14 @@ def test_labels_go_where_they_are_many_and_uncertain() -> None:
 def test_plans_that_make_no_sense_are_refused(call: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         call()  # type: ignore[operator]
+
+
+def test_close_rates_take_many_labels_and_an_answer_all_the_same() -> None:
+    """.5 within .001 takes z^2/4h^2 labels; a gate .001 below the rate the normal score test's number, both near each other at .01."""
+    assert rate_labels(0.5, 0.001) == pytest.approx(1.959964**2 / 4 / 1e-6, rel=1e-4)
+    assert rate_labels(0.5, 0.001, deff=3) == pytest.approx(3 * rate_labels(0.5, 0.001), abs=3)
+    top = 1.959964 * 0.3 + 0.841621 * np.sqrt(0.901 * 0.099)
+    assert gate_labels(0.901, 0.9, level=0.95) == pytest.approx((top / 0.001) ** 2, rel=1e-4)
+    for true, bound in ((0.81, 0.8), (0.603, 0.6), (0.902, 0.9), (0.9025, 0.9)):
+        top = 1.959964 * np.sqrt(bound * (1 - bound)) + 0.841621 * np.sqrt(true * (1 - true))
+        assert gate_labels(true, bound, level=0.95) == pytest.approx((top / (true - bound)) ** 2, rel=0.02)

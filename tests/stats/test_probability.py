@@ -66,3 +66,29 @@ def test_few_items_have_no_calibration_error_and_nonsense_is_refused() -> None:
         probability_scores([1.2], [1])
     with pytest.raises(ValueError, match="0 or 1"):
         probability_scores([0.2], [0.5])
+
+
+def test_a_calibrated_judge_is_not_said_to_err_by_clusters_that_share_their_outcome() -> None:
+    """80 calibrated judges of 100 clusters of 8 that share p and half of the luck: the interval holds 0 nearly always."""
+    rng, held = np.random.default_rng(4), 0
+    for _ in range(80):
+        p, cluster = np.repeat(rng.random(100), 8), np.repeat(np.arange(100), 8)
+        luck = np.where(rng.random(800) < 0.5, np.repeat(rng.random(100), 8), rng.random(800))
+        held += calibration_error(p, (luck < p).astype(float), clusters=cluster).low == 0
+    assert held >= 74
+
+
+def test_copies_tell_the_calibration_no_better() -> None:
+    """Every item four times, as clusters of four: the value and about the interval of the items once."""
+    rng = np.random.default_rng(5)
+    p = rng.random(400)
+    y = (rng.random(400) < np.clip(1.4 * p - 0.2, 0, 1)).astype(float)
+    once = calibration_error(p, y)
+    copies = calibration_error(np.repeat(p, 4), np.repeat(y, 4), clusters=np.repeat(np.arange(400), 4))
+    assert (copies.value, copies.low, copies.high) == pytest.approx((once.value, once.low, once.high), abs=0.01)
+
+
+@pytest.mark.parametrize("p", [[0.5] * 300, [1.0] * 300])
+def test_an_error_that_never_varies_has_no_interval(p: list[float]) -> None:
+    found = calibration_error(p, [1.0] * 300)
+    assert found.value == 1 - p[0] and found.low is None and "no interval" in str(found.note)
