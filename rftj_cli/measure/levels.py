@@ -12,7 +12,7 @@ from rftj_cli.kernel.rubric import Scale
 from rftj_cli.measure.baselines import baselines
 from rftj_cli.measure.beyond import length_bias, population, sureness
 from rftj_cli.measure.missing import with_reasons
-from rftj_cli.measure.values import Criterion, Repeats, Terms
+from rftj_cli.measure.values import Baseline, Criterion, Repeats, Terms
 from rftj_cli.stats.agreement import Kind, agreement
 from rftj_cli.stats.alt_test import alt_test
 from rftj_cli.stats.arrays import Bools, Floats, Ints
@@ -101,15 +101,6 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
     table = cross_table(truth, judge, k)
     cluster = None if given.cluster is None else given.cluster[done]
     clusters = Clusters.of(cluster, truth, judge, k, given.weights(done))
-    estimates = agreement(
-        table if clusters is None else clusters.table(k),
-        kind=given.kind, values=given.values, clusters=clusters, seed=terms.seed, level=terms.level,
-    )  # fmt: skip
-    estimates = with_reasons(estimates, given) | _readings(given, done, terms)
-    if given.group is not None and given.kind not in ("preference", "nominal"):
-        pairs = pair_accuracy(given.group[done], truth, judge, clusters=cluster, level=terms.level)
-        estimates |= _counted_alike(given, {"pair_accuracy": pairs.estimate})
-    estimates |= {**_counted_alike(given, given.extra), **length_bias(given, done, terms)}
     probability, threshold = sureness(given, done, terms)
     return Criterion(
         id=given.id,
@@ -117,19 +108,8 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         levels=given.levels,
         unit=given.unit,
         table=table.astype(int).tolist(),
-        estimates=estimates,
-        baselines=baselines(
-            given.kind,
-            k,
-            given.values,
-            truth,
-            {n: s[done] for n, s in given.scores.items()},
-            cluster,
-            terms,
-            given.weights(done),
-        )
-        if truth.size
-        else (),
+        estimates=_estimates(given, done, table if clusters is None else clusters.table(k), clusters, terms),
+        baselines=_baselines(given, done, cluster, terms) if truth.size else (),
         raters=_raters(given, terms),
         sources=given.sources,
         failed=int((~done).sum()),
@@ -141,6 +121,30 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         threshold=threshold,
         repeats=given.repeats,
     )
+
+
+def _estimates(
+    given: Levels, done: Bools, table: Floats, clusters: Clusters | None, terms: Terms
+) -> dict[str, Estimate]:
+    """All numbers of the units with a verdict (`done`), and the other readings of those without."""
+    found = agreement(
+        table, kind=given.kind, values=given.values, clusters=clusters, seed=terms.seed, level=terms.level
+    )
+    found = with_reasons(found, given) | _readings(given, done, terms)
+    if given.group is not None and given.kind not in ("preference", "nominal"):
+        cluster = None if given.cluster is None else given.cluster[done]
+        pairs = pair_accuracy(
+            given.group[done], given.truth[done], given.judge[done], clusters=cluster, level=terms.level
+        )
+        found |= _counted_alike(given, {"pair_accuracy": pairs.estimate})
+    return found | {**_counted_alike(given, given.extra), **length_bias(given, done, terms)}
+
+
+def _baselines(given: Levels, done: Bools, cluster: Ints | None, terms: Terms) -> Sequence[Baseline]:
+    scores = {name: score[done] for name, score in given.scores.items()}
+    weights = given.weights(done)
+    k = len(given.levels)
+    return baselines(given.kind, k, given.values, given.truth[done], scores, cluster, terms, weights)
 
 
 def _counted_alike(given: Levels, found: Mapping[str, Estimate]) -> dict[str, Estimate]:

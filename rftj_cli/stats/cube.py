@@ -47,7 +47,7 @@ def deff_of(pull: Floats, clusters: Ints | None, level: float = LEVEL) -> float:
     """
     if clusters is None:
         return 1.0
-    sums, n = np.bincount(clusters, weights=pull), pull.size
+    sums, n = np.bincount(clusters, weights=pull).astype(np.float64), pull.size
     units, alone = sums.size, float((pull**2).sum()) * n / max(n - 1, 1)
     if not alone > 1e-18:
         return n / units * student(units - 1, level)
