@@ -143,6 +143,13 @@ def item_se(pulls: Floats, cluster: Ints | None) -> tuple[float, int]:
     return sqrt(float((sums * sums).sum()) * units / (units - 1)), units
 
 
+def involved_se(pulls: Floats, involved: Bools, cluster: Ints | None) -> tuple[float, int]:
+    """`item_se` over the items `involved` (n,) alone: those that say nothing lend no degrees of freedom."""
+    if cluster is None:
+        return item_se(pulls[involved], None)
+    return item_se(pulls[involved], np.unique(cluster[involved], return_inverse=True)[1].astype(np.int64))
+
+
 def _mean_size(clusters: Clusters, within: Bools | None) -> float:
     if within is None:
         return max(1.0, clusters.mean_size)
