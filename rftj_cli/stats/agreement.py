@@ -11,7 +11,7 @@ import numpy as np
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, freedom, share_influence
+from rftj_cli.stats.clusters import Clusters, clustered, few, freedom, share_effect, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import ONE_CLASS, Scale, functional_interval
@@ -113,9 +113,10 @@ class _Board:
         if self.clusters is None:
             return proportion(hits, n, level=self.level)
         psi = share_influence(self.table, credit, within)
-        deff = design_effect(psi, self.clusters, within)
+        count, deff = share_effect(psi, self.clusters, within, n)
         sums = self.clusters.sums(psi)[self.clusters.sums(within.astype(np.float64)) > 0]
-        return proportion(hits, n, deff=deff, df=freedom(sums), note=few(sums.size), level=self.level)
+        note = few(sums.size) if self.clusters.count < self.clusters.n else None
+        return proportion(hits / n * count, count, deff=deff, df=freedom(sums), note=note, level=self.level)
 
     def rate(self, rows: slice | int, columns: slice | int, hit: Floats, reason: str) -> Estimate:
         """The share of `hit` among the items in these rows and columns."""

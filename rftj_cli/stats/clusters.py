@@ -103,6 +103,29 @@ def design_effect(psi: Floats, clusters: Clusters, within: Bools | None = None) 
     return max(1.0, between / (iid * clusters.n / (clusters.n - 1)))
 
 
+def share_effect(psi: Floats, clusters: Clusters, within: Bools, mass: float) -> tuple[int, float]:
+    """How many items a share rests on, and by how much more its variance is than that of as many independent ones.
+
+    within: (k, k) the cells of the share's denominator, of which `mass` is the weighted count; psi: `share_influence`. At least
+    what unequal weights inside the denominator cost (Kish 1965): weights that are all alike there cost nothing, however they
+    differ from those of other verdicts. A class of the labels is spread over verdicts that may stand for more units than
+    those seen in it (all labels that fail were failed, the rare heavy error was not met): it never counts for more than its
+    share of the weights of these verdicts.
+    """
+    count, least, group = round(mass), 1.0, clusters.count
+    if clusters.weight is not None:
+        w = clusters.weight[within.ravel()[clusters.cell]]
+        beside = clusters.weight[np.broadcast_to(within.any(0), within.shape).ravel()[clusters.cell]]
+        count = int(w.size)
+        least = max(float((w**2).sum()) * count / float(w.sum()) ** 2, count * float(beside.mean()) / float(w.sum()))
+    iid = float(clusters.sums(psi * psi).sum())
+    if group < 2 or iid <= 1e-18 * clusters.n:
+        return count, _mean_size(clusters, within) * least
+    sums = clusters.sums(psi)
+    between = float((sums * sums).sum()) * group / (group - 1)
+    return count, max(least, between / (iid * clusters.n / (clusters.n - 1)) * count / mass)
+
+
 def freedom(sums: Floats) -> float:
     """Degrees of freedom of a variance estimated from the sums of G clusters (G,): G - 1, fewer where few clusters carry it.
 

@@ -24,7 +24,8 @@ def share(
 
     clusters: (n,) any keys. deff = max(1, variance of the mean by cluster sums / variance of independent units); the
     mean cluster size where all credits are equal, as if each cluster had one voice.
-    weights: (n,) 1/inclusion probability on any scale; the mean is then the weighted one.
+    weights: (n,) 1/inclusion probability on any scale; the mean is then the weighted one, and deff at least n over Kish's
+    (sum w)^2/sum w^2.
     """
     x: Floats = np.asarray(credit, dtype=np.float64)
     n = int(x.size)
@@ -39,7 +40,7 @@ def share(
     if groups < 2 or iid == 0:
         deff = n / groups * float(w @ w) / n
     else:
-        deff = max(1.0, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
+        deff = max(float(w @ w) / n, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
     caution = note or (few(groups) if groups < n else None)
     return proportion(float(w @ x), n, deff=deff, df=freedom(sums), note=caution, level=level)
 
