@@ -59,6 +59,8 @@ def agreement(
     k = table.shape[0]
     if table.shape != (k, k) or (kind == "binary" and k != 2) or (kind == "preference" and k != 3):
         raise ValueError(f"a {kind} table cannot have the shape {table.shape}")
+    if not np.isfinite(table).all() or (table < 0).any():
+        raise ValueError("the counts of a table are finite and not negative")
     if clusters is not None and not np.allclose(clusters.table(k), table, rtol=1e-9, atol=1e-9):
         raise ValueError("the clusters do not hold the items of the table")
     groups = clustered(clusters)

@@ -73,6 +73,14 @@ class Clusters:
         return few(self.count)
 
 
+def codes_of(keys: ArrayLike, n: int) -> Ints:
+    """Codes 0..G-1 (n,) of any keys; ValueError where there is not one for each item."""
+    codes = np.unique(np.asarray(keys), return_inverse=True)[1].astype(np.int64)
+    if codes.shape != (n,):
+        raise ValueError(f"one cluster key for each item: {n} items, {codes.size} keys")
+    return codes
+
+
 def few(count: int) -> str | None:
     """The caution that `count` clusters call for, None from 15 on."""
     if count >= FEW:
@@ -163,6 +171,9 @@ def item_se(pulls: Floats, cluster: Ints | None) -> tuple[float, int]:
     units = int(sums.size)
     if units < 2:
         return float("nan"), units
+    size = float(np.abs(sums).max())
+    if 0 < size < 1e-140 or size > 1e140:  # whose square is no number
+        return size * sqrt(float(((sums / size) ** 2).sum()) * units / (units - 1)), units
     return sqrt(float((sums * sums).sum()) * units / (units - 1)), units
 
 

@@ -100,6 +100,8 @@ def icc_2_1(ratings: Floats, *, level: float = LEVEL) -> Estimate:
 
     ratings: (items, raters) of numbers, without gaps; the raters are a sample of those who might judge.
     """
+    if ratings.ndim != 2 or not np.isfinite(ratings).all():
+        raise ValueError("ratings are (items, raters) of numbers, without gaps")
     n, m = ratings.shape
     if n < 2 or m < 2:
         return Estimate.missing(n, "needs two items and two raters")
@@ -116,7 +118,10 @@ def icc_2_1(ratings: Floats, *, level: float = LEVEL) -> Estimate:
         return Estimate(value, None, None, n, "F (McGraw-Wong)", NO_SPREAD)
     a = m * value / (n * (1 - value))
     b = 1 + m * value * (n - 1) / (n * (1 - value))
-    df = (a * rater + b * error) ** 2 / ((a * rater) ** 2 / (m - 1) + (b * error) ** 2 / ((n - 1) * (m - 1)))
+    spread = (a * rater) ** 2 / (m - 1) + (b * error) ** 2 / ((n - 1) * (m - 1))
+    if spread <= 1e-15 * error**2:
+        return Estimate(value, None, None, n, "F (McGraw-Wong)", "all variance lies inside items: no interval")
+    df = (a * rater + b * error) ** 2 / spread
     upper, lower = (float(fdtri(*dfs, 0.5 + level / 2)) for dfs in ((n - 1, df), (df, n - 1)))
     rest = m * rater + (m * n - m - n) * error
     low = n * (item - upper * error) / (upper * rest + n * item)
@@ -228,6 +233,8 @@ def _jackknife(features: Floats, clusters: Ints, value: Callable[[Floats], Float
     estimate = float(value(whole))
     if not np.isfinite(estimate):
         return Estimate.missing(n, ONE_CLASS)
+    if units < 2:
+        return Estimate(estimate, None, None, n, "none", "only 1 cluster: no interval")
     left = value(whole - sums)
     left = np.where(np.isfinite(left), left, estimate)
     se = float(np.sqrt((units - 1) / units * ((left - left.mean()) ** 2).sum()))
