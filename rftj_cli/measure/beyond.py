@@ -108,7 +108,8 @@ def repeats(kind: Kind, scale: Scale, units: Sequence[Unit], terms: Terms) -> Re
             runs[row, column] = -1 if ballot.level is None else names.index(ballot.level)
     keys = _codes([unit.cluster for unit in several])
     found = retest(
-        runs, len(names), kind="quadratic" if kind == "ordinal" else "nominal", clusters=keys, seed=terms.seed, level=terms.level
+        runs, len(names), kind="quadratic" if kind == "ordinal" else "nominal",
+        values=scale.values if kind == "ordinal" else None, clusters=keys, seed=terms.seed, level=terms.level,
     )  # fmt: skip
     whole = runs[(runs >= 0).all(axis=1)]
     parts = components(np.array(scale.values)[whole], level=terms.level) if whole.size else None
@@ -123,8 +124,8 @@ def _right(kind: Kind, units: Sequence[Unit], runs: Ints, terms: Terms) -> dict[
     use = truth >= 0
     if kind != "binary" or not use.any():
         return {}
-    cast = (runs[use] >= 0).sum(1)
-    return right_by_votes((runs[use] == truth[use, None]).sum(1), cast, level=terms.level)
+    cast, keys = (runs[use] >= 0).sum(1), np.array([unit.cluster for unit in units], dtype=object)[use]
+    return right_by_votes((runs[use] == truth[use, None]).sum(1), cast, clusters=keys.astype(str), level=terms.level)
 
 
 def _codes(keys: Sequence[str]) -> Ints | None:

@@ -98,7 +98,9 @@ def _probability(units: Sequence[Unit]) -> Floats | None:
 
 def _weights(units: Sequence[Unit]) -> Floats | None:
     """1/inclusion probability (n,), None where all labels weigh alike."""
-    found = np.array([unit.truth.weight or 1.0 for unit in units if unit.truth is not None], dtype=np.float64)
+    found = np.array(
+        [1.0 if (w := unit.truth.weight) is None else w for unit in units if unit.truth is not None], dtype=np.float64
+    )
     return found if found.size and np.ptp(found) > 0 else None
 
 

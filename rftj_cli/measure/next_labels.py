@@ -2,7 +2,7 @@
 
 Within a stratum every sample has the same chance, so each labelled one stands for N/n of them: that is its weight. Labels
 that there are already count as drawn at random within their stratum; the file holds them too, with their new weight, so
-that one file is the whole sample. (Labels chosen otherwise, disagreements say, cannot be part of an estimate.)
+that one file is the whole sample; a stratum that has its part of the labels gets no new ones. (Labels chosen otherwise, disagreements say, cannot be part of an estimate.)
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ def draw_next(joined: Joined, truths: Truths, count: int, out: Path, *, criterio
     criteria = tuple(joined.units) if criterion is None else (criterion,)
     by_sample = _verdicts(joined, criteria)
     strata = _strata(by_sample, {id: joined.scales[id].names for id in criteria})
-    left = [len(one.samples) - len(one.labelled) for one in strata]
-    if not sum(left):
+    sizes, have = [len(one.samples) for one in strata], [len(one.labelled) for one in strata]
+    if sizes == have:
         raise InputError("every judged sample has its labels: nothing is left to draw", found=f"--next {count}")
     errors = [(one.wrong + 1) / (len(one.labelled) + 2) for one in strata]
     clusters = {row.sample: row.cluster for row in joined.rewards}
     rng = np.random.default_rng(seed)
-    for one, n in zip(strata, neyman(left, errors, count).tolist(), strict=True):
+    for one, n in zip(strata, neyman(sizes, errors, count, have=have).tolist(), strict=True):
         known = set(one.labelled)
         one.chosen = _spread([s for s in one.samples if s not in known], clusters, n, rng)
     rows = _rows(strata, joined, truths, criteria)

@@ -22,14 +22,17 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> Re
         return None
     judge = np.array([row.judge for row in both], dtype=np.float64)
     truth = np.array([row.truth for row in both], dtype=np.float64)
+    known = [row for row in rows if row.truth is not None]
     groups, clusters = [row.group for row in both], [row.cluster for row in both]
     pairs = pair_accuracy(groups, truth, judge, clusters=clusters, level=terms.level)
     estimates = {
         "pair_accuracy": pairs.estimate,
         "pair_accuracy_by_group": pairs.by_group,
         "tie_rate": pairs.tie_rate,
-        **numeric_agreement(truth, judge, clusters=clusters),
-        "coverage": share([row.judge is not None for row in rows if row.truth is not None], level=terms.level),
+        **numeric_agreement(truth, judge, clusters=clusters, level=terms.level),
+        "coverage": share(
+            [row.judge is not None for row in known], clusters=[row.cluster for row in known], level=terms.level
+        ),
         **_verdicts_alone(both, terms.level),
     }
     baselines = []

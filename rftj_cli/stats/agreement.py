@@ -11,7 +11,7 @@ import numpy as np
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, freedom, share_influence
+from rftj_cli.stats.clusters import Clusters, clustered, few, freedom, share_effect, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import ONE_CLASS, Scale, functional_interval
@@ -59,6 +59,8 @@ def agreement(
     k = table.shape[0]
     if table.shape != (k, k) or (kind == "binary" and k != 2) or (kind == "preference" and k != 3):
         raise ValueError(f"a {kind} table cannot have the shape {table.shape}")
+    if not np.isfinite(table).all() or (table < 0).any():
+        raise ValueError("the counts of a table are finite and not negative")
     if clusters is not None and not np.allclose(clusters.table(k), table, rtol=1e-9, atol=1e-9):
         raise ValueError("the clusters do not hold the items of the table")
     groups = clustered(clusters)
@@ -113,9 +115,10 @@ class _Board:
         if self.clusters is None:
             return proportion(hits, n, level=self.level)
         psi = share_influence(self.table, credit, within)
-        deff = design_effect(psi, self.clusters, within)
+        count, deff = share_effect(psi, self.clusters, within, n)
         sums = self.clusters.sums(psi)[self.clusters.sums(within.astype(np.float64)) > 0]
-        return proportion(hits, n, deff=deff, df=freedom(sums), note=few(sums.size), level=self.level)
+        note = few(sums.size) if self.clusters.count < self.clusters.n else None
+        return proportion(hits / n * count, count, deff=deff, df=freedom(sums), note=note, level=self.level)
 
     def rate(self, rows: slice | int, columns: slice | int, hit: Floats, reason: str) -> Estimate:
         """The share of `hit` among the items in these rows and columns."""

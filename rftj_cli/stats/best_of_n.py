@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
 from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.clusters import codes_of
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.shares import mean
 from rftj_cli.stats.ties import settled
@@ -129,7 +130,7 @@ def _subsets(m: Floats, total: Floats, n: int) -> Floats:
 
 
 def _keys(codes: Ints, clusters: ArrayLike, groups: int) -> Ints:
-    keys = np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    keys = codes_of(clusters, codes.size)
     found = np.zeros(groups, dtype=np.int64)
     found[codes] = keys
     if not np.array_equal(found[codes], keys):

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import proportion, share_from_se
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, freedom, item_se, share_influence
+from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, freedom, involved_se, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import kappa_interval
 from rftj_cli.stats.reliability import mean_estimate, pull_of_items, rating_counts
@@ -57,6 +57,7 @@ class _Means:
 
     values: list[tuple[float, float]]
     pulls: list[tuple[Floats, Floats]]
+    involved: Bools  # (items,) that any of them rests on
 
     def side(self, which: int) -> tuple[list[float], list[Floats]]:
         return [pair[which] for pair in self.values], [pair[which] for pair in self.pulls]
@@ -82,7 +83,8 @@ def leave_one_out_ceiling(
     counts = rating_counts(matrix, k)
     central = _median if kind == "ordinal" else _majority
     w = weights(k, "quadratic" if kind == "ordinal" else "nominal", values)
-    rows, shares, kappas = [], _Means([], []), _Means([], [])
+    rows, none = [], np.zeros(matrix.shape[0], dtype=np.bool_)
+    shares, kappas = _Means([], [], none), _Means([], [], none.copy())
     for rater in range(matrix.shape[1]):
         own = matrix[:, rater]
         others = counts - (own[:, None] == np.arange(k))
@@ -97,10 +99,10 @@ def leave_one_out_ceiling(
         _gather(shares, human_share, judge_share, sides, _Side.pull_of_share)
         _gather(kappas, human_kappa, judge_kappa, sides, _Side.pull_of_kappa)
     return Ceiling(
-        human_agreement=_mean_share(*shares.side(0), clusters, level),
-        human_kappa=mean_estimate(*kappas.side(0), clusters, level),
-        judge_agreement=_mean_share(*shares.side(1), clusters, level),
-        judge_kappa=mean_estimate(*kappas.side(1), clusters, level),
+        human_agreement=_mean_share(*shares.side(0), shares.involved, clusters, level),
+        human_kappa=mean_estimate(*kappas.side(0), kappas.involved, clusters, level),
+        judge_agreement=_mean_share(*shares.side(1), shares.involved, clusters, level),
+        judge_kappa=mean_estimate(*kappas.side(1), kappas.involved, clusters, level),
         agreement_gap=_gap(shares, clusters, level),
         kappa_gap=_gap(kappas, clusters, level),
         raters=tuple(rows),
@@ -148,19 +150,22 @@ def _gather(
     if human.value is not None and judge.value is not None:
         means.values.append((human.value, judge.value))
         means.pulls.append((pull(sides[0]), pull(sides[1])))
+        means.involved |= sides[0].use
 
 
-def _mean_share(values: list[float], pulls: list[Floats], clusters: Ints | None, level: float) -> Estimate:
+def _mean_share(
+    values: list[float], pulls: list[Floats], involved: Bools, clusters: Ints | None, level: float
+) -> Estimate:
     """Mean of shares of overlapping items: Wilson on the effective n, so that 1.0 keeps a width."""
     if not values:
         return Estimate.missing(0, "no item has a decided majority of the others")
-    value, together, involved = float(np.mean(values)), np.asarray(np.mean(pulls, axis=0)), _involved(pulls)
-    se, units = item_se(together, clusters)
+    value, together, n = float(np.mean(values)), np.asarray(np.mean(pulls, axis=0)), int(involved.sum())
+    se, units = involved_se(together, involved, clusters)
     if units < 2:
-        return Estimate(value, None, None, involved, "none", "only 1 independent unit: no interval")
-    low, high = share_from_se(value, se, units, float(involved or units), level)
+        return Estimate(value, None, None, n, "none", "only 1 independent unit: no interval")
+    low, high = share_from_se(value, se, units, float(n), level)
     method = f"Wilson {percent(level)} on the effective n, t({units - 1}), mean of {len(values)}"
-    return Estimate(value, low, high, involved or units, method, None if clusters is None else few(units))
+    return Estimate(value, low, high, n, method, None if clusters is None else few(units))
 
 
 def _gap(means: _Means, clusters: Ints | None, level: float) -> Estimate:
@@ -169,18 +174,15 @@ def _gap(means: _Means, clusters: Ints | None, level: float) -> Estimate:
         return Estimate.missing(0, "no rater has both numbers")
     value = float(np.mean([judge - human for human, judge in means.values]))
     pull = np.asarray(np.mean([judge - human for human, judge in means.pulls], axis=0))
-    n = _involved([one for pair in means.pulls for one in pair])
-    se, units = item_se(pull, clusters)
+    n = int(means.involved.sum())
+    se, units = involved_se(pull, means.involved, clusters)
     method = f"paired influence {percent(level)}, t({units - 1})"
+    if units < 2:
+        return Estimate(value, None, None, n, "none", "only 1 independent unit: no interval")
     if not se > 1e-12:
         return Estimate(value, None, None, n, method, "the difference does not vary over the items: no interval")
     half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
     return Estimate(value, value - half, value + half, n, method, None if clusters is None else few(units))
-
-
-def _involved(pulls: list[Floats]) -> int:
-    """How many items pull on anything."""
-    return int(np.any([pull != 0 for pull in pulls], axis=0).sum())
 
 
 def _majority(counts: Ints | Floats) -> Ints:

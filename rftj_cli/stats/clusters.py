@@ -73,6 +73,14 @@ class Clusters:
         return few(self.count)
 
 
+def codes_of(keys: ArrayLike, n: int) -> Ints:
+    """Codes 0..G-1 (n,) of any keys; ValueError where there is not one for each item."""
+    codes = np.unique(np.asarray(keys), return_inverse=True)[1].astype(np.int64)
+    if codes.shape != (n,):
+        raise ValueError(f"one cluster key for each item: {n} items, {codes.size} keys")
+    return codes
+
+
 def few(count: int) -> str | None:
     """The caution that `count` clusters call for, None from 15 on."""
     if count >= FEW:
@@ -101,6 +109,29 @@ def design_effect(psi: Floats, clusters: Clusters, within: Bools | None = None) 
     sums = clusters.sums(psi)
     between = float((sums * sums).sum()) * group / (group - 1)
     return max(1.0, between / (iid * clusters.n / (clusters.n - 1)))
+
+
+def share_effect(psi: Floats, clusters: Clusters, within: Bools, mass: float) -> tuple[int, float]:
+    """How many items a share rests on, and by how much more its variance is than that of as many independent ones.
+
+    within: (k, k) the cells of the share's denominator, of which `mass` is the weighted count; psi: `share_influence`. At least
+    what unequal weights inside the denominator cost (Kish 1965): weights that are all alike there cost nothing, however they
+    differ from those of other verdicts. A class of the labels is spread over verdicts that may stand for more units than
+    those seen in it (all labels that fail were failed, the rare heavy error was not met): it never counts for more than its
+    share of the weights of these verdicts.
+    """
+    count, least, group = round(mass), 1.0, clusters.count
+    if clusters.weight is not None:
+        w = clusters.weight[within.ravel()[clusters.cell]]
+        beside = clusters.weight[np.broadcast_to(within.any(0), within.shape).ravel()[clusters.cell]]
+        count = int(w.size)
+        least = max(float((w**2).sum()) * count / float(w.sum()) ** 2, count * float(beside.mean()) / float(w.sum()))
+    iid = float(clusters.sums(psi * psi).sum())
+    if group < 2 or iid <= 1e-18 * clusters.n:
+        return count, _mean_size(clusters, within) * least
+    sums = clusters.sums(psi)
+    between = float((sums * sums).sum()) * group / (group - 1)
+    return count, max(least, between / (iid * clusters.n / (clusters.n - 1)) * count / mass)
 
 
 def freedom(sums: Floats) -> float:
@@ -140,7 +171,17 @@ def item_se(pulls: Floats, cluster: Ints | None) -> tuple[float, int]:
     units = int(sums.size)
     if units < 2:
         return float("nan"), units
+    size = float(np.abs(sums).max())
+    if 0 < size < 1e-140 or size > 1e140:  # whose square is no number
+        return size * sqrt(float(((sums / size) ** 2).sum()) * units / (units - 1)), units
     return sqrt(float((sums * sums).sum()) * units / (units - 1)), units
+
+
+def involved_se(pulls: Floats, involved: Bools, cluster: Ints | None) -> tuple[float, int]:
+    """`item_se` over the items `involved` (n,) alone: those that say nothing lend no degrees of freedom."""
+    if cluster is None:
+        return item_se(pulls[involved], None)
+    return item_se(pulls[involved], np.unique(cluster[involved], return_inverse=True)[1].astype(np.int64))
 
 
 def _mean_size(clusters: Clusters, within: Bools | None) -> float:

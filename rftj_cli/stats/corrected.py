@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
-from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import item_se
+from rftj_cli.stats.clusters import codes_of, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.mismatch import verdict_mismatch
 
@@ -85,6 +85,8 @@ def corrected(
     k = table.shape[0]
     if table.shape != (k, k) or judged.shape != (k,):
         raise ValueError(f"a table of shape {table.shape} and verdicts of shape {judged.shape} do not belong together")
+    if not all(np.isfinite(one).all() and (one >= 0).all() for one in (table, judged)):
+        raise ValueError("counts are finite and not negative")
     known = table.sum(0) if labelled is None else labelled
     if (judged + 1e-9 < known).any():
         raise ValueError("the labelled units are not among the judged ones")
@@ -267,14 +269,14 @@ def ppi_mean(
         lam = 0.0 if spread == 0 else float(np.clip(np.cov(y, f)[0, 1] / ((1 + n / total) * spread), 0, 1))
     gap = y - lam * f
     value = lam * float(u.mean()) + float(gap.mean())
-    own, _ = item_se((gap - gap.mean()) / n, _codes(clusters))
-    other, _ = item_se(lam * (u - u.mean()) / total, _codes(rest_clusters))
+    own, units = item_se((gap - gap.mean()) / n, None if clusters is None else codes_of(clusters, n))
+    other, rest_units = item_se(
+        lam * (u - u.mean()) / total, None if rest_clusters is None else codes_of(rest_clusters, total)
+    )
     half = float(ndtri(0.5 + level / 2)) * sqrt(own**2 + other**2)
     method = f"PPI++ {percent(level)}, lambda {lam:.3f}"
+    if min(units, rest_units) < 2:
+        return Estimate(value, None, None, n, method, "only 1 cluster: no interval")
     if not half > 1e-12:
         return Estimate(value, None, None, n, method, "truth and judge differ by a constant: no interval")
     return Estimate(value, value - half, value + half, n, method)
-
-
-def _codes(keys: ArrayLike | None) -> Ints | None:
-    return None if keys is None else np.unique(np.asarray(keys), return_inverse=True)[1].astype(np.int64)

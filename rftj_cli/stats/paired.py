@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import clopper_pearson, student, wilson
 from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.cube import deff_of, kappa_gain_posterior, two_used
@@ -52,7 +52,7 @@ def agreement_difference(
     clusters: (n,) keys; the counts are then divided by the design effect of the difference (the mean cluster size where
     the two never differ), raised by (t/z)^2.
     """
-    a, b = _bits(right_a), _bits(right_b)
+    a, b = _bits(right_a, right_b)
     n = int(a.size)
     if n == 0:
         return Estimate.missing(0, "no items")
@@ -77,7 +77,7 @@ def agreement_p(
     right_a: ArrayLike, right_b: ArrayLike, *, clusters: ArrayLike | None = None, seed: int = 0
 ) -> Estimate:
     """p-value of "A and B are right equally often": McNemar's mid-p; with clusters, whole clusters swapped at random."""
-    a, b = _bits(right_a), _bits(right_b)
+    a, b = _bits(right_a, right_b)
     codes = _codes(clusters, a.size)
     if a.size == 0:
         return Estimate.missing(0, "no items")
@@ -253,11 +253,11 @@ def _check_codes(k: int, *sides: Ints) -> None:
         raise ValueError(f"truth and verdicts are codes 0 to {k - 1} of one length")
 
 
-def _bits(right: ArrayLike) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    values = np.asarray(right)
-    if values.ndim != 1 or not np.isin(values, (0, 1)).all():
-        raise ValueError("right or wrong is 1 or 0, one for each item")
-    return values.astype(np.bool_)
+def _bits(right_a: ArrayLike, right_b: ArrayLike) -> tuple[Bools, Bools]:
+    a, b = np.asarray(right_a), np.asarray(right_b)
+    if a.shape != b.shape or a.ndim != 1 or not (np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all()):
+        raise ValueError("right or wrong is 1 or 0, one for each item, of one length for A and B")
+    return a.astype(np.bool_), b.astype(np.bool_)
 
 
 def _codes(clusters: ArrayLike | None, n: int) -> Ints | None:

@@ -125,33 +125,36 @@ def power_of_mcnemar(n: int, discordance: float, gain: float, *, alpha: float = 
     return float(ndtr(top / sqrt(max(discordance - gain * gain, 1e-12))))
 
 
-def neyman(counts: ArrayLike, errors: ArrayLike, n: int, *, least: int = 2) -> Ints:
+def neyman(counts: ArrayLike, errors: ArrayLike, n: int, *, have: ArrayLike | None = None, least: int = 2) -> Ints:
     """How many of `n` labels go to each stratum: in proportion to N sqrt(e (1 - e)) (Neyman 1934).
 
-    counts: (s,) units that can be labelled; errors: (s,) expected error rates. Every stratum gets `least` (or all it
-    has) where n suffices, none more than it has, and all together min(n, sum of counts).
+    counts: (s,) units; errors: (s,) expected error rates; have: (s,) how many of the units are labelled already. It is the
+    labels in all, old and new, that are to be in proportion: a stratum that has its part already gets none. Every stratum has
+    `least` (or all of its units) where n suffices, none more than it has units, and the new ones are min(n, units left).
     """
     size = np.asarray(counts, np.int64)
-    rate = np.asarray(errors, np.float64)
-    if size.shape != rate.shape or size.ndim != 1 or (size < 0).any() or not ((rate >= 0) & (rate <= 1)).all():
-        raise ValueError("counts and error rates must be of one length, counts not negative, rates in [0, 1]")
-    total = min(int(n), int(size.sum()))
+    rate, old = np.asarray(errors, np.float64), np.asarray(np.zeros_like(size) if have is None else have, np.int64)
+    if not size.shape == rate.shape == old.shape or size.ndim != 1 or (size < 0).any():
+        raise ValueError("counts, error rates and labels must be of one length, counts not negative")
+    if not ((rate >= 0) & (rate <= 1)).all() or (old < 0).any() or (old > size).any():
+        raise ValueError("error rates lie in [0, 1], labels between 0 and the counts")
+    total = min(int(old.sum()) + int(n), int(size.sum()))
     pull = size * np.sqrt(rate * (1 - rate)) + 1e-9 * size
-    given = np.minimum(size, least)
-    if given.sum() > total:
-        given = np.zeros_like(size)
-    while (left := total - int(given.sum())) > 0:
-        open_ = given < size
-        want = pull * open_ / float((pull * open_).sum()) * total
-        short = np.where(open_, np.maximum(want - given, 0.0), 0.0)
-        short = short if short.sum() > 0 else (size - given).astype(np.float64)
-        share = short / short.sum() * left
-        more = np.minimum(np.floor(share).astype(np.int64), size - given)
-        if more.sum() == 0:  # what rounding leaves goes to the largest remainders
-            order = np.argsort(-np.where(open_, share, -1.0), kind="stable")[: min(left, int(open_.sum()))]
-            more[order] = 1
-        given = given + more
-    return given.astype(np.int64)
+    lowest = np.maximum(old, np.minimum(size, least))
+    lowest = lowest if lowest.sum() <= total else old
+    # min(size, max(lowest, scale pull)) sums to the total: bisection for the scale.
+    low, high = 0.0, float((size / np.where(pull > 0, pull, 1.0)).max(initial=0.0))
+    for _ in range(200):
+        middle = (low + high) / 2
+        if np.clip(middle * pull, lowest, size).sum() < total:
+            low = middle
+        else:
+            high = middle
+    wanted = np.clip(high * pull, lowest, size)
+    given = np.floor(wanted + 1e-9).astype(np.int64)
+    order = np.argsort(-np.where(given < size, wanted - given, -1.0), kind="stable")
+    given[order[: total - int(given.sum())]] += 1  # what rounding leaves goes to the largest remainders
+    return np.asarray(given - old, np.int64)
 
 
 def _smallest(holds: Callable[[int], bool]) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import fdtri
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.clusters import Clusters, few, item_se
+from rftj_cli.stats.clusters import Clusters, few, involved_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import ONE_CLASS, SCALES, kappa_interval, symmetric_interval
 from rftj_cli.stats.resampling import NO_SPREAD
@@ -100,6 +100,8 @@ def icc_2_1(ratings: Floats, *, level: float = LEVEL) -> Estimate:
 
     ratings: (items, raters) of numbers, without gaps; the raters are a sample of those who might judge.
     """
+    if ratings.ndim != 2 or not np.isfinite(ratings).all():
+        raise ValueError("ratings are (items, raters) of numbers, without gaps")
     n, m = ratings.shape
     if n < 2 or m < 2:
         return Estimate.missing(n, "needs two items and two raters")
@@ -116,7 +118,10 @@ def icc_2_1(ratings: Floats, *, level: float = LEVEL) -> Estimate:
         return Estimate(value, None, None, n, "F (McGraw-Wong)", NO_SPREAD)
     a = m * value / (n * (1 - value))
     b = 1 + m * value * (n - 1) / (n * (1 - value))
-    df = (a * rater + b * error) ** 2 / ((a * rater) ** 2 / (m - 1) + (b * error) ** 2 / ((n - 1) * (m - 1)))
+    spread = (a * rater) ** 2 / (m - 1) + (b * error) ** 2 / ((n - 1) * (m - 1))
+    if spread <= 1e-15 * error**2:
+        return Estimate(value, None, None, n, "F (McGraw-Wong)", "all variance lies inside items: no interval")
+    df = (a * rater + b * error) ** 2 / spread
     upper, lower = (float(fdtri(*dfs, 0.5 + level / 2)) for dfs in ((n - 1, df), (df, n - 1)))
     rest = m * rater + (m * n - m - n) * error
     low = n * (item - upper * error) / (upper * rest + n * item)
@@ -148,6 +153,7 @@ def pairwise_kappa(
     """
     pairs: dict[tuple[int, int], Estimate] = {}
     pulls: list[Floats] = []
+    involved = np.zeros(matrix.shape[0], dtype=np.bool_)
     for one, other in combinations(range(matrix.shape[1]), 2):
         use = (matrix[:, one] >= 0) & (matrix[:, other] >= 0)
         a, b = matrix[use, one], matrix[use, other]
@@ -157,8 +163,9 @@ def pairwise_kappa(
         pairs[one, other] = found
         if found.value is not None:
             pulls.append(pull_of_items(use, a, b, table, weights(k, kind, values)))
+            involved |= use
     defined = [found.value for found in pairs.values() if found.value is not None]
-    return PairwiseKappa(pairs, mean_estimate(defined, pulls, clusters, level))
+    return PairwiseKappa(pairs, mean_estimate(defined, pulls, involved, clusters, level))
 
 
 def pull_of_items(use: Bools, a: Ints, b: Ints, table: Floats, w: Floats) -> Floats:
@@ -168,15 +175,23 @@ def pull_of_items(use: Bools, a: Ints, b: Ints, table: Floats, w: Floats) -> Flo
     return out
 
 
-def mean_estimate(values: list[float], pulls: list[Floats], clusters: Ints | None, level: float = LEVEL) -> Estimate:
-    """The mean of statistics that share items, each with its items' pulls (items,): t interval on Fisher z."""
+def mean_estimate(
+    values: list[float], pulls: list[Floats], involved: Bools, clusters: Ints | None, level: float = LEVEL
+) -> Estimate:
+    """The mean of statistics that share items, each with its items' pulls (items,): t interval on Fisher z.
+
+    involved: (items,) those that any of the statistics rests on; only these (and their clusters) count.
+    """
     if not values:
         return Estimate.missing(0, ONE_CLASS)
     together = np.asarray(np.mean(pulls, axis=0))
-    involved = np.any([pull != 0 for pull in pulls], axis=0)
-    se, units = item_se(together, clusters)
+    se, units = involved_se(together, involved, clusters)
     method = f"influence {percent(level)}, t({units - 1}), {SCALES['fisher']}, mean of {len(values)}"
     note = None if clusters is None else few(units)
+    if units < 2:
+        return Estimate(
+            float(np.mean(values)), None, None, int(involved.sum()), method, "only 1 independent unit: no interval"
+        )
     return symmetric_interval(float(np.mean(values)), se, units, "fisher", int(involved.sum()), method, note, level)
 
 
@@ -218,6 +233,8 @@ def _jackknife(features: Floats, clusters: Ints, value: Callable[[Floats], Float
     estimate = float(value(whole))
     if not np.isfinite(estimate):
         return Estimate.missing(n, ONE_CLASS)
+    if units < 2:
+        return Estimate(estimate, None, None, n, "none", "only 1 cluster: no interval")
     left = value(whole - sums)
     left = np.where(np.isfinite(left), left, estimate)
     se = float(np.sqrt((units - 1) / units * ((left - left.mean()) ** 2).sum()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -55,14 +56,15 @@ def retest(
     k: int,
     *,
     kind: WeightKind = "nominal",
+    values: Sequence[float] | None = None,
     clusters: ArrayLike | None = None,
     seed: int = 0,
     level: float = LEVEL,
 ) -> Retest:
     """The same judge on the same items, several times.
 
-    runs: (items, m) level codes, -1 where a run has no verdict; clusters: (items,) keys. Items with fewer than two verdicts
-    are left out.
+    runs: (items, m) level codes, -1 where a run has no verdict; values: (k,) of the levels (default 0..k-1), for weighted
+    kappas; clusters: (items,) keys. Items with fewer than two verdicts are left out.
     """
     counts = rating_counts(runs, k)
     use = counts.sum(1) >= 2
@@ -76,7 +78,7 @@ def retest(
     return Retest(
         share((counts > 0).sum(1) > 1, clusters=keys, level=level),
         share(apart, clusters=keys, level=level),
-        pairwise_kappa(runs[use], k, kind=kind, clusters=keys, seed=seed, level=level).mean,
+        pairwise_kappa(runs[use], k, kind=kind, values=values, clusters=keys, seed=seed, level=level).mean,
     )
 
 
@@ -133,22 +135,32 @@ def votes_worth(found: Components, *, most: int = MOST_VOTES, gain: float = WORT
     return Votes(of, enough)
 
 
-def right_by_votes(right: ArrayLike, cast: ArrayLike, *, level: float = LEVEL) -> dict[int, Estimate]:
-    """Expected share of items on which the majority of v votes is right, v = 1, 3, 5, ... up to what was cast.
+def right_by_votes(
+    right: ArrayLike, cast: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL
+) -> dict[int, Estimate]:
+    """Expected share of items on which the majority of v votes is right, v = 1, 3, 5, ... up to what most items have.
 
-    right, cast: (items,) votes that are right, and votes in all. Every choice of v of an item's votes counts alike
-    (hypergeometric sums, no sampling); items with fewer votes are left out. Votes that are wrong count together.
+    right, cast: (items,) votes that are right, and votes in all; clusters: (items,) keys. Every choice of v of an item's
+    votes counts alike (hypergeometric sums, no sampling). Votes that are wrong count together. All v rest on the same items,
+    those with at least the most common number of votes: else the curve would also show which items have many.
     """
     r, m = np.asarray(right, np.float64), np.asarray(cast, np.float64)
-    if r.shape != m.shape or (r > m).any() or (r < 0).any():
+    if r.shape != m.shape or not ((r <= m) & (r >= 0) & np.isfinite(m)).all():
         raise ValueError("right votes are at most the votes cast, one pair for each item")
-    found = {}
-    for v in range(1, int(m.max(initial=0)) + 1, 2):
-        use = m >= v
-        chance = np.zeros(int(use.sum()))
+    keys = None if clusters is None else np.asarray(clusters)
+    if keys is not None and keys.shape != m.shape:
+        raise ValueError("one cluster key for each item")
+    numbers, times = np.unique(m[m > 0], return_counts=True)
+    if not numbers.size:
+        return {}
+    common = int(numbers[times == times.max()].max())
+    use = m >= common
+    r, m, found = r[use], m[use], {}
+    for v in range(1, common + 1, 2):
+        chance = np.zeros(m.size)
         for x in range(v // 2 + 1, v + 1):
-            chance += np.exp(_choose(r[use], x) + _choose(m[use] - r[use], v - x) - _choose(m[use], v))
-        found[v] = share(np.clip(chance, 0, 1), level=level)
+            chance += np.exp(_choose(r, x) + _choose(m - r, v - x) - _choose(m, v))
+        found[v] = share(np.clip(chance, 0, 1), clusters=None if keys is None else keys[use], level=level)
     return found
 
 

@@ -35,8 +35,11 @@ class ScoreMap:
 
     def apply(self, score: ArrayLike) -> Floats:
         """The mapped scores (n,)."""
+        given = np.asarray(score, np.float64)
+        if not np.isfinite(given).all():
+            raise ValueError("scores are finite")
         x, y = np.array(self.knots).T
-        return np.asarray(np.interp(np.asarray(score, np.float64), x, y))
+        return np.asarray(np.interp(given, x, y))
 
 
 Fit = Callable[[Floats, Floats], ScoreMap]
@@ -60,12 +63,14 @@ def isotonic(score: ArrayLike, truth: ArrayLike) -> ScoreMap:
 
 
 def platt(score: ArrayLike, truth: ArrayLike, *, low: float, high: float) -> ScoreMap:
-    """low + (high - low) logistic(a + b score), b >= 0, by maximum likelihood (Platt 1999), as knots on a grid.
+    """low + (high - low) logistic(a + b score), b >= 0, by maximum likelihood (Platt 1999), as up to 21 knots.
 
     truth: (n,) in [low, high], fractions allowed. One item in the middle at each end of the scores (a pseudo-count, as
     Platt's smoothed targets) keeps data that can be parted perfectly from an infinite slope.
     """
     x, y = _checked(score, truth)
+    if not low < high:
+        raise ValueError(f"the truth's range is empty: [{low:g}, {high:g}]")
     target = (y - low) / (high - low)
     if (target < -1e-9).any() or (target > 1 + 1e-9).any():
         raise ValueError(f"truth outside [{low:g}, {high:g}]")
@@ -84,9 +89,26 @@ def platt(score: ArrayLike, truth: ArrayLike, *, low: float, high: float) -> Sco
     if beta[1] < 0:  # falling: the best map that never falls is constant
         beta = np.array([np.log(target.mean() / (1 - target.mean())), 0.0])
     values = np.unique(x)
-    grid = values if values.size <= GRID else np.linspace(values[0], values[-1], GRID)
-    mapped = low + (high - low) * expit(beta[0] + beta[1] * (grid - centre) / spread)
-    return ScoreMap(tuple(zip(grid.tolist(), mapped.tolist(), strict=True)), "Platt")
+    mapped = low + (high - low) * expit(beta[0] + beta[1] * (values - centre) / spread)
+    if values.size > GRID:
+        kept = _knots(values, mapped)
+        values, mapped = values[kept], mapped[kept]
+    return ScoreMap(tuple(zip(values.tolist(), mapped.tolist(), strict=True)), "Platt")
+
+
+def _knots(x: Floats, y: Floats) -> list[int]:
+    """Which points of a curve (n,), x rising, stand for it with straight lines between: always the one that is farthest off.
+
+    Equal steps of the score would leave one or two for the bulk where a single score lies far away.
+    """
+    kept = [0, x.size - 1]
+    while len(kept) < GRID:
+        off = np.abs(np.interp(x, x[kept], y[kept]) - y)
+        worst = int(off.argmax())
+        if off[worst] <= 1e-12:
+            break
+        kept = sorted([*kept, worst])
+    return kept
 
 
 def ordinal(score: ArrayLike, truth: ArrayLike, *, low: float, high: float) -> ScoreMap:

@@ -69,10 +69,12 @@ def confidence_sequence(right: ArrayLike, *, level: float = LEVEL) -> Estimate:
     f = np.arange(1, n + 1) - s
     reach = betaln(s + 0.5, f + 0.5) - betaln(0.5, 0.5) - log(1 / (1 - level))
     low, high = float(_edge(s, f, reach, -1).max()), float(_edge(s, f, reach, +1).min())
-    value = float(x.mean())
-    return Estimate(
-        value, min(low, value), max(high, value), n, f"confidence sequence {percent(level)}, Jeffreys mixture"
-    )
+    value, method = float(x.mean()), f"confidence sequence {percent(level)}, Jeffreys mixture"
+    if low > high:
+        return Estimate(
+            value, None, None, n, method, "every rate was excluded once: the labels do not come at one rate"
+        )
+    return Estimate(value, min(low, value), max(high, value), n, method)
 
 
 def _edge(s: Floats, f: Floats, reach: Floats, side: int) -> Floats:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import few, freedom, item_se
+from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import Scale, symmetric_interval
 
@@ -24,24 +24,29 @@ def share(
 
     clusters: (n,) any keys. deff = max(1, variance of the mean by cluster sums / variance of independent units); the
     mean cluster size where all credits are equal, as if each cluster had one voice.
-    weights: (n,) 1/inclusion probability on any scale; the mean is then the weighted one.
+    weights: (n,) 1/inclusion probability on any scale; the mean is then the weighted one, and deff at least n over Kish's
+    (sum w)^2/sum w^2.
     """
     x: Floats = np.asarray(credit, dtype=np.float64)
     n = int(x.size)
-    codes = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
+    if not ((x >= -1e-9) & (x <= 1 + 1e-9)).all():
+        raise ValueError("credits lie in [0, 1]")
+    weights = _checked(weights, n)
+    codes = np.arange(n) if clusters is None else codes_of(clusters, n)
     groups = int(codes.max(initial=-1)) + 1
     if n < 2 or (groups == n and weights is None):
         return proportion(float(x.sum()), n, note=note, level=level)
     w = np.ones(n) if weights is None else weights * n / weights.sum()
-    pull = x - float(w @ x) / n
+    value = float(x[0]) if np.ptp(x) == 0 else float(w @ x) / n  # 1, not the last digit below it
+    pull = x - value
     iid = float(w @ pull**2)
     sums = np.bincount(codes, weights=w * pull).astype(np.float64)
     if groups < 2 or iid == 0:
         deff = n / groups * float(w @ w) / n
     else:
-        deff = max(1.0, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
+        deff = max(float(w @ w) / n, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
     caution = note or (few(groups) if groups < n else None)
-    return proportion(float(w @ x), n, deff=deff, df=freedom(sums), note=caution, level=level)
+    return proportion(value * n, n, deff=deff, df=freedom(sums), note=caution, level=level)
 
 
 def mean(
@@ -60,7 +65,10 @@ def mean(
     n = int(values.size)
     if n == 0:
         return Estimate.missing(0, "no items")
-    codes = None if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    if not np.isfinite(values).all():
+        raise ValueError("the numbers of a mean are finite")
+    weights = _checked(weights, n)
+    codes = None if clusters is None else codes_of(clusters, n)
     w = np.full(n, 1 / n) if weights is None else weights / weights.sum()
     value = float(w @ values)
     se, units = item_se(w * (values - value), codes)
@@ -68,3 +76,13 @@ def mean(
     if units < 2:
         return Estimate(value, None, None, n, method, "only 1 independent unit: no interval")
     return symmetric_interval(value, se, units, scale, n, method, None if codes is None else few(units), level)
+
+
+def _checked(weights: Floats | None, n: int) -> Floats | None:
+    if (
+        weights is not None
+        and n
+        and not (weights.shape == (n,) and np.isfinite(weights).all() and weights.min() >= 0 < weights.max())
+    ):
+        raise ValueError("weights are finite, not negative and not all 0, one for each item")
+    return weights

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv, fdtri, gammaln
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.clusters import codes_of, few, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, symmetric_interval
 from rftj_cli.stats.shares import mean, share
@@ -64,7 +64,7 @@ def within_phi(
         return (Estimate.missing(n, NO_SPREAD_WITHIN),) * 2
     phi = min(1.0, max(-1.0, sxy / np.sqrt(sxx * syy)))
     pull = dx * dy / np.sqrt(sxx * syy) - phi / 2 * (dx * dx / sxx + dy * dy / syy)
-    keys = codes if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    keys = codes if clusters is None else codes_of(clusters, codes.size)
     kept = np.unique(keys[use], return_inverse=True)[1].astype(np.int64)
     se, units = item_se(pull[use], kept)
     method = f"influence {percent(level)}, t({units - 1}), {SCALES['fisher']}, inside groups"
@@ -151,7 +151,7 @@ def group_signal(
     values, times = np.unique(y, return_counts=True)
     p = times / y.size
     planned = round(float(counts[big].mean())) if size is None else size
-    item_keys = codes if clusters is None else np.asarray(clusters)
+    item_keys = codes if clusters is None else codes_of(clusters, codes.size)
     return GroupSignal(
         zero_variance=share(flat[big], clusters=of_group, level=level),
         expected_zero=expected_zero_variance(codes, y, planned, clusters=clusters, level=level),
@@ -160,7 +160,7 @@ def group_signal(
         at_max=share(y >= (values[-1] if high is None else high), clusters=item_keys, level=level),
         levels=int(values.size),
         modal=float(p.max()),
-        entropy=float(-(p * np.log2(p)).sum()),
+        entropy=float(-(p * np.log2(p)).sum()) + 0.0,  # not -0.0
     )
 
 
@@ -241,7 +241,7 @@ def _centred(x: Floats, codes: Ints) -> Floats:
 
 def _of_group(codes: Ints, clusters: ArrayLike, groups: int) -> Ints:
     """The cluster of each group."""
-    keys = np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    keys = codes_of(clusters, codes.size)
     found = np.zeros(groups, dtype=np.int64)
     found[codes] = keys
     if not np.array_equal(found[codes], keys):

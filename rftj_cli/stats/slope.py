@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats, Ints
-from rftj_cli.stats.clusters import few
+from rftj_cli.stats.clusters import codes_of, few
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import symmetric_interval
 
@@ -63,7 +63,7 @@ def _jackknife_se(xx: Floats, xy: Floats) -> float:
 def _codes(keys: ArrayLike | None, n: int) -> Ints:
     if keys is None:
         return np.zeros(n, dtype=np.int64)
-    return np.unique(np.asarray(keys), return_inverse=True)[1].astype(np.int64)
+    return codes_of(keys, n)
 
 
 def _centred(values: Floats, codes: Ints, w: Floats) -> Floats:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rftj_cli.stats.arrays import Ints
-from rftj_cli.stats.raters import leave_one_out_ceiling
+from rftj_cli.stats.raters import leave_one_out_ceiling, pairwise_kappa
 
 
 def crowd(items: int, seed: int, skill: float = 0.8) -> tuple[Ints, Ints]:
@@ -67,3 +67,25 @@ def test_clusters_widen_the_gap() -> None:
     often = leave_one_out_ceiling(np.repeat(matrix, 3, 0), np.repeat(judge, 3), 2, kind="binary", clusters=cluster)
     assert often.kappa_gap.low == pytest.approx(once.kappa_gap.low)
     assert often.raters[0].judge_agreement.low == pytest.approx(once.raters[0].judge_agreement.low, abs=2e-3)
+
+
+def test_items_that_say_nothing_lend_no_degrees_of_freedom() -> None:
+    """492 items of one rating beside 8 of two change nothing, and two clusters stay few."""
+    rng = np.random.default_rng(3)
+    matrix = np.full((500, 2), -1)
+    matrix[:, 0] = rng.integers(0, 2, 500)
+    matrix[:8] = np.array([[0, 0], [1, 1], [0, 0], [1, 1], [1, 1], [0, 0], [1, 0], [0, 1]])
+    judge = np.where(rng.random(500) < 0.8, matrix[:, 0], 1 - matrix[:, 0])
+    cluster = np.arange(500) // 4
+    for keys in (None, cluster):
+        short = None if keys is None else keys[:8]
+        assert pairwise_kappa(matrix, 2, clusters=keys).mean == pairwise_kappa(matrix[:8], 2, clusters=short).mean
+        many = leave_one_out_ceiling(matrix, judge, 2, clusters=keys)
+        few = leave_one_out_ceiling(matrix[:8], judge[:8], 2, clusters=short)
+        for name in ("human_agreement", "human_kappa", "judge_agreement", "judge_kappa", "agreement_gap", "kappa_gap"):
+            assert getattr(many, name) == getattr(few, name), name
+    assert "only 2 clusters" in str(pairwise_kappa(matrix, 2, clusters=cluster).mean.note)
+
+
+def test_perfect_agreement_rests_on_its_items() -> None:
+    assert pairwise_kappa(np.array([[0, 0], [1, 1]] * 10), 2).mean.n == 20

@@ -5,7 +5,10 @@ import time
 import numpy as np
 import pytest
 
+from rftj_cli.stats.agreement import agreement
+from rftj_cli.stats.binomial import wilson
 from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect, share_influence
+from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import cross_table, fce_variance, influence
 
 from .oracles import clustered_items
@@ -61,3 +64,47 @@ def test_a_million_items_take_no_time() -> None:
     start = time.perf_counter()
     assert design_effect(psi, clusters) > 1.3
     assert time.perf_counter() - start < 0.5
+
+
+def test_weights_that_are_alike_in_a_class_cost_nothing_there() -> None:
+    """50 verdicts fail with weight 2, 50 pass with weight 18: npv and precision have Wilson's interval of 50 labels."""
+    truth, judge = np.repeat([0, 1, 1, 0], [40, 10, 45, 5]), np.repeat([0, 1], [50, 50])
+    weight = np.where(judge == 0, 2.0, 18.0)
+    clusters = Clusters.of(None, truth, judge, 2, weight / weight.mean())
+    assert clusters is not None
+    found = agreement(clusters.table(2), kind="binary", clusters=clusters)
+    # (t/z)^2 of the estimated variance raises it a little.
+    assert found["npv"].n == 50 and (found["npv"].low, found["npv"].high) == pytest.approx(wilson(40, 50), abs=0.015)
+    assert found["precision"].n == 50 and found["precision"].low == pytest.approx(wilson(45, 50)[0], abs=0.02)
+    perfect = Clusters.of(None, judge, judge, 2, weight / weight.mean())
+    assert perfect is not None
+    sure = agreement(perfect.table(2), kind="binary", clusters=perfect)["npv"]
+    assert sure.low == pytest.approx(wilson(50, 50)[0], abs=0.01)
+
+
+def test_unequal_weights_in_a_class_cost_what_kish_says() -> None:
+    """Right or wrong without regard to the weight: the interval is Wilson's at (sum w)^2/sum w^2."""
+    rng = np.random.default_rng(4)
+    right, weight = np.tile([1, 1, 1, 0], 500), np.repeat(rng.choice([1.0, 9.0], 500), 4)
+    kish = weight.sum() ** 2 / (weight**2).sum()
+    found = share(right, weights=weight)
+    assert found.value == pytest.approx(0.75) and found.n == 2000
+    assert found.low == pytest.approx(wilson(0.75 * kish, kish)[0], abs=2e-3)
+
+
+def test_weighted_rates_are_covered() -> None:
+    """200 samples of 60 labels, oversampled where the judge says fail: npv .8 and tnr, with weights."""
+    rng, hits = np.random.default_rng(5), np.zeros(2)
+    q = 0.8 * 0.9 + 0.2 * 0.2
+    true = (0.2 * 0.8 / (1 - q), 0.8)
+    for _ in range(200):
+        truth = (rng.random(1000) < 0.8).astype(np.int64)
+        judge = np.where(truth == 1, rng.random(1000) < 0.9, rng.random(1000) < 0.2).astype(np.int64)
+        chosen = np.concatenate([rng.choice(np.flatnonzero(judge == v), 30, replace=False) for v in (0, 1)])
+        weight = np.array([(judge == v).sum() / 30 for v in judge[chosen]])
+        clusters = Clusters.of(None, truth[chosen], judge[chosen], 2, weight / weight.mean())
+        assert clusters is not None
+        found = agreement(clusters.table(2), kind="binary", clusters=clusters)
+        ends = [(found[name].low, found[name].high) for name in ("npv", "tnr")]
+        hits += [low <= one <= high for (low, high), one in zip(ends, true, strict=True)]  # type: ignore[operator]
+    assert (hits >= 183).all()

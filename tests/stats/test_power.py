@@ -123,3 +123,32 @@ def test_close_rates_take_many_labels_and_an_answer_all_the_same() -> None:
     for true, bound in ((0.81, 0.8), (0.603, 0.6), (0.902, 0.9), (0.9025, 0.9)):
         top = 1.959964 * np.sqrt(bound * (1 - bound)) + 0.841621 * np.sqrt(true * (1 - true))
         assert gate_labels(true, bound, level=0.95) == pytest.approx((top / (true - bound)) ** 2, rel=0.02)
+
+
+def test_labels_that_there_are_count_towards_the_allocation() -> None:
+    """Equal strata, one with 60 labels and one with 10: of 30 new ones all go to the second; of 90, 20 and 70."""
+    assert neyman([1000, 1000], [0.2, 0.2], 30, have=[60, 10]).tolist() == [0, 30]
+    assert neyman([1000, 1000], [0.2, 0.2], 90, have=[60, 10]).tolist() == [20, 70]
+    assert neyman([12, 1000], [0.2, 0.2], 90, have=[10, 10]).tolist() == [0, 90]
+    with pytest.raises(ValueError, match="between 0 and the counts"):
+        neyman([5, 5], [0.1, 0.1], 2, have=[6, 0])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=6),
+    st.integers(0, 99),
+)
+def test_allocations_beside_labels_add_up_and_no_exchange_is_better(
+    rows: list[tuple[int, float, float]], n: int
+) -> None:
+    """Moving one new label from a stratum to another never lowers sum N^2 e (1 - e)/labels by more than rounding."""
+    counts = np.array([row[0] for row in rows])
+    errors, have = np.array([row[1] for row in rows]), np.array([int(row[0] * row[2]) for row in rows])
+    new = neyman(counts, errors, n, have=have, least=0)
+    assert new.sum() == min(n, int((counts - have).sum())) and ((new >= 0) & (have + new <= counts)).all()
+    pull, labels = (counts * np.sqrt(errors * (1 - errors))) ** 2, have + new
+    gain = pull / np.maximum(labels * (labels + 1), 1)  # of one more, at least
+    loss = pull / np.maximum((labels - 1) * (labels - 2), 1e-9)  # of one less and one more rounded, at most
+    for source in np.flatnonzero(new > 2):
+        for target in np.flatnonzero(have + new < counts):
+            assert gain[target] <= loss[source] * 1.001 + 1e-6

@@ -74,3 +74,39 @@ def test_what_does_not_vary_is_said() -> None:
         components(np.array([[1.0, np.nan]]))
     with pytest.raises(ValueError, match="at most the votes"):
         right_by_votes([3], [2])
+
+
+def test_retest_kappa_is_on_the_values_of_the_scale() -> None:
+    """0, 1, 10: by hand, the mean of the three pairs' quadratic kappas on these values."""
+    rng = np.random.default_rng(6)
+    runs = rng.integers(0, 3, (60, 3))
+    runs[:, 1] = np.where(rng.random(60) < 0.7, runs[:, 0], runs[:, 1])
+    values = np.array([0.0, 1.0, 10.0])
+    by_hand = []
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        x, y = values[runs[:, one]], values[runs[:, other]]
+        by_hand.append(1 - ((x - y) ** 2).mean() / ((x[:, None] - y[None, :]) ** 2).mean())
+    found = retest(runs, 3, kind="quadratic", values=[0, 1, 10]).kappa.value
+    assert found == pytest.approx(np.mean(by_hand))
+    assert abs(found - retest(runs, 3, kind="quadratic").kappa.value) > 0.01  # type: ignore[operator]
+
+
+def test_votes_are_covered_with_clusters() -> None:
+    """300 data sets of 25 clusters of 4 that share how hard they are; without clusters 89% held the truth."""
+    rng, hits = np.random.default_rng(7), 0
+    for _ in range(300):
+        p = np.repeat(rng.beta(2, 1, 25), 4)
+        found = right_by_votes(rng.binomial(3, p), np.full(100, 3), clusters=np.repeat(np.arange(25), 4))[1]
+        hits += found.low <= 2 / 3 <= found.high  # type: ignore[operator]
+    assert hits >= 277
+
+
+def test_every_number_of_votes_rests_on_the_same_items() -> None:
+    """Ten items of 3 votes, two of 5 that are always right, one of 1 that is wrong: v = 1 and 3, on twelve items."""
+    found = right_by_votes([2] * 10 + [5, 5, 0], [3] * 10 + [5, 5, 1])
+    assert list(found) == [1, 3] and {one.n for one in found.values()} == {12}
+    assert found[1].value == pytest.approx((10 * 2 / 3 + 2) / 12) and found[3].value == 1.0
+    with pytest.raises(ValueError, match="at most the votes cast"):
+        right_by_votes([np.nan], [3])
+    with pytest.raises(ValueError, match="cluster key"):
+        right_by_votes([1], [3], clusters=[1, 2])

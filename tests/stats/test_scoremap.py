@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -104,3 +105,25 @@ def test_bad_arrays_are_refused() -> None:
         platt([1, 2], [0, 3], low=0, high=1)
     with pytest.raises(ValueError, match="one cluster"):
         cross_fitted([1, 2], [0, 1], isotonic, clusters=["a", "a"])
+
+
+@pytest.mark.parametrize("far", [1.0, 10.0, 1000.0])
+def test_one_score_far_off_does_not_take_the_knots_from_the_others(far: float) -> None:
+    """150 scores in [0, 1], one of them moved: the map is the fitted logistic within .005 at every score."""
+    rng = np.random.default_rng(6)
+    x = np.append(rng.random(149), far)
+    y = (rng.random(150) < expit(6 * (np.minimum(x, 1) - 0.5))).astype(float)
+    # The two pseudo-labels of one half are a pass and a fail of weight 1/2 each.
+    ends, weight = np.repeat([x.min(), x.max()], 2), np.concatenate([np.ones(150), np.full(4, 0.5)])
+    oracle = LogisticRegression(C=1e12, tol=1e-10, max_iter=10_000, solver="newton-cholesky")
+    oracle.fit(np.concatenate([x, ends])[:, None], np.concatenate([y, [0, 1, 0, 1]]), sample_weight=weight)
+    curve = platt(x, y, low=0, high=1)
+    assert len(curve.knots) <= 21
+    assert curve.apply(x) == pytest.approx(oracle.predict_proba(x[:, None])[:, 1], abs=0.005)
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        isotonic([1, 2], [0, 1]).apply([np.nan])
+    with pytest.raises(ValueError, match="empty"):
+        platt([1, 2], [0, 0], low=0, high=0)
