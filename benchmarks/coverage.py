@@ -1,6 +1,6 @@
 """How often do the intervals that a report prints hold the true value? Simulated judges, nominal 95%.
 
-    python benchmarks/coverage.py [--data-sets 1000] [--seed 1] [--jobs 2] [--only binary,levels,rates,groups,others] [--write]
+    python benchmarks/coverage.py [--data-sets 1000] [--seed 1] [--jobs 2] [--only KINDS] [--write]
 
 Every data set goes through the same functions as a report. Intervals are drawn with fewer resamples than in a report
 (4,000 posterior draws, 2,000 bootstrap resamples): that widens nothing and saves hours. `--write` puts the tables into
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.comparing import page as comparisons
 from benchmarks.designs import OTHERS, RATES, Count, Tally, fewer_draws, group_cell, other_cell, rate_cell
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.clusters import Clusters
@@ -30,6 +31,7 @@ from rftj_cli.stats.table import fce_variance, kappa, weights
 SIZE, COPIES = 4, 0.5  # items a cluster, and the share of them that repeat the first one's label and verdict
 SIZES = (30, 50, 100, 200)
 PASS_RATES, KAPPAS = (0.5, 0.8, 0.9), (0.4, 0.6, 0.8, 0.9)
+KINDS = ("binary", "levels", "rates", "groups", "others", "comparisons")
 PAGE = Path(__file__).parent.parent / "docs" / "coverage.md"
 
 
@@ -184,6 +186,8 @@ def simulate(kinds: Sequence[str], data_sets: int, seed: int, jobs: int) -> str:
             parts.append(f"## Inside groups\n\n{_columns(heads, found)}")
         if "others" in kinds:
             parts += [_other(pool, which, max(1, data_sets // 3), seed) for which in range(len(OTHERS))]
+    if "comparisons" in kinds:
+        parts.append(comparisons(data_sets, seed, markdown))
     return "\n".join(parts)
 
 
@@ -236,7 +240,7 @@ def main() -> None:
     parser.add_argument("--data-sets", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", default="binary,levels,rates,groups,others")
+    parser.add_argument("--only", default=",".join(KINDS), help=", ".join(KINDS))
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     given = parser.parse_args()
     head = HEAD.format(

@@ -83,7 +83,9 @@ def take_look(path: Path, *, judge: str, rubric: str, split: str, items: Iterabl
             fcntl.flock(file, fcntl.LOCK_EX)  # two measurements at once are two looks
             number, known = _number(_read(path), entry, hashes)
             if not known:
-                file.write(json.dumps({"schema": SCHEMA, **asdict(entry)}) + "\n")
+                text = path.read_text(encoding="utf-8")
+                mend = "\n" if text and not text.endswith("\n") else ""  # an editor or a merge may have taken it
+                file.write(mend + json.dumps({"schema": SCHEMA, **asdict(entry)}) + "\n")
     except OSError as error:
         raise InputError(
             f"this look cannot be charged: {error.strerror or error}", file=path,

@@ -7,20 +7,29 @@ from dataclasses import replace
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.measure.comparison import POOLED, REWARD, Against, Answer, CriterionChange, Paired, RewardChange
-from rftj_cli.stats.verdicts import SHARE_MARGIN, held, holm, judge_change
+from rftj_cli.stats.verdicts import SHARE_MARGIN, hedged, held, holm, judge_change
 
 
 def answer_of(
     criteria: Mapping[str, CriterionChange],
     reward: RewardChange | None,
-    whole: Paired | None,
+    whole: tuple[Paired | None, Paired | None],
     *,
     on: str | None,
     margin: float | None,
 ) -> Answer | None:
-    """What the comparison comes to; None where no label tells."""
+    """What the comparison comes to; None where no label tells. `whole`: all criteria, and that with failures as wrong.
+
+    Rewards decide by themselves only where both sides make them by one rule: the labels' own reward is made by the baseline's.
+    """
     labelled = [id for id, one in criteria.items() if one.change is not None]
-    ranked = reward is not None and reward.pair_accuracy is not None and reward.pair_accuracy.difference.low is not None
+    ranked = reward is not None and reward.one_rule and reward.pair_accuracy is not None
+    ranked = (
+        ranked
+        and reward is not None
+        and reward.pair_accuracy is not None
+        and reward.pair_accuracy.difference.low is not None
+    )
     on = on or (REWARD if ranked else labelled[0] if len(labelled) == 1 else POOLED)
     if on not in (REWARD, POOLED, *criteria):
         known = (REWARD, POOLED, *criteria)
@@ -31,16 +40,17 @@ def answer_of(
         one = criteria[on]
         assert one.change is not None
         return Answer(on, one.unit, one.change, one.numbers[one.decides].difference)
-    if on == POOLED and whole is not None:
-        return Answer(POOLED, "verdict", judge_change(whole.difference, margin or SHARE_MARGIN), whole.difference)
+    if on == POOLED and whole[0] is not None:
+        change = hedged(
+            judge_change(whole[0].difference, margin or SHARE_MARGIN), None if whole[1] is None else whole[1].difference
+        )
+        return Answer(POOLED, "verdict", change, whole[0].difference)
     return None
 
 
 def held_over(candidates: list[Against]) -> list[Against]:
-    """The words of several candidates after Holm's adjustment over them: of the answer, and of each criterion."""
+    """The words that their p-values hold, after Holm's adjustment over several candidates: of the answer, and of each criterion."""
     count = len(candidates)
-    if count < 2:
-        return candidates
     answers = _adjusted([_p_of(one) for one in candidates])
     by_id = {
         id: _adjusted([_criterion_p(one, id) for one in candidates])
@@ -50,7 +60,8 @@ def held_over(candidates: list[Against]) -> list[Against]:
     for index, one in enumerate(candidates):
         answer = one.answer
         if answer is not None:
-            answer = replace(answer, change=held(answer.change, answers[index], count), p_holm=answers[index])
+            shown = answers[index] if count > 1 else None
+            answer = replace(answer, change=held(answer.change, answers[index], count), p_holm=shown)
         criteria = {id: _held_criterion(each, by_id[id][index], count) for id, each in one.criteria.items()}
         found.append(replace(one, answer=answer, criteria=criteria))
     return found
@@ -59,7 +70,7 @@ def held_over(candidates: list[Against]) -> list[Against]:
 def _held_criterion(one: CriterionChange, p: float | None, count: int) -> CriterionChange:
     if one.change is None:
         return one
-    numbers = {**one.numbers, one.decides: replace(one.numbers[one.decides], p_holm=p)}
+    numbers = {**one.numbers, one.decides: replace(one.numbers[one.decides], p_holm=p if count > 1 else None)}
     return replace(one, change=held(one.change, p, count), numbers=numbers)
 
 

@@ -64,6 +64,13 @@ def warnings_of(
             found.append(f"{name}: {failed:,} of {len(ids):,} samples have no verdict and are left out of its numbers")
     if split == ALL and CHARGED in base.joined.splits:
         found.append("all samples, those of test too: what is chosen on them cannot be claimed on test afterwards")
+    for name, side in zip(names[1:], sides[1:], strict=True):
+        places = ((base.places[id], side.places[id]) for id in ids)
+        if any((one.split, one.cluster) != (other.split, other.cluster) for one, other in places):
+            found.append(
+                f"{name} shows other fields than {names[0]}, and the samples name no group: groups, clusters and splits are "
+                f"those of {names[0]}; name `group` in the samples"
+            )
     sources = {source for truth in base.truths.of.values() for source in truth.sources}
     if "model" in sources:
         found.append("the labels were made by a model: right means right by that model")

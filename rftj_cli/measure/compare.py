@@ -57,7 +57,7 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
 
     Raises `InputError` for labels that fit nothing, samples that differ, and prompts that show an evaluated sample.
     """
-    _refuse(question)
+    _refuse(question, [run for _, run in runs])
     plain = Question(
         labels=question.labels, wide=question.wide, columns=question.columns, truth=question.truth, by=question.by,
         seed=question.seed, ignore_unknown=question.ignore_unknown, needed=False,
@@ -105,7 +105,19 @@ class _Setting:
     sample: Sample | None
 
 
-def _refuse(question: CompareQuestion) -> None:
+def _refuse(question: CompareQuestion, runs: Sequence[Run]) -> None:
+    folders = [run.folder.resolve() for run in runs]
+    if len(set(folders)) < len(folders):
+        twice = next(run.folder for run in runs if folders.count(run.folder.resolve()) > 1)
+        raise InputError(
+            "one run stands on two sides", found=str(twice), expected="runs of different judges, or --repeat"
+        )
+    judges = {run.rubric.judge_fingerprint for run in runs}
+    for name in question.repeats:
+        if open_run(name).rubric.judge_fingerprint not in judges:
+            raise InputError(
+                "--repeat: no side has this judge", found=name, expected="a run of one of the sides' judges"
+            )
     known = (*SPLITS, ALL)
     if question.split not in known:
         raise InputError(
@@ -121,13 +133,12 @@ def _looks(base: Measured, sides: Sequence[Measured], ids: Sequence[str], questi
     if question.split != CHARGED:
         return []
     items = {base.places[id].hash for id in ids}
-    return [
-        take_look(
-            find_ledger(), judge=side.run.rubric.judge_fingerprint, rubric=side.run.rubric.name, split=CHARGED,
-            items=items, frozen=question.frozen,
-        )
-        for side in sides
-    ]  # fmt: skip
+    looks: list[Look] = []
+    for judge, name in {side.run.rubric.judge_fingerprint: side.run.rubric.name for side in sides}.items():
+        look = take_look(find_ledger(), judge=judge, rubric=name, split=CHARGED, items=items, frozen=question.frozen)
+        unwritten = sum(not one.recorded for one in looks)  # of this comparison: --frozen counts them all the same
+        looks.append(look if look.recorded else replace(look, number=look.number + unwritten))
+    return looks
 
 
 def _against(setting: _Setting, index: int) -> Against:
@@ -141,7 +152,8 @@ def _against(setting: _Setting, index: int) -> Against:
     rewards = None
     if base.run.rubric.kind == "rubric":
         rewards = reward_change(base, side, base, setting.ids, terms, question.margin)
-    whole = pooled(matches, {id: place.cluster for id, place in base.places.items()}, terms)
+    places = {id: place.cluster for id, place in base.places.items()}
+    whole, strict = pooled(matches, places, terms), pooled(matches, places, terms, failures_wrong=True)
     flips = _flips(base, matches)
     assert setting.sample is not None
     return Against(
@@ -155,7 +167,7 @@ def _against(setting: _Setting, index: int) -> Against:
         flips=flips[:MOST_FLIPS],
         flipped=len(flips),
         not_compared=not_compared,
-        answer=answer_of(criteria, rewards, whole, on=question.on, margin=question.margin),
+        answer=answer_of(criteria, rewards, (whole, strict), on=question.on, margin=question.margin),
     )
 
 

@@ -137,8 +137,12 @@ class CriterionChange:
 
 @dataclass(frozen=True, slots=True)
 class RewardChange:
-    """The rewards of both sides on the same samples: means, and how well they rank answers to one task."""
+    """The rewards of both sides on the same samples: means, and how well they rank answers to one task.
 
+    one_rule: both sides make the reward from the verdicts alike; else the labels' reward is that of the baseline's rule
+    """
+
+    one_rule: bool
     mean: Paired
     changed: Estimate
     pair_accuracy: Paired | None
@@ -185,10 +189,14 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best by kappa of all judges that were tried on these labels (their runs), and how much of it is luck of the choice."""
+    """The best by kappa of all judges that were tried on these labels (their runs), and how much of it is luck of the choice.
+
+    left_out: judges without a verdict on some of the units
+    """
 
     run: str
     tried: Sequence[str]
+    left_out: Sequence[str]
     optimism: Optimism
 
 

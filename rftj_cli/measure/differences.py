@@ -29,7 +29,7 @@ from rftj_cli.stats.paired import (
 )
 from rftj_cli.stats.shares import mean, share
 from rftj_cli.stats.table import WeightKind, cross_table
-from rftj_cli.stats.verdicts import KAPPA_MARGIN, SHARE_MARGIN, Change, judge_change
+from rftj_cli.stats.verdicts import KAPPA_MARGIN, SHARE_MARGIN, Change, hedged, judge_change
 
 NARROW = 0.9  # the interval of the two one-sided tests of equivalence
 SHOWN = {
@@ -49,6 +49,8 @@ def criterion_change(
     flips = share((given.a != given.b)[both], clusters=given.cluster[both], level=terms.level)
     numbers = _numbers(given, terms) if use.any() else {}
     decides = DECIDES[given.kind]
+    wrong = _failures_wrong(given, terms)
+    change = _change(given, numbers[decides], terms, margin) if numbers else None
     return CriterionChange(
         id=given.id,
         kind=given.kind,
@@ -64,9 +66,9 @@ def criterion_change(
         directions=_directions(given),
         numbers=numbers,
         decides=decides,
-        change=_change(given, numbers[decides], terms, margin) if numbers else None,
+        change=None if change is None else hedged(change, None if wrong is None else wrong.difference),
         noise=_noise(given, flips, terms, own),
-        failures_wrong=_failures_wrong(given, terms),
+        failures_wrong=wrong,
     )  # fmt: skip
 
 
@@ -162,15 +164,20 @@ def _paired_credit(a: Floats, b: Floats, cluster: Ints, terms: Terms) -> Paired:
     )
 
 
-def pooled(matches: Sequence[Matched], places: Mapping[str, str], terms: Terms) -> Paired | None:
-    """The share of right verdicts over all criteria; `places` are the clusters of samples, which keep them together."""
+def pooled(
+    matches: Sequence[Matched], places: Mapping[str, str], terms: Terms, *, failures_wrong: bool = False
+) -> Paired | None:
+    """The share of right verdicts over all criteria; `places` are the clusters of samples, which keep them together.
+
+    With `failures_wrong` units without a verdict count as wrong; None where there are none, or no labels.
+    """
     credits_a, credits_b, keys = [], [], []
     for one in matches:
-        use = one.labelled & ~np.isnan(one.credit(one.a))
-        credits_a.append(one.credit(one.a)[use])
-        credits_b.append(one.credit(one.b)[use])
-        keys += [places[unit.sample] for unit, used in zip(one.first, use, strict=True) if used]
-    if not keys:
+        told = (one.truth >= 0 if failures_wrong else one.labelled) & ~np.isnan(one.credit(one.a))
+        credits_a.append(one.credit(one.a)[told])
+        credits_b.append(one.credit(one.b)[told])
+        keys += [places[unit.sample] for unit, used in zip(one.first, told, strict=True) if used]
+    if not keys or (failures_wrong and all(one.both[one.truth >= 0].all() for one in matches)):
         return None
     codes = np.unique(np.array(keys, dtype=object), return_inverse=True)[1].astype(np.int64)
     return _paired_credit(np.concatenate(credits_a), np.concatenate(credits_b), codes, terms)
@@ -242,7 +249,8 @@ def reward_change(
         small = _ranked(base, [both[i] for i in told], before[told], after[told], rows[2], replace(terms, level=NARROW))
         change = judge_change(ranked.difference, margin or SHARE_MARGIN, narrow=small.difference if small else None)
     changed = share(np.abs(after - before) > 1e-9, clusters=cluster, level=terms.level)
-    return RewardChange(Paired(means[0], means[1], difference, p), changed, ranked, change)
+    one_rule = a.run.rubric.reward_fingerprint == b.run.rubric.reward_fingerprint
+    return RewardChange(one_rule, Paired(means[0], means[1], difference, p), changed, ranked, change)
 
 
 def _ranked(

@@ -21,6 +21,7 @@ PAIRS = (
 )  # fmt: skip
 SURELY_MISSING = frozenset({"nan", "null", "nat", "n/a", "#n/a", "<na>"})
 MISSING = SURELY_MISSING | {"none", "na", "-", "?"}
+LARGEST = 1e100  # squares of larger ones are no floats
 MOST_LEVELS, MOST_FRACTIONS = 101, 12
 
 
@@ -122,6 +123,14 @@ def _numeric(
         return None
     stray = [value for key, value in verdicts.items() if math.isnan(_number(key))]
     values = sorted({_number(value) for value in (*labels, *verdicts) if not math.isnan(_number(value))})
+    for column, used in ((human, labels), (judge, verdicts)):
+        huge = [value for key, value in used.items() if abs(_number(key)) > LARGEST]
+        if huge:
+            row = row_of(path, int(np.flatnonzero(column.codes == column.values.index(huge[0]))[0]))
+            raise InputError(
+                "a number too large to compute with", file=path, row=row, key=column.name, found=huge[0],
+                expected=f"at most {LARGEST:g}",
+            )  # fmt: skip
     whole = all(value.is_integer() for value in values)
     if not whole and len(values) > MOST_FRACTIONS or len(values) > MOST_LEVELS:
         if stray:

@@ -21,7 +21,8 @@ Key = tuple[str, str | None]
 def tried_beside(runs: Sequence[Run]) -> list[Run]:
     """These runs and those in the folders around them, one for each judge; baselines that read no prompt are no tries."""
     found = {run.rubric.judge_fingerprint: run for run in runs}
-    for folder in dict.fromkeys(run.folder.resolve().parent for run in runs):
+    folders = {run.folder.parent.resolve(): run.folder.parent for run in runs}  # as they were named
+    for folder in folders.values():
         for path in all_runs(folder):
             try:
                 run = open_run(str(path))
@@ -48,11 +49,13 @@ def best_of_tried(base: Measured, ids: Sequence[str], tried: Sequence[Run], term
 def _best(own: Matched, tried: Sequence[Run], levels: Sequence[Mapping[Key, str]], terms: Terms) -> Best | None:
     use, names = own.labelled, list(own.scale.names)
     keys = [(unit.sample, unit.item) for unit, used in zip(own.first, use, strict=True) if used]
-    columns = {}
+    columns, left_out = {}, []
     for run, given in zip(tried, levels, strict=True):
         verdicts = [given.get(key) for key in keys]
         if all(verdict in names for verdict in verdicts):
             columns[str(run.folder)] = [names.index(str(verdict)) for verdict in verdicts]
+        elif any(verdict in names for verdict in verdicts):
+            left_out.append(str(run.folder))
     if len(columns) < 2:
         return None
     optimism = best_of(
@@ -65,7 +68,7 @@ def _best(own: Matched, tried: Sequence[Run], levels: Sequence[Mapping[Key, str]
         seed=terms.seed,
         level=terms.level,
     )
-    return Best(list(columns)[optimism.best], tuple(columns), optimism)
+    return Best(list(columns)[optimism.best], tuple(columns), tuple(left_out), optimism)
 
 
 def _levels(run: Run) -> dict[str, dict[Key, str]]:

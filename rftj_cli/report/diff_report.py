@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rftj_cli.measure.comparison import Against, Answer, Comparison, CriterionChange, Flip, Paired, Piece, Setting
+from rftj_cli.measure.comparison import Against, Answer, Best, Comparison, CriterionChange, Flip, Paired
 from rftj_cli.report import html
-from rftj_cli.report.blocks import Block, Difference, Entries, Facts, Grid, Heading, Lines, Stretch, to_markdown
+from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
+from rftj_cli.report.change_report import changed
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, duration, interval, look_in_words, money, number
 from rftj_cli.stats.estimate import Estimate, percent
@@ -18,7 +19,6 @@ from rftj_cli.stats.plan import NEARER
 from rftj_cli.stats.verdicts import Change
 
 WORST, LONGEST = 3, 110
-CONTEXT = 70  # characters of unchanged text kept at either end of a change
 NAMES = {"agreement": "share right", "kappa_quadratic": "quadratic kappa", "pair_accuracy": "pair accuracy"}
 CLASSES = {"tpr": "right on pass", "tnr": "right on fail"}
 
@@ -67,14 +67,14 @@ def blocks(found: Comparison, *, text: bool, full: bool) -> Iterator[Block]:
     for one in found.candidates:
         several = f": {one.after.name}" if len(found.candidates) > 1 else ""
         yield Heading(f"What changed{several}")
-        yield from _changed(one, full)
+        yield from changed(one, full)
         yield Heading(f"What happened{several}, with {percent(found.level)} intervals")
         yield from _happened(one, full)
         if one.flips:
             yield from _flips(one, text, full)
     if found.best:
         yield Heading("The best of everything tried on these labels, by kappa")
-        yield Facts([(id, _luck(best.run, len(best.tried), best.optimism)) for id, best in found.best.items()])
+        yield Facts([(id, _luck(best)) for id, best in found.best.items()])
     if found.warnings:
         yield Heading("Warnings")
         yield Lines(found.warnings)
@@ -89,12 +89,15 @@ def _about(found: Comparison) -> Iterator[tuple[str, str]]:
     clusters = f", {counted(found.clusters, 'cluster')}" if found.clusters != found.samples else ""
     truth = f", truth {found.truth}" if found.labelled else ", no labels"
     yield "compared", f"{counted(found.samples, 'sample')}{clusters}, {split}{truth}, seed {found.seed}"
-    for look in found.looks[-1:]:
+    for look in sorted(found.looks, key=lambda one: one.number)[-1:]:
         yield "look", look_in_words(look, found.level)
 
 
 def _meaning(one: Against) -> str:
     if one.answer is None:
+        shared = any(each.labelled for each in one.criteria.values())
+        if one.reward is not None and one.reward.pair_accuracy is not None and not shared:
+            return "cannot be told: no criterion in common; --on reward compares rewards, by the baseline's rule"
         return "cannot be told: no label on these samples says which verdict is right"
     return answer_in_words(one.answer)
 
@@ -127,40 +130,6 @@ def _signed(estimate: Estimate) -> str:
     return sign + interval(estimate)
 
 
-def _changed(one: Against, full: bool) -> Iterator[Block]:
-    words = {what: sum(len(p.text.split()) for p in one.what.prompt if p.what == what) for what in ("gone", "new")}
-    if any(words.values()):
-        yield Facts([("prompt", f"{words['gone']:,} words gone, {words['new']:,} new; verdicts can change")])
-        yield Difference(stretches(one.what.prompt, whole=full))
-    else:
-        yield Facts([("prompt", "the same, word for word")])
-    effects = {"verdicts": "verdicts can change", "reward": "rewards change, verdicts do not", "nothing": "no score"}
-    rows = [
-        [one.key, _value(one, one.before), _value(one, one.after), effects[one.effect]] for one in one.what.settings
-    ]
-    if rows:
-        yield Grid(["setting", "before", "after", "what it can change"], rows, left=4)
-
-
-def _value(one: Setting, value: object) -> str:
-    return "-" if value is None else cut(str(value), 60)
-
-
-def stretches(pieces: Sequence[Piece], *, whole: bool) -> list[Stretch]:
-    """The pieces with long unchanged text left out, unless the `whole` is wanted."""
-    found = []
-    for index, piece in enumerate(pieces):
-        text, edges = piece.text, (index > 0, index < len(pieces) - 1)
-        if whole or piece.what != "same" or len(text) <= CONTEXT * (1 + sum(edges)):
-            found.append(Stretch(piece.what, text))
-            continue
-        head, tail = (text[:CONTEXT] if edges[0] else ""), (text[-CONTEXT:] if edges[1] else "")
-        head, tail = head.rsplit(None, 1)[0] if head else "", tail.split(None, 1)[-1] if tail else ""
-        left = len(text[len(head) : len(text) - len(tail)].split())
-        found += [Stretch("same", head), Stretch("left_out", f" … {counted(left, 'word')} … "), Stretch("same", tail)]
-    return [one for one in found if one.text]
-
-
 def _happened(one: Against, full: bool) -> Iterator[Block]:
     labelled = [each for each in one.criteria.values() if each.numbers]
     if labelled:
@@ -180,7 +149,8 @@ def _table(one: Against, labelled: Sequence[CriterionChange]) -> Grid:
     pairs = [(each.id, f"{each.fixed:,}", f"{each.broken:,}", each.numbers[each.decides]) for each in labelled]
     if one.reward is not None and one.reward.pair_accuracy is not None:
         pairs.append(("reward", "", "", one.reward.pair_accuracy))
-    heads = ["", "fixed", "broken", "before", "after", "difference", "p"]
+    holm = any(pair.p_holm is not None for *_, pair in pairs)
+    heads = ["", "fixed", "broken", "before", "after", "difference", "p (Holm)" if holm else "p"]
     short = [
         [*names, number(pair.before.value), number(pair.after.value), _signed(pair.difference), _p(pair)]
         for *names, pair in pairs
@@ -261,7 +231,13 @@ def _everything(one: Against) -> Iterator[Block]:
     if one.slices:
         yield Heading("Slices: share right (p after Holm over all of them)")
         rows = [
-            [each.field, each.value, each.criterion, *_figures("agreement", each.right)[1:], f"{each.right.before.n:,}"]
+            [
+                each.field,
+                cut(each.value, 40),
+                each.criterion,
+                *_figures("agreement", each.right)[1:],
+                f"{each.right.before.n:,}",
+            ]
             for each in one.slices
         ]
         yield Grid(["field", "value", "criterion", "before", "after", "difference", "p", "n"], rows, left=3)
@@ -287,10 +263,8 @@ def _said(flip: Flip, text: bool) -> list[str]:
     return said or ([f"response: {cut(flip.response, LONGEST)}"] if flip.response else [])
 
 
-def _luck(run: str, tried: int, found: object) -> str:
-    from rftj_cli.stats.optimism import Optimism
-
-    assert isinstance(found, Optimism)
-    luck = found.optimism.value
+def _luck(best: Best) -> str:
+    luck = best.optimism.optimism.value
     told = "how much of it is luck cannot be told" if luck is None else f"about {number(luck)} of it luck of the choice"
-    return f"{run}, best of {tried} tried: {interval(found.apparent)}, {told}"
+    out = f"; without verdicts on some: {', '.join(best.left_out)}" if best.left_out else ""
+    return f"{best.run}, best of {len(best.tried)} tried: {interval(best.optimism.apparent)}, {told}{out}"

@@ -194,7 +194,7 @@ def _stratified(
     if variance <= 0:
         return Estimate(value, None, None, round(n), method, "the labels do not vary given the verdict: no interval")
     half = float(stdtrit(max(1.0, df / deff), 0.5 + level / 2)) * sqrt(variance)
-    return Estimate(value, value - half, value + half, round(n), method, note)
+    return Estimate(value, max(float(x.min()), value - half), min(float(x.max()), value + half), round(n), method, note)
 
 
 def rogan_gladen(table: Floats, judged: Floats, *, deff: float = 1.0, level: float = LEVEL) -> Estimate:

@@ -17,6 +17,7 @@ from rftj_cli.stats.binomial import clopper_pearson, share_from_se
 from rftj_cli.stats.clusters import codes_of, few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.moved import allowing_for_more
 from rftj_cli.stats.paired import credit_p
 from rftj_cli.stats.ties import settled
 
@@ -96,7 +97,11 @@ def pair_accuracy_difference(
         low, high = ((1 - other) * value + other * end for end in (-1, 1))
         return Estimate(value, low, high, n, method, note), replace(p, n=n)
     half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
-    return Estimate(value, max(-1.0, value - half), min(1.0, value + half), n, method, few(units)), replace(p, n=n)
+    moved = int(np.unique(cluster[gain != 0]).size)
+    plain = Estimate(value, value - half, value + half, n, method, few(units))
+    found = allowing_for_more(plain, moved, units, 1.0, level)
+    assert found.low is not None and found.high is not None
+    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high)), replace(p, n=n)
 
 
 def _counted(

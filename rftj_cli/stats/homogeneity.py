@@ -36,9 +36,15 @@ def marginal_homogeneity(table: Floats, clusters: Clusters | None = None) -> Est
         p = mcnemar_mid_p(round(float(table[0, 1])), round(float(table[1, 0])))
         return Estimate(p, None, None, n, "McNemar mid-p")
     if groups is None:
-        return Estimate(_bhapkar(*_item_sums(table), n), None, None, n, "Bhapkar p")
+        return _estimate(_bhapkar(*_item_sums(table), n), n, "Bhapkar p", None)
     shift, product = _cluster_sums(table.shape[0], groups)
-    return Estimate(_bhapkar(shift, product, groups.count), None, None, n, "Bhapkar p on cluster sums", groups.caution)
+    return _estimate(_bhapkar(shift, product, groups.count), n, "Bhapkar p on cluster sums", groups.caution)
+
+
+def _estimate(p: float | None, n: int, method: str, caution: str | None) -> Estimate:
+    if p is None:
+        return Estimate.missing(n, "all units differ in the same way: nothing to test against", method)
+    return Estimate(p, None, None, n, method, caution)
 
 
 def _item_sums(table: Floats) -> tuple[Floats, Floats]:
@@ -57,10 +63,13 @@ def _cluster_sums(k: int, clusters: Clusters) -> tuple[Floats, Floats]:
     return wide.sum(0), wide.T @ wide
 
 
-def _bhapkar(shift: Floats, product: Floats, units: int) -> float:
-    """From Stuart and Maxwell's W by W/(1 - W/units) (Keefe 1982), which needs no inverse of a singular matrix."""
+def _bhapkar(shift: Floats, product: Floats, units: int) -> float | None:
+    """From Stuart and Maxwell's W by W/(1 - W/units) (Keefe 1982), which needs no inverse of a singular matrix.
+
+    None where W reaches `units`: the differences have no variance, and a p of 0 would claim what nothing shows.
+    """
     rank = int(np.linalg.matrix_rank(product, hermitian=True)) if product.any() else 0
     if rank == 0:
         return 1.0
     w = float(shift @ np.linalg.pinv(product, hermitian=True) @ shift)
-    return 0.0 if w >= units * (1 - 1e-12) else float(chdtrc(rank, w / (1 - w / units)))
+    return None if w >= units * (1 - 1e-12) else float(chdtrc(rank, w / (1 - w / units)))

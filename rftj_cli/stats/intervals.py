@@ -84,6 +84,8 @@ def functional_interval(
     groups = clustered(clusters)
     caution = None if groups is None else groups.caution
     if two_levels(table) is None:
+        if min(np.count_nonzero(table.sum(axis)) for axis in (0, 1)) < 2 and n > np.trace(table):
+            return Estimate(value, None, None, n, "none", "the labels or the verdicts never vary: no interval")
         if n - float(np.trace(table)) < 3:
             return _worst_case(table, f, value, groups, level)
         if groups is not None and groups.count < 2:
@@ -164,6 +166,8 @@ def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | N
     n, k = float(table.sum()), table.shape[0]
     exact = float(np.trace(table))
     deff = 1.0 if groups is None else groups.mean_size * groups.spread
+    if exact == 0:
+        return Estimate(value, None, None, round(n), "none", f"only {n:g} items, none of them alike: no interval")
     bound, best = clopper_pearson(exact / deff, n / deff, level)
     diagonal = np.eye(k, dtype=np.bool_)
     base = np.where(diagonal, table * (bound * n / exact if exact else 0.0), table)
@@ -182,4 +186,6 @@ def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | N
         "" if deff == 1 else " of clusters"
     )
     low, high = float(reached.min()), float(reached.max())
+    if high - low < 1e-12:
+        return Estimate(value, None, None, round(n), method, NO_SPREAD)
     return Estimate(value, low, high, round(n), method, f"{note}; {caution}" if caution else note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -15,6 +16,7 @@ from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.cube import deff_of, kappa_gain_posterior, two_used
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.homogeneity import mcnemar_mid_p
+from rftj_cli.stats.moved import allowing_for_more
 from rftj_cli.stats.shares import mean
 from rftj_cli.stats.table import WeightKind, cross_table, influence, kappa, weights
 
@@ -116,8 +118,7 @@ def kappa_difference(
     """kappa(truth, B) - kappa(truth, A) of level codes (n,).
 
     Two levels in use: quantiles of the posterior of truth x A x B (`cube`). More: paired influence values, t interval by
-    item or cluster; where their variance is 0 it says too much, and the interval is what the items that may yet differ
-    (Clopper-Pearson on 0 of the units) can change at most, by the range of the influence values and of kappa.
+    item or cluster, and where A and B differ on fewer than 5 of these what more of them might change (`moved`).
     """
     _check_codes(k, truth, a, b)
     w = weights(k, kind, None if values is None else list(np.asarray(values, np.float64)))
@@ -142,16 +143,14 @@ def kappa_difference(
         bits = ((one == used[1]).astype(np.int64) for one in (truth, a, b))
         low, high, method = kappa_gain_posterior(*bits, deff=deff_of(pull, codes, level), seed=seed, level=level)
         return Estimate(value, min(low, value), max(high, value), n, method, note)
-    if se > 1e-12:
-        half, method = (
-            float(stdtrit(units - 1, 0.5 + level / 2)) * se,
-            f"paired influence {percent(level)}, t({units - 1})",
-        )
-        return Estimate(value, max(-2.0, value - half), min(2.0, value + half), n, method, note)
-    most = clopper_pearson(0, units, level)[1] * float(np.ptp(psi[0]))
-    method = f"worst case within Clopper-Pearson {percent(level)} on items that differ"
-    low, high = (min(1.0, max(-1.0, kb + end)) - ka for end in (-most, most))
-    return Estimate(value, low, high, n, method, note or "the difference does not vary over the items")
+    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se if se > 1e-12 else None
+    ends = [None if half is None else value + sign * half for sign in (-1, 1)]
+    plain = Estimate(value, ends[0], ends[1], n, f"paired influence {percent(level)}, t({units - 1})", note)
+    moved = int((a != b).sum()) if codes is None else int(np.unique(codes[a != b]).size)
+    found = allowing_for_more(plain, moved, units, float(np.ptp(psi[0])), level)
+    if found.low is None or found.high is None:
+        return replace(found, note=note or "the difference does not vary over the items: no interval")
+    return replace(found, low=max(-1.0 - ka, found.low), high=min(1.0 - ka, found.high))
 
 
 def kappa_p(
@@ -197,20 +196,22 @@ def credit_difference(
 ) -> Estimate:
     """Mean credit of B minus that of A on the same items (n,) of numbers in [0, 1] (.5 for half a credit): paired t.
 
-    Where all differ alike (or not at all), the interval is what units that may differ otherwise (Clopper-Pearson on 0 of
-    them) can change.
+    Where all differ alike, the interval is what units that may differ otherwise (Clopper-Pearson on 0 of them) can change,
+    and where fewer than 5 differ, what more of them might (`moved`).
     """
     a, b = _credits(credit_a, credit_b)
-    gain = b - a
+    gain, codes = b - a, _codes(clusters, a.size)
+    units = int(a.size) if codes is None else int(codes.max(initial=-1)) + 1
     if a.size and float(np.ptp(gain)) < 1e-12:
-        codes = _codes(clusters, a.size)
-        units = int(a.size) if codes is None else int(codes.max()) + 1
         other, value = clopper_pearson(0, units, level)[1], float(gain[0])
         method = f"worst case within Clopper-Pearson {percent(level)} on items that differ otherwise"
         note = "A and B differ by the same on every item here" if value else "A and B never differ here"
         low, high = ((1 - other) * value + other * end for end in (-1, 1))
         return Estimate(value, low, high, int(a.size), method, note)
-    return mean(gain, clusters=clusters, level=level)
+    moved = int((gain != 0).sum()) if codes is None else int(np.unique(codes[gain != 0]).size)
+    found = allowing_for_more(mean(gain, clusters=clusters, level=level), moved, units, 1.0, level)
+    ends = (None if end is None else min(1.0, max(-1.0, end)) for end in (found.low, found.high))
+    return replace(found, low=next(ends), high=next(ends))
 
 
 def _credits(credit_a: ArrayLike, credit_b: ArrayLike) -> tuple[Floats, Floats]:

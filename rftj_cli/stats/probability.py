@@ -70,9 +70,11 @@ def probability_scores(
     if q.size == 0:
         return None
     w = None if weights is None else np.asarray(weights / weights.mean(), np.float64)
-    brier = mean((q - y) ** 2, clusters=clusters, weights=w, level=level)
+    brier = mean((q - y) ** 2, clusters=clusters, weights=w, scale="log", level=level)
     clipped = np.clip(q, CLIP, 1 - CLIP)
-    loss = mean(-(y * np.log(clipped) + (1 - y) * np.log1p(-clipped)), clusters=clusters, weights=w, level=level)
+    loss = mean(
+        -(y * np.log(clipped) + (1 - y) * np.log1p(-clipped)), clusters=clusters, weights=w, scale="log", level=level
+    )
     bins = equal_bins(q, BINS)
     return Probabilities(
         brier,

@@ -9,7 +9,7 @@ from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
 from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
-from rftj_cli.stats.intervals import symmetric_interval
+from rftj_cli.stats.intervals import Scale, symmetric_interval
 
 
 def share(
@@ -50,11 +50,16 @@ def share(
 
 
 def mean(
-    x: ArrayLike, *, clusters: ArrayLike | None = None, weights: Floats | None = None, level: float = LEVEL
+    x: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    weights: Floats | None = None,
+    scale: Scale = "identity",
+    level: float = LEVEL,
 ) -> Estimate:
     """The mean of numbers (n,) with a t interval; clusters: (n,) any keys, whose sums are then the independent pieces.
 
-    weights: (n,) 1/inclusion probability on any scale.
+    weights: (n,) 1/inclusion probability on any scale. scale: on which the interval is symmetric; log for numbers above 0.
     """
     values: Floats = np.asarray(x, dtype=np.float64)
     n = int(values.size)
@@ -70,7 +75,7 @@ def mean(
     method = f"mean {percent(level)}, t({units - 1})"
     if units < 2:
         return Estimate(value, None, None, n, method, "only 1 independent unit: no interval")
-    return symmetric_interval(value, se, units, "identity", n, method, None if codes is None else few(units), level)
+    return symmetric_interval(value, se, units, scale, n, method, None if codes is None else few(units), level)
 
 
 def _checked(weights: Floats | None, n: int) -> Floats | None:

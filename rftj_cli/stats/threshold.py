@@ -84,7 +84,7 @@ def choose_threshold(
     else:
         apparent = float((_loss(yes, y, w, costs) * w).mean())
         lost = _loss(crossed, y, w, costs)
-        estimate = mean(lost, clusters=codes, weights=None if weights is None else w, level=level)
+        estimate = mean(lost, clusters=codes, weights=None if weights is None else w, scale="log", level=level)
     return Threshold(value, low, high, "J" if costs is None else "cost", apparent, estimate, tpr, tnr)
 
 

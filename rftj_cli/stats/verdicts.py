@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from rftj_cli.stats.plan import labels_needed
 Word = Literal["better", "equivalent", "not_worse", "worse", "undecided"]
 
 ALPHA = 0.05
+WORST_CASE = "worst case"  # how the method begins of intervals that rest on what might have differed
 KAPPA_MARGIN, SHARE_MARGIN = 0.05, 0.03  # differences that nobody would act on
 
 
@@ -50,10 +52,19 @@ def judge_change(difference: Estimate, margin: float, *, narrow: Estimate | None
         return Change("equivalent", f"the interval lies within +-{margin:g}", margin)
     if low > -margin:
         return Change("not_worse", f"at most {max(0.0, -low):.3f} worse, margin {margin:g}", margin)
-    target = 0.0 if abs(difference.value) > margin else -margin
     return Change(
-        "undecided", "the interval holds both 0 and more than the margin", margin, labels_needed(difference, target)
+        "undecided", "the interval holds both 0 and more than the margin", margin, _needed(difference, margin)
     )
+
+
+def _needed(difference: Estimate, margin: float) -> int | None:
+    """Items in all that would decide. Where hardly an item differs the bound falls with n, elsewhere with its root."""
+    assert difference.value is not None and difference.low is not None and difference.high is not None
+    target = 0.0 if abs(difference.value) > margin else -margin
+    if not difference.method.startswith(WORST_CASE):
+        return labels_needed(difference, target)
+    half = max(difference.high - difference.value, difference.value - difference.low)
+    return ceil(difference.n * half / (margin - abs(difference.value))) if abs(difference.value) < margin else None
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -68,13 +79,26 @@ def holm(p: ArrayLike) -> Floats:
     return out
 
 
-def held(change: Change, p: float | None, candidates: int) -> Change:
-    """The word where several candidates met one baseline: better and worse stand only with a Holm-adjusted p of at most .05."""
-    if candidates < 2 or change.word not in ("better", "worse") or (p is not None and p <= ALPHA):
+def held(change: Change, p: float | None, candidates: int = 1) -> Change:
+    """`better` and `worse` stand only with a p-value of at most .05, which is Holm's where several candidates met one baseline.
+
+    The interval alone is not enough: with few items that differ it excludes 0 where the test of the same difference does not.
+    """
+    if change.word not in ("better", "worse") or (p is not None and p <= ALPHA):
         return change
     told = "cannot be told" if p is None else f"is {p:.3f}"
+    after = f" after Holm over {candidates} candidates" if candidates > 1 else ""
+    return replace(change, word="undecided", why=f"{change.why}, but its p{after} {told}")
+
+
+def hedged(change: Change, other: Estimate | None) -> Change:
+    """`better` and `worse` stand only where the other reading of failures (each is wrong) does not lose the difference."""
+    if other is None or other.low is None or other.high is None or change.word not in ("better", "worse"):
+        return change
+    if other.low > 0 if change.word == "better" else other.high < 0:
+        return change
     return replace(
-        change, word="undecided", why=f"{change.why}, but its p after Holm over {candidates} candidates {told}"
+        change, word="undecided", why=f"{change.word} where both have a verdict, not if failures count as wrong"
     )
 
 
