@@ -11,14 +11,13 @@ from rftj_cli.files.runs import Manifest, read_manifest
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.kernel.sample import Sample
-from rftj_cli.measure.calibrate import Question, calibrate
+from rftj_cli.measure.calibrate import Question, calibrate, joined_of
 from rftj_cli.measure.cautions import refuse_shown
 from rftj_cli.measure.compare import CompareQuestion, compare
 from rftj_cli.measure.comparison import Comparison
 from rftj_cli.measure.error_values import ErrorReport
 from rftj_cli.measure.errors import Found, find, report_of
-from rftj_cli.measure.join import Unit
+from rftj_cli.measure.join import Joined, Unit
 from rftj_cli.measure.sides import Judging
 from rftj_cli.refine.edits import Shingles
 from rftj_cli.refine.values import Candidate
@@ -46,6 +45,16 @@ class Purse:
             return None
         return max(0.0, self.ceiling - self.judges - (self.proposer.spent or 0.0))
 
+    @property
+    def spent_up(self) -> CannotTell:
+        """What to say where the money has ended."""
+        return CannotTell(f"--max-cost {self.ceiling:g} reached")
+
+    def lend(self) -> None:
+        """Let the proposer spend what the judges have left of the money."""
+        if self.ceiling is not None:
+            self.proposer.ceiling = max(0.0, self.ceiling - self.judges)
+
     def pay(self, before: Manifest | None, after: Manifest | None) -> None:
         """Take note of what a run has cost since."""
         if after is None:
@@ -67,16 +76,17 @@ class Bench:
     purse: Purse
     by: tuple[str, ...] = ()
     splits: Mapping[str, str] = field(default_factory=dict)
-    _texts: list[str] = field(default_factory=list)
+    _held: list[str] = field(default_factory=list)
+    _train: list[str] = field(default_factory=list)
 
     def read(self, rubric: Rubric, name: str) -> None:
         """Take note of every sample's split, and of the texts that no prompt may quote. Refuses a rubric that does so already."""
         names, splits, held = names_used(rubric), {}, []
         for _, sample in self.samples:
             splits[sample.id] = place(sample, names)[2]
-            if splits[sample.id] != TRAIN:
-                self._texts += _texts(sample)
-                held.append(sample)
+            train = splits[sample.id] == TRAIN
+            (self._train if train else self._held).extend(_texts(sample.fields))
+            held += [] if train else [sample]
         refuse_shown(rubric, name, held, "dev or test")
         self.splits = splits
 
@@ -87,18 +97,20 @@ class Bench:
     @property
     def quotable(self) -> Shingles:
         """What stands in the samples that candidates are tested on."""
-        return Shingles(self._texts)
+        return Shingles(self._held, self._train)
 
     def judge(self, name: str, rubric: Rubric, split: str = DEV, *, ids: frozenset[str] | None = None) -> Candidate:
         """A rubric with its run on a split, or on some samples. Raises `CannotTell` where the judge or the money ends."""
         if self.purse.left == 0.0 and self.purse.ceiling:
-            raise CannotTell(f"--max-cost {self.purse.ceiling:g} reached")
+            raise self.purse.spent_up
         ids = frozenset(id for id, one in self.splits.items() if one == split) if ids is None else ids
         settings = self.judging.settings(rubric, self.purse.left)
         assert settings.folder is not None
         before = read_manifest(settings.folder)
         try:
             scored = run_score(rubric, Path(name), replace(self.samples, only=ids), settings)
+        except CannotTell as error:
+            raise (self.purse.spent_up if str(error).startswith("--max-cost") else error) from error
         finally:  # what was judged before the money or the judge ended was paid for too
             self.purse.pay(before, read_manifest(settings.folder))
         return Candidate(name, rubric, scored.run)
@@ -113,9 +125,13 @@ class Bench:
         return compare([(before.name, before.run), (after.name, after.run)], question)
 
     def errors(self, candidate: Candidate) -> tuple[ErrorReport, Found]:
-        """What a candidate gets wrong on dev."""
+        """What a candidate gets wrong on dev. Raises `InputError` where no labelled sample of dev has a verdict."""
         found = find(candidate.run, replace(self.question, split=DEV, by=self.by))
         return report_of(found), found
+
+    def joined(self, candidate: Candidate) -> Joined:
+        """Every unit of dev as a candidate judges it, failures too."""
+        return joined_of(candidate.run, replace(self.question, split=DEV))[1]
 
     def at_ceiling(self, candidate: Candidate) -> frozenset[str]:
         """The criteria on which the judge agrees with the raters as well as one rater with the others: no more can be asked."""
@@ -124,8 +140,13 @@ class Bench:
         return frozenset(id for id, gap in gaps.items() if gap.value is not None and gap.value >= 0)
 
 
-def _texts(sample: Sample) -> list[str]:
-    return [str(sample.fields[name]) for name in ("response", "response_a", "response_b") if name in sample.fields]
+def _texts(value: object) -> list[str]:
+    """All texts in a sample's fields."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for one in value.values() for text in _texts(one)]
+    return [text for one in value for text in _texts(one)] if isinstance(value, (list, tuple)) else []
 
 
 def right_on(units: Sequence[tuple[str, str | None]], judged: Sequence[Unit]) -> int:

@@ -107,6 +107,7 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     proposer = Proposer(wish.proposer, lambda: endpoint.connect({}), budget, journal, wish.question.seed)
     samples = SampleFile(wish.samples, rubric.kind, wish.judging.columns)
     bench = Bench(samples, wish.question, wish.judging, Purse(wish.max_cost, budget), wish.by)
+    proposer.lend = bench.purse.lend
     bench.read(rubric, str(wish.rubric))
     validated_labels(
         rubric, samples, wish.question.labels, wide=wish.question.wide, columns=wish.judging.columns,
@@ -146,9 +147,9 @@ def _front(state: Search) -> list[Front]:
     rows = [
         Front(
             candidate.name, str(candidate.run.folder),
-            {name: right_on(one.units, found.joined.units[one.criterion]) / len(one.units) for name, one in state.targets.items()},
+            {name: right_on(one.units, joined.units.get(one.criterion, [])) / len(one.units) for name, one in state.targets.items()},
         )
-        for candidate, found in state.judged
+        for candidate, joined in state.judged
     ]  # fmt: skip
     return [one for one in rows if not any(_beats(other.right, one.right) for other in rows if other is not one)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +16,9 @@ from rftj_cli.refine.values import Edit
 LONGEST = 2000  # characters that one edit may add
 SHINGLE = 10  # words in a row: as many from a sample are a quotation
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{\{|\}\}|\{%|%\}|\{#|#\}", re.DOTALL)
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+"
+)  # a character of Chinese, Japanese or Korean is a word
 
 
 class Refused(Exception):
@@ -80,7 +81,7 @@ def rewritten(rubric: Rubric, texts: Mapping[str, str], quotable: Shingles) -> R
 def _refuse(name: str, old: str, new: str, quotable: Shingles) -> None:
     if not new.strip():
         raise Refused(f"it empties {name}")
-    if Counter(_TAG.findall(old)) != Counter(_TAG.findall(new)):
+    if _TAG.findall(old) != _TAG.findall(new):
         raise Refused("it changes template code: what the judge is shown, and its fences, stay as they are")
     if len(new) - len(old) > LONGEST:
         raise Refused(f"it adds {len(new) - len(old):,} characters, more than {LONGEST:,}")
@@ -89,10 +90,10 @@ def _refuse(name: str, old: str, new: str, quotable: Shingles) -> None:
 
 
 class Shingles:
-    """Runs of words in the texts of samples that a prompt must not show (all splits but train)."""
+    """Runs of words in the texts of samples that a prompt must not show: `held` ones, unless texts of train have them too."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._known = {run for text in texts for run in _runs(text)}
+    def __init__(self, held: Iterable[str], train: Iterable[str] = ()) -> None:
+        self._known = {run for text in held for run in _runs(text)} - {run for text in train for run in _runs(text)}
 
     def first(self, new: str, old: str) -> str | None:
         """The first quotation in `new` that `old` does not have."""

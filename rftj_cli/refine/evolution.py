@@ -38,8 +38,7 @@ def evolve(
             "--search gepa needs the package gepa", key="--search", hint="pip install 'rftj[refine]'"
         ) from None
     state = Search(base)
-    _, found = bench.errors(base)
-    state.judged.append((base, found))
+    state.judged.append((base, bench.joined(base)))
     adapter = Adapter(bench, proposer, base, most, state, told)
     ids = adapter.labelled(base)
     result: Any = optimize(
@@ -66,8 +65,7 @@ def _settle(bench: Bench, state: Search, best: Rubric, told: Callable[[Step], No
         ", ".join(changed), "", "\n\n".join(new[name] for name in changed), "the best candidate of the evolution"
     )
     words = sum(len(text.split()) for text in new.values()) - sum(len(text.split()) for text in old.values())
-    _, found = bench.errors(candidate)
-    state.judged.append((candidate, found))
+    state.judged.append((candidate, bench.joined(candidate)))
     step = Step(number, None, edit, "kept" if keep else "rejected", why, 0, str(candidate.run.folder), against, words)
     state.steps.append(step)
     told(step)

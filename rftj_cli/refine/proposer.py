@@ -85,7 +85,7 @@ class Proposer:
     """Asks the model, within the budget, and remembers what it said.
 
     `journal` holds the answers by request: a search that is begun again goes on where it was, and `connect` is then called
-    only where an answer is not there yet.
+    only where an answer is not there yet. `lend` brings the ceiling of the budget up to date.
     """
 
     model: str
@@ -93,6 +93,7 @@ class Proposer:
     budget: Budget
     journal: Path
     seed: int = 0
+    lend: Callable[[], None] = lambda: None
     asked: int = 0
     reused: int = 0
     tokens: tuple[int, int] = (0, 0)
@@ -120,8 +121,9 @@ class Proposer:
         if known is not None:
             self.reused += 1
             return known
+        self.lend()
         if not self.budget.reserve(request):
-            raise CannotTell(f"--max-cost {self.budget.ceiling:g} reached: no more proposals")
+            raise CannotTell("--max-cost reached: a proposal might cost more than is left")
         text = self._ask(request)
         self._known[request.key] = text
         make_private(self.journal.parent, "folder of proposals")

@@ -8,6 +8,7 @@ judge agrees with the raters as well as they do with each other.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,16 +16,17 @@ from rftj_cli.errors import CannotTell
 from rftj_cli.measure.comparison import Against
 from rftj_cli.measure.error_values import Cluster, ErrorReport
 from rftj_cli.measure.errors import Found
-from rftj_cli.measure.join import Unit
+from rftj_cli.measure.join import Joined, Unit
 from rftj_cli.refine.bench import Bench, right_on
 from rftj_cli.refine.cases import cases_of, right_cases
 from rftj_cli.refine.edits import Refused, edited, parts_of
 from rftj_cli.refine.proposer import Assignment, Proposer
-from rftj_cli.refine.values import Candidate, Edit, Step, Target
+from rftj_cli.refine.values import Candidate, Edit, Fate, Step, Target
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.verdicts import ALPHA, replaces
 
-TRIES = 2  # proposals for one cluster of one incumbent
+TRIES = 2  # judged proposals for one cluster of one incumbent
+PATIENCE = 4  # where some of them are refused; a refused one costs half of a judged one
 Z = 1.959964
 
 
@@ -36,7 +38,7 @@ class Search:
     steps: list[Step] = field(default_factory=list)
     stopped: str = ""
     targets: dict[str, Target] = field(default_factory=dict)
-    judged: list[tuple[Candidate, Found]] = field(default_factory=list)
+    judged: list[tuple[Candidate, Joined]] = field(default_factory=list)
 
 
 def search(
@@ -45,25 +47,31 @@ def search(
     """Up to `most` candidates; `told` hears of each step."""
     state = Search(base)
     report, found = bench.errors(base)
-    state.judged.append((base, found))
-    done = bench.at_ceiling(base)
-    tries: dict[tuple[str, ...], int] = {}
+    state.judged.append((base, bench.joined(base)))
+    done, tries = bench.at_ceiling(base), Counter[tuple[str, ...]]()
     while not state.stopped:
-        cluster, state.stopped = _next(report, done, tries, len(state.steps), most)
+        refused = sum(step.fate == "refused" for step in state.steps)
+        if refused > 2 * most:
+            state.stopped = f"{refused} proposals could not be used"
+            break
+        cluster, state.stopped = _next(report, done, tries, len(state.steps) - refused, most)
         if cluster is None:
             break
         try:
-            step, candidate, units = _step(bench, proposer, state, (cluster, report, found))
-        except CannotTell as error:
+            step, candidate = _step(bench, proposer, state, (cluster, report, found))
+        except CannotTell as error:  # no proposal could be had
             state.stopped = str(error)
             break
-        tries[_key(cluster)] = tries.get(_key(cluster), 0) + 1
+        tries[_key(cluster)] += 1 if step.fate == "refused" else PATIENCE // TRIES
         state.steps.append(step)
         told(step)
-        if candidate is not None and units is not None:
-            state.judged.append((candidate, units))
+        if step.fate == "not_judged":
+            state.stopped = step.why
+        elif candidate is not None:
+            state.judged.append((candidate, bench.joined(candidate)))
             if step.fate == "kept":
-                state.incumbent, tries = candidate, {}
+                state.incumbent = candidate
+                tries.clear()
                 report, found = bench.errors(candidate)
                 done = bench.at_ceiling(candidate)
     return state
@@ -74,10 +82,10 @@ def _key(cluster: Cluster) -> tuple[str, ...]:
 
 
 def _next(
-    report: ErrorReport, done: frozenset[str], tries: dict[tuple[str, ...], int], steps: int, most: int
+    report: ErrorReport, done: frozenset[str], tries: Counter[tuple[str, ...]], judged: int, most: int
 ) -> tuple[Cluster | None, str]:
     """The cluster to mend next, or why there is none."""
-    if steps >= most:
+    if judged >= most:
         return None, f"--max-candidates {most} reached"
     if not report.clusters:
         return None, "no disagreement is left on dev"
@@ -91,10 +99,10 @@ def _next(
             f"the most that is left to gain ({best:.2f}) lies inside the interval that the dev labels allow: "
             "more labels would help, not more edits"
         )
-    left = [one for one in worth if tries.get(_key(one), 0) < TRIES]
+    left = [one for one in worth if tries[_key(one)] < PATIENCE]
     if not left:
         return None, "every cluster of errors was tried"
-    return min(left, key=lambda one: (tries.get(_key(one), 0), -(one.gain.value or 0.0))), ""
+    return min(left, key=lambda one: (tries[_key(one)], -(one.gain.value or 0.0))), ""
 
 
 def _half(report: ErrorReport, cluster: Cluster) -> float:
@@ -105,8 +113,8 @@ def _half(report: ErrorReport, cluster: Cluster) -> float:
 
 def _step(
     bench: Bench, proposer: Proposer, state: Search, at: tuple[Cluster, ErrorReport, Found]
-) -> tuple[Step, Candidate | None, Found | None]:
-    """Propose, guard, judge and compare one candidate."""
+) -> tuple[Step, Candidate | None]:
+    """Propose, guard, judge and compare one candidate. Raises `CannotTell` where no proposal can be had."""
     cluster, report, found = at
     number = len(state.steps) + 1
     target = Target(cluster.criterion, cluster.direction, cluster.terms, cluster.units, cluster.gain)
@@ -117,18 +125,17 @@ def _step(
         edit = proposer.edit(assignment)
         rubric = edited(state.incumbent.rubric, edit, bench.quotable)
     except Refused as refusal:
-        return Step(number, target, edit, "refused", str(refusal), 0, None, None, 0), None, None
-    name = f"edit {number}"
-    candidate = bench.judge(name, rubric)
+        return Step(number, target, edit, "refused", str(refusal), 0, None, None, 0), None
+    words = _words(rubric) - _words(state.incumbent.rubric)
+    try:
+        candidate = bench.judge(f"edit {number}", rubric)
+    except CannotTell as error:
+        return Step(number, target, edit, "not_judged", str(error), 0, None, None, words), None
     (against,) = bench.compare(state.incumbent, candidate).candidates
     keep, why = holds_up(against)
-    _, units = bench.errors(candidate)
-    mended = right_on(cluster.units, units.joined.units[cluster.criterion])
-    words = _words(rubric) - _words(state.incumbent.rubric)
-    step = Step(
-        number, target, edit, "kept" if keep else "rejected", why, mended, str(candidate.run.folder), against, words
-    )
-    return step, candidate, units
+    mended = right_on(cluster.units, bench.joined(candidate).units.get(cluster.criterion, []))
+    fate: Fate = "kept" if keep else "rejected"
+    return Step(number, target, edit, fate, why, mended, str(candidate.run.folder), against, words), candidate
 
 
 def _words(rubric: object) -> int:
@@ -143,11 +150,7 @@ def _name(target: Target) -> str:
 
 
 def _assignment(state: Search, cluster: Cluster, report: ErrorReport, found: Found) -> Assignment:
-    tried = [
-        f"{step.edit.part}: {step.edit.find!r} -> {step.edit.replace!r}: {step.why}"
-        for step in state.steps
-        if step.edit is not None and step.fate in ("rejected", "refused")
-    ]
+    tried = [_tried(step) for step in state.steps if step.fate in ("rejected", "refused")]
     agreeing: list[Unit] = found.agreeing().get(cluster.criterion, [])
     return Assignment(
         parts=parts_of(state.incumbent.rubric),
@@ -162,12 +165,21 @@ def _assignment(state: Search, cluster: Cluster, report: ErrorReport, found: Fou
     )
 
 
+def _tried(step: Step) -> str:
+    """A proposal that came to nothing, for the next one: also so that the same question is not put twice."""
+    if step.edit is None:
+        return f"an answer that could not be used ({step.number}): {step.why}"
+    return f"{step.edit.part}: {step.edit.find!r} -> {step.edit.replace!r}: {step.why}"
+
+
 def holds_up(against: Against) -> tuple[bool, str]:
     """The rule by which an edit is kept on dev: better by more than one standard error, and nothing else gets worse.
 
     The Ladder's rule (Blum and Hardt 2015) keeps the search from climbing on noise. A slice in which it clearly breaks more than it
     mends rejects it, and so do new failures.
     """
+    if against.after.failed > against.before.failed + max(1, round(0.02 * against.after.compared)):
+        return False, f"failures rise from {against.before.failed} to {against.after.failed}"
     answer = against.answer
     if answer is None:
         return False, "no label tells which verdicts are right"
@@ -178,8 +190,6 @@ def holds_up(against: Against) -> tuple[bool, str]:
         fell = one.right.difference.value is not None and one.right.difference.value < 0
         if fell and one.right.p_holm is not None and one.right.p_holm <= ALPHA:
             return False, f"what it breaks lies in {one.field} {one.value} ({one.criterion})"
-    if against.after.failed > against.before.failed + max(1, round(0.02 * against.after.compared)):
-        return False, f"failures rise from {against.before.failed} to {against.after.failed}"
     difference, se = answer.difference, standard_error(answer.difference)
     if se is None or not replaces(difference, se):
         told = "-" if difference.value is None else f"{difference.value:+.3f}"

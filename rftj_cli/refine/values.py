@@ -12,7 +12,7 @@ from rftj_cli.measure.comparison import Against, Comparison, Piece
 from rftj_cli.stats.estimate import Estimate
 
 SCHEMA = "rftj.refinement/1"
-Fate = Literal["kept", "rejected", "refused"]
+Fate = Literal["kept", "rejected", "refused", "not_judged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Target:
 class Step:
     """One proposal and what became of it.
 
-    fate: kept; rejected (it did not hold up on dev); refused (the guards, or no usable edit). `mended` of the target's units are right now. `against` is the comparison with the incumbent.
+    fate: kept; rejected (it did not hold up on dev); refused (the guards, or no usable edit); not_judged (the budget or the
+    judge ended first). `mended` of the target's units are right now. `against` is the comparison with the incumbent.
     """
 
     number: int

@@ -16,7 +16,7 @@ from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, interval, look_in_words, money, number
 from rftj_cli.stats.estimate import percent
 
-FATES = {"kept": "kept", "rejected": "did not hold up", "refused": "refused"}
+FATES = {"kept": "kept", "rejected": "did not hold up", "refused": "refused", "not_judged": "not judged"}
 LONGEST = 160
 
 

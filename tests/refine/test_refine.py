@@ -19,7 +19,7 @@ from rftj_cli.kernel.sample import split_of
 
 PRICES = {
     "date": "2026-11-01",
-    "models": {"openai:judge": {"input": 10, "output": 10}, "openai:proposer": {"input": 10, "output": 10}},
+    "models": {"openai:judge": {"input": 200, "output": 200}, "openai:proposer": {"input": 200, "output": 200}},
 }
 
 
@@ -107,7 +107,7 @@ def test_the_money_is_not_passed(home: Path) -> None:
         )
         assert "--max-cost" in part["stopped"]
         spent = part["spent"]["judge_cost"] + part["spent"]["proposer_cost"]
-        assert 0 < spent <= cost / 3 * 1.02
+        assert 0 < spent <= cost / 3 * 1.02 and f"--max-cost {round(cost / 3, 4):g} reached" in part["stopped"]
         rest = document(
             refined(
                 fake.base_url, arguments, "--json", "--prices", "prices.yaml", "--max-cost", cost, "--out", "rest.yaml"
@@ -151,6 +151,14 @@ UNUSABLE = [
     (edit("grounding", find="{{ response | fence }}", words="the response"), "template code"),
     (edit("grounding", words="And {{ context.guideline }}"), "template code"),
     (edit("grounding", words="{% for x in y %}{% endfor %}"), "template code"),
+    (
+        edit(
+            "grounding",
+            find="{{ context.excerpt | fence }}\n{{ response | fence }}",
+            words="{{ response | fence }}\n{{ context.excerpt | fence }}",
+        ),
+        "template code",
+    ),
     (edit("grounding", words="word " * 500), "more than 2,000"),
     (edit("grounding", find="Judge the comment.", words="Judge the comment."), "it changes nothing"),
 ]
@@ -162,7 +170,7 @@ def test_unusable_proposals_are_refused_before_they_cost_a_judgement(proposal: A
     with serving(Script(home, [proposal])) as fake:
         found = document(refined(fake.base_url, arguments, "--json", "--max-candidates", 1))
         assert sum(body["model"] == "judge" for body in fake.bodies) == 48
-    assert fates(found) == ["refused"] and why in found["steps"][0]["why"]
+    assert set(fates(found)) == {"refused"} and why in found["steps"][0]["why"]
     assert not (home / "rubric-refined.yaml").exists() and found["held_out_note"] == "no edit was kept"
 
 
@@ -175,7 +183,32 @@ def test_an_edit_may_not_quote_a_sample_of_dev_or_test_but_one_of_train(home: Pa
         shown = json.loads(sample["response"])["risk"]
         with serving(Script(home, [edit("grounding", words=f"For example: {shown}")])) as fake:
             found = document(refined(fake.base_url, arguments, "--json", "--max-candidates", 1, "--seed", len(fate)))
-        assert fates(found) == [fate], found["steps"][0]["why"]
+        assert set(fates(found)) == {fate}, found["steps"][0]["why"]
+
+
+def test_an_unusable_answer_is_told_and_asked_again(home: Path) -> None:
+    """Garbage costs no candidate: the proposer hears why, and its next idea is tried."""
+    arguments = project(home)
+    script = Script(home, ["garbage", edit("grounding"), edit("consistency")])
+    with serving(script) as fake:
+        found = document(refined(fake.base_url, arguments, "--json", "--max-candidates", 2))
+    assert fates(found) == ["refused", "kept", "kept"]
+    assert "could not be used" in script.asked[1] and "could not be used" not in script.asked[0]
+
+
+def test_an_edit_that_silences_the_judge_is_rejected_and_the_search_goes_on(home: Path) -> None:
+    """With the edit no reply can be read: failures rise, what was kept before stays, and the next idea is tried."""
+    arguments = project(home)
+    script = Script(home, [edit("grounding"), edit("grounding", words="Answer with a poem."), edit("consistency")])
+
+    def poet(body: dict[str, Any]) -> str:
+        said = script(body)
+        return "Roses are red." if body["model"] == "judge" and "poem" in body["messages"][-1]["content"] else said
+
+    with serving(poet) as fake:
+        found = document(refined(fake.base_url, arguments, "--json"))
+    assert fates(found) == ["kept", "rejected", "kept"]
+    assert found["steps"][1]["why"] == "failures rise from 0 to 48"
 
 
 def test_words_of_a_model_stay_in_the_comments_of_the_file(home: Path) -> None:

@@ -31,7 +31,7 @@ def test_one_flip_is_no_stronger_than_none(broken: int) -> None:
 
 
 def test_many_flips_have_the_interval_of_their_variance() -> None:
-    plain = Estimate(0.1, 0.05, 0.15, 100, "t")
+    plain = Estimate(0.1, 0.09, 0.11, 100, "t")
     assert allowing_for_more(plain, 5, 100, 1.0, 0.95) is plain
     wide = allowing_for_more(plain, 1, 100, 1.0, 0.95)
     assert width(wide) > width(plain) and "1 of 100" in str(wide.note)
