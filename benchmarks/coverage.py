@@ -31,7 +31,7 @@ from rftj_cli.stats.table import fce_variance, kappa, weights
 SIZE, COPIES = 4, 0.5  # items a cluster, and the share of them that repeat the first one's label and verdict
 SIZES = (30, 50, 100, 200)
 PASS_RATES, KAPPAS = (0.5, 0.8, 0.9), (0.4, 0.6, 0.8, 0.9)
-KINDS = ("binary", "levels", "rates", "groups", "others", "comparisons")
+KINDS = ("binary", "levels", "pairs", "rates", "groups", "others", "comparisons")
 PAGE = Path(__file__).parent.parent / "docs" / "coverage.md"
 
 
@@ -66,6 +66,19 @@ def level_cells(data_sets: int, seed: int) -> Iterator[Cell]:
             for n in SIZES:
                 for clustered in (False, True):
                     yield Cell(f"{shape}, right {right:g}", "ordinal", shares, n, clustered, seed, data_sets)
+
+
+def pair_cells(data_sets: int, seed: int) -> Iterator[Cell]:
+    """A, tie, B: labels tie in a fifth or never; the judge is right on 60 or 85% and errs to the other two alike."""
+    for ties in (0.2, 0.0):
+        margin = ((1 - ties) / 2, ties, (1 - ties) / 2)
+        for right in (0.6, 0.85):
+            shares = tuple(
+                tuple(margin[h] * (right if h == j else (1 - right) / 2) for j in range(3)) for h in range(3)
+            )
+            for n in SIZES:
+                for clustered in (False, True):
+                    yield Cell(f"ties {ties:g}, right {right:g}", "preference", shares, n, clustered, seed, data_sets)
 
 
 def _given(level: int, right: float) -> list[float]:
@@ -168,6 +181,7 @@ def simulate(kinds: Sequence[str], data_sets: int, seed: int, jobs: int) -> str:
         for kind, title, cells in (
             ("binary", "Pass and fail", list(binary_cells(data_sets, seed))),
             ("levels", "Five ordered levels", list(level_cells(max(1, data_sets // 3), seed))),
+            ("pairs", "Comparisons (A, tie, B)", list(pair_cells(max(1, data_sets // 3), seed))),
         ):
             if kind not in kinds:
                 continue
@@ -215,8 +229,8 @@ def _other(pool: ProcessPoolExecutor, which: int, data_sets: int, seed: int) -> 
 def _columns(heads: Sequence[str], found: Sequence[Mapping[str, Count]]) -> str:
     """Coverage and width of each estimate, one design a column."""
     rows = []
-    for name in found[0]:
-        cells = [one[name] for one in found]
+    for name in dict.fromkeys(name for one in found for name in one):
+        cells = [one.get(name, Count()) for one in found]
         rows.append([name, *(f"{100 * c.hits / c.made:.1f}, {c.width / c.made:.2f}" if c.made else "-" for c in cells)])
     return markdown(["estimate", *heads], rows)
 
@@ -229,7 +243,7 @@ judges, and the mean width. An interval that is not made (a number without an in
 Pass and fail: pass rates .5, .8, .9 (labels and judge alike) and kappa .4, .6, .8, .9: {cells} judges a column. Five levels:
 even and skewed labels, right on 50, 70 and 85%, errors mostly to the neighbouring level. Clusters: 4 items each, half of
 them copies of the first one's label and verdict. "Wald" and "percentile" are the usual intervals of kappa, "BCa" the
-better bootstrap (Efron 1987); they know nothing of clusters. {data_sets} data sets a judge ({levels} for five levels, scores, raters), seed {seed}: a single judge's figure has a Monte
+better bootstrap (Efron 1987); they know nothing of clusters. {data_sets} data sets a judge ({levels} for five levels, comparisons, scores, raters and what follows), seed {seed}: a single judge's figure has a Monte
 Carlo error of {error:.1f} points, the least of {cells} lies about two of these below the mean by chance alone.
 
 """

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.beside import BESIDE, Draw
 from rftj_cli.stats import corrected, resampling
 from rftj_cli.stats.ceiling import leave_one_out_ceiling
 from rftj_cli.stats.concordance import concordance
@@ -206,10 +207,11 @@ def votes_of(rng: np.random.Generator, n: int, size: int) -> Mapping[str, Estima
     return {"icc": found.icc, "sem": found.sem}
 
 
-OTHERS: tuple[tuple[str, Callable[[np.random.Generator, int, int], Mapping[str, Estimate]], tuple[int, ...]], ...] = (
+OTHERS: tuple[tuple[str, Draw, tuple[int, ...]], ...] = (
     ("Scores, outcomes and probabilities", scores_of, (1, 4)),
     ("Raters and repeated votes, pass and fail", raters_of, (1, 4)),
     ("Scores of repeated runs", votes_of, (1,)),
+    *BESIDE,
 )
 
 
@@ -217,9 +219,14 @@ def other_cell(which: int, n: int, size: int, data_sets: int, seed: int) -> dict
     """Coverage of one of `OTHERS` at n items in clusters of `size`."""
     fewer_draws()
     draw = OTHERS[which][1]
-    true = {name: one.value for name, one in draw(np.random.default_rng(99), MANY, size).items()}
     rng, tally = np.random.default_rng([seed, which, n, size]), Tally()
+    true: Mapping[str, float | None] = {}
     for _ in range(data_sets):
         for name, one in draw(rng, n, size).items():
+            if isinstance(one, tuple):
+                tally.add(name, *one)
+                continue
+            if not true:
+                true = {of: each.value for of, each in draw(np.random.default_rng(99), MANY, size).items()}  # type: ignore[union-attr]
             tally.add(name, one, true[name])
     return dict(tally.of)

@@ -150,7 +150,9 @@ def kappa_difference(
     found = allowing_for_more(plain, moved, units, float(np.ptp(psi[0])), level)
     if found.low is None or found.high is None:
         return replace(found, note=note or "the difference does not vary over the items: no interval")
-    return replace(found, low=max(-1.0 - ka, found.low), high=min(1.0 - ka, found.high))
+    # Where they differ A's kappa may be another than the one seen: only judges that are one are bound by it.
+    lowest, highest = (-2.0, 2.0) if moved else (-1.0 - ka, 1.0 - ka)
+    return replace(found, low=max(lowest, found.low), high=min(highest, found.high))
 
 
 def kappa_p(

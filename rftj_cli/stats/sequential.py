@@ -72,7 +72,7 @@ def confidence_sequence(right: ArrayLike, *, level: float = LEVEL) -> Estimate:
     value, method = float(x.mean()), f"confidence sequence {percent(level)}, Jeffreys mixture"
     if low > high:
         return Estimate(
-            value, None, None, n, method, "every rate was excluded once: the labels do not come at one rate"
+            value, None, None, n, method, "every rate was excluded once: the labels hardly come at one rate"
         )
     return Estimate(value, min(low, value), max(high, value), n, method)
 

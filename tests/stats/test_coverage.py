@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.beside import BESIDE
 from benchmarks.coverage import Cell, binary_cells, level_cells, table_cell
 from benchmarks.designs import RATES, Count, group_cell, rate_cell
 from rftj_cli.stats import corrected, intervals, resampling
@@ -84,3 +85,13 @@ def test_kappa_of_thirty_items_never_falls_below_its_floor() -> None:
             chance = np.exp(ways + tables @ np.log([1 - pass_rate - off, off, off, pass_rate - off])) * defined
             held = (low <= kappa) & (kappa <= high)
             assert chance[held].sum() / chance.sum() >= 0.925, (pass_rate, kappa)
+
+
+@pytest.mark.parametrize("which", range(len(BESIDE)), ids=[title for title, _, _ in BESIDE])
+def test_every_design_gives_numbers_near_their_true_values(which: int) -> None:
+    """One data set of 20,000 items: each estimate lies within a few of its interval's widths of the truth, where that is known."""
+    _, draw, sizes = BESIDE[which]
+    for name, one in draw(np.random.default_rng(1), 20_000, sizes[-1]).items():
+        found, true = one if isinstance(one, tuple) else (one, one.value)
+        assert found.value is not None and found.low is not None and found.high is not None and true is not None, name
+        assert abs(found.value - true) <= 2 * (found.high - found.low), name

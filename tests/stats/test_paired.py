@@ -20,7 +20,7 @@ from rftj_cli.stats.paired import (
     kappa_p,
     newcombe_10,
 )
-from rftj_cli.stats.table import cross_table, kappa
+from rftj_cli.stats.table import cross_table, influence, kappa
 
 
 def of_counts(both: int, only_a: int, only_b: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -192,3 +192,15 @@ def test_codes_that_are_none_are_refused() -> None:
         for of in (kappa_difference, kappa_p):
             with pytest.raises(ValueError, match="codes 0 to 1 of one length"):
                 of(truth, bad, good, 2)
+
+
+def test_a_difference_is_not_cut_at_what_the_seen_kappa_leaves() -> None:
+    """A's kappa is itself uncertain: with A and B wrong on three items each of 40 the interval is the whole t interval."""
+    truth = np.arange(40) % 3
+    a, b = truth.copy(), truth.copy()
+    a[:3], b[3:6] = (a[:3] + 1) % 3, (b[3:6] + 1) % 3
+    found = kappa_difference(truth, a, b, 3)
+    psi = [influence(cross_table(truth, one, 3), np.eye(3))[truth, one] for one in (a, b)]
+    half = 2.022691 * (psi[1] - psi[0]).std(ddof=1) / np.sqrt(40)
+    assert found.high == pytest.approx(found.value + half, abs=1e-5)  # type: ignore[operator]
+    assert found.high > 1 - float(kappa(cross_table(truth, a, 3), np.eye(3)))  # type: ignore[operator]
