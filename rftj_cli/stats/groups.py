@@ -97,9 +97,8 @@ def pair_accuracy_difference(
         low, high = ((1 - other) * value + other * end for end in (-1, 1))
         return Estimate(value, low, high, n, method, note), replace(p, n=n)
     half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
-    moved = int(np.unique(cluster[gain != 0]).size)
     plain = Estimate(value, value - half, value + half, n, method, few(units))
-    found = allowing_for_more(plain, moved, units, 1.0, level)
+    found = allowing_for_more(plain, np.abs(gain), cluster, 1.0, level, n=n)
     assert found.low is not None and found.high is not None
     return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high)), replace(p, n=n)
 

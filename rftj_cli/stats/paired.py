@@ -146,12 +146,11 @@ def kappa_difference(
     half = float(stdtrit(units - 1, 0.5 + level / 2)) * se if se > 1e-12 else None
     ends = [None if half is None else value + sign * half for sign in (-1, 1)]
     plain = Estimate(value, ends[0], ends[1], n, f"paired influence {percent(level)}, t({units - 1})", note)
-    moved = int((a != b).sum()) if codes is None else int(np.unique(codes[a != b]).size)
-    found = allowing_for_more(plain, moved, units, float(np.ptp(psi[0])), level)
+    found = allowing_for_more(plain, (a != b).astype(np.float64), codes, float(np.ptp(psi[0])), level)
     if found.low is None or found.high is None:
         return replace(found, note=note or "the difference does not vary over the items: no interval")
     # Where they differ A's kappa may be another than the one seen: only judges that are one are bound by it.
-    lowest, highest = (-2.0, 2.0) if moved else (-1.0 - ka, 1.0 - ka)
+    lowest, highest = (-2.0, 2.0) if (a != b).any() else (-1.0 - ka, 1.0 - ka)
     return replace(found, low=max(lowest, found.low), high=min(highest, found.high))
 
 
@@ -210,8 +209,8 @@ def credit_difference(
         note = "A and B differ by the same on every item here" if value else "A and B never differ here"
         low, high = ((1 - other) * value + other * end for end in (-1, 1))
         return Estimate(value, low, high, int(a.size), method, note)
-    moved = int((gain != 0).sum()) if codes is None else int(np.unique(codes[gain != 0]).size)
-    found = allowing_for_more(mean(gain, clusters=clusters, level=level), moved, units, 1.0, level)
+    moved = (gain != 0).astype(np.float64)
+    found = allowing_for_more(mean(gain, clusters=clusters, level=level), moved, codes, 1.0, level)
     ends = (None if end is None else min(1.0, max(-1.0, end)) for end in (found.low, found.high))
     return replace(found, low=next(ends), high=next(ends))
 

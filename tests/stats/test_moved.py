@@ -32,8 +32,8 @@ def test_one_flip_is_no_stronger_than_none(broken: int) -> None:
 
 def test_many_flips_have_the_interval_of_their_variance() -> None:
     plain = Estimate(0.1, 0.09, 0.11, 100, "t")
-    assert allowing_for_more(plain, 5, 100, 1.0, 0.95) is plain
-    wide = allowing_for_more(plain, 1, 100, 1.0, 0.95)
+    assert allowing_for_more(plain, (np.arange(100) < 5).astype(float), None, 1.0, 0.95) is plain
+    wide = allowing_for_more(plain, (np.arange(100) < 1).astype(float), None, 1.0, 0.95)
     assert width(wide) > width(plain) and "1 of 100" in str(wide.note)
 
 
@@ -48,6 +48,17 @@ def test_credits_and_groups_too() -> None:
     score[0] = 2
     found, _ = pair_accuracy_difference(group, truth, truth, score)
     assert width(found) > 0.1
+
+
+def test_a_cluster_that_differs_counts_once_for_what_it_moves() -> None:
+    """Three single items of 12 clusters of 4 tell more than three whole clusters."""
+    plain, codes = Estimate(0.0, 0.0, 0.0, 48, "t"), np.repeat(np.arange(12), 4)
+    single = (np.arange(48) % 16 == 0).astype(float)
+    whole = (codes < 3).astype(float)
+    assert (
+        width(allowing_for_more(plain, single, codes, 1.0, 0.95))
+        < width(allowing_for_more(plain, whole, codes, 1.0, 0.95)) / 2
+    )
 
 
 def test_a_word_needs_its_test_too() -> None:
