@@ -49,6 +49,11 @@ def rewritten(text: str, data: Mapping[str, Any]) -> str:
     return patched if same else dumped(data)
 
 
+def keeps_the_rest(text: str, data: Mapping[str, Any]) -> bool:
+    """Whether `rewritten` can leave everything that does not change as it stands."""
+    return rewritten(text, data) != dumped(data)
+
+
 def dumped(data: Mapping[str, Any]) -> str:
     """Plain data as YAML that a person would write."""
     return yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

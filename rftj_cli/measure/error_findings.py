@@ -27,6 +27,8 @@ def warnings(report: ErrorReport, capped: bool) -> Iterator[str]:
         yield f"labelled, but without a verdict: {failed:,}; failures are no disagreements, and are not shown here"
     if report.units and run["clusters"] < FEW_CLUSTERS:
         yield f"independent clusters: only {run['clusters']}; intervals may be too narrow below {FEW_CLUSTERS}"
+    if run["weighted"]:
+        yield "the labels have weights: rates and gains weigh them, counts do not"
     if run["undecided"]:
         yield f"left out because their raters differ and nothing decides: {run['undecided']:,}"
     yield from _about_sorting(report)

@@ -69,9 +69,9 @@ def refine(wish: Wish) -> Refinement:
     worse = held_out is not None and any(
         one.answer is not None and one.answer.change.word == "worse" for one in held_out.candidates
     )
-    written = None
+    written, warnings = None, list[str]()
     if kept and not worse:
-        write_refined(out, wish.rubric, state.incumbent.rubric, kept, held_out, note)
+        warnings = write_refined(out, wish.rubric, state.incumbent.rubric, kept, held_out, note)
         written = str(out)
     return Refinement(
         rubric=str(wish.rubric),
@@ -87,6 +87,7 @@ def refine(wish: Wish) -> Refinement:
         held_out=held_out,
         held_out_note="worse on the held-out samples: nothing was written" if worse else note,
         spent=_spent(bench.purse, proposer),
+        warnings=warnings,
     )
 
 

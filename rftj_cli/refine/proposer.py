@@ -7,12 +7,13 @@ the prompt. What comes back is one `Edit`, which the guards in `edits.py` read b
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from rftj_cli.errors import CannotTell, InputError
+from rftj_cli.errors import CannotTell, InputError, Interrupted
 from rftj_cli.files.runs import make_private
 from rftj_cli.files.text import append_line, read_text
 from rftj_cli.kernel.outcome import CallError, Judge, Reply, Request
@@ -22,6 +23,7 @@ from rftj_cli.kernel.template import render
 from rftj_cli.refine.edits import Refused
 from rftj_cli.refine.values import Edit
 from rftj_cli.running.budget import Budget
+from rftj_cli.running.signals import stops_on_signals
 
 SYSTEM = "You improve the written instructions of an automated judge. You are careful, general and brief."
 JOURNALS = Path(".rftj") / "refine"
@@ -124,10 +126,14 @@ class Proposer:
         self.lend()
         if not self.budget.reserve(request):
             raise CannotTell("--max-cost reached: a proposal might cost more than is left")
-        text = self._ask(request)
-        self._known[request.key] = text
-        make_private(self.journal.parent, "folder of proposals")
-        append_line(self.journal, json.dumps({"request": request.key, "text": text}, ensure_ascii=False))
+        interrupted = threading.Event()
+        with stops_on_signals(threading.Event(), interrupted):  # what is in flight is kept
+            text = self._ask(request)
+            self._known[request.key] = text
+            make_private(self.journal.parent, "folder of proposals")
+            append_line(self.journal, json.dumps({"request": request.key, "text": text}, ensure_ascii=False))
+        if interrupted.is_set():
+            raise Interrupted("the proposal and everything judged so far are kept; the same command goes on")
         return text
 
     def _ask(self, request: Request) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.rewriting import rewritten
+from rftj_cli.files.rewriting import keeps_the_rest, rewritten
 from rftj_cli.files.text import read_text, write_whole
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.comparison import Comparison
@@ -26,10 +26,14 @@ def refuse_existing(path: Path) -> None:
 
 def write_refined(
     path: Path, old: Path, rubric: Rubric, kept: Sequence[Step], held_out: Comparison | None, note: str | None
-) -> None:
-    """Write the refined rubric beside the old."""
+) -> list[str]:
+    """Write the refined rubric beside the old; what is to be said of the file."""
+    text = read_text(old, "rubric")
     head = "".join(f"# {line}".rstrip() + "\n" for line in changelog(old, kept, held_out, note))
-    write_whole(path, head + "\n" + rewritten(read_text(old, "rubric"), rubric.source))
+    write_whole(path, head + "\n" + rewritten(text, rubric.source))
+    if keeps_the_rest(text, rubric.source):
+        return []
+    return [f"{path}: the whole rubric was written anew, without the comments of {old.name}"]
 
 
 def changelog(old: Path, kept: Sequence[Step], held_out: Comparison | None, note: str | None) -> Iterator[str]:

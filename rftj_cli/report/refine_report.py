@@ -46,7 +46,12 @@ def show(found: Refinement, *, json: bool, markdown: bool, text: bool | None) ->
 
 def _without_text(found: Refinement) -> Refinement:
     steps = [
-        replace(one, against=None if one.against is None else bare(one.against), target=None) for one in found.steps
+        replace(
+            one,
+            against=None if one.against is None else bare(one.against),
+            target=None if one.target is None else replace(one.target, terms=()),
+        )
+        for one in found.steps
     ]
     return replace(found, steps=steps, held_out=None if found.held_out is None else without_text(found.held_out))
 

@@ -85,6 +85,9 @@ class ImportedFile:
                 raise InputError("two replies for the same call", file=path, row=row, key="id", found=data["id"])
             self._replies[key] = _reply(data, path, row)
             content.update(json.dumps(data, sort_keys=True).encode())
+        content.update(
+            path.name.encode("utf-8", "surrogatepass")
+        )  # two prompts may have been answered with the same words
         self._binding = bindings / f"{content.hexdigest()[:16]}.json"
         self._bound = self._read_binding()
         self._new: dict[str, str] = {}

@@ -175,11 +175,12 @@ def test_only_shared_samples_and_scales_are_compared(home: Path) -> None:
 def test_failures_are_left_out_and_the_other_reading_stands_beside(home: Path) -> None:
     before, after, truth = flipping(10, 2, 28, 0)
     after[-5:] = [None] * 5  # type: ignore[list-item]
-    document = compared(*two(home, before, after, truth))
+    document = compared(*two(home, before, after, truth), code=3)
     one = only(document)["criteria"]["quality"]
     assert (one["labelled"], one["fixed"], one["broken"]) == (35, 10, 2)
     assert one["failures_wrong"]["difference"]["value"] == pytest.approx((10 - 2 - 5) / 40)
     assert any("5 of 40 samples have no verdict" in warning for warning in document["warnings"])
+    assert "not if failures count as wrong" in one["change"]["why"]
 
 
 def test_words_of_several_candidates_are_held_by_holm(home: Path) -> None:

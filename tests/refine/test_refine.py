@@ -19,7 +19,7 @@ from rftj_cli.kernel.sample import split_of
 
 PRICES = {
     "date": "2026-11-01",
-    "models": {"openai:judge": {"input": 200, "output": 200}, "openai:proposer": {"input": 200, "output": 200}},
+    "models": {"openai:judge": {"input": 10, "output": 10}, "openai:proposer": {"input": 200, "output": 200}},
 }
 
 
