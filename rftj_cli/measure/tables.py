@@ -59,7 +59,7 @@ def calibrate_table(path: Path, columns: TableColumns, *, by: tuple[str, ...], t
     if not labelled.any():
         raise InputError("no row has a label", file=path, key=columns.human)
     count, cannot_tell, both = int(labelled.size), _cannot_tell(read[columns.human]), labelled & judged
-    clusters = count if rows.group is None else int(np.unique(rows.group[both]).size)
+    clusters = count if rows.group is None else int(np.count_nonzero(np.bincount(rows.group[both])))
     counts = Counts(
         count, int(judged.sum()), int((~judged).sum()), int(labelled.sum()) + cannot_tell, int(both.sum()), 1, clusters, clusters
     )  # fmt: skip
