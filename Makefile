@@ -26,7 +26,8 @@ lint: .venv/dev.stamp           ## style, types, layers
 
 coverage: .venv/dev.stamp       ## do intervals hold what they promise? Simulated, into docs/coverage.md; most of an hour
 	$(BIN)/python -m venv --clear .bench/coverage
-	.bench/coverage/bin/python -m pip -q --disable-pip-version-check install judgy evalproof scipy
+	.bench/coverage/bin/python -m pip -q --disable-pip-version-check install --require-hashes -r requirements.lock
+	.bench/coverage/bin/python -m pip -q --disable-pip-version-check install judgy evalproof
 	PYTHONPATH=. .bench/coverage/bin/python benchmarks/coverage.py --write
 
 oracles: .venv/dev.stamp        ## every formula beside other libraries, into docs/equality.md
