@@ -110,13 +110,18 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     bench = Bench(samples, wish.question, wish.judging, Purse(wish.max_cost, budget), wish.by)
     proposer.lend = bench.purse.lend
     bench.read(rubric, str(wish.rubric))
-    validated_labels(
+    placed = validated_labels(
         rubric, samples, wish.question.labels, wide=wish.question.wide, columns=wish.judging.columns,
         rule=wish.question.truth, ignore_unknown=wish.question.ignore_unknown,
     )  # fmt: skip
     if not bench.count(DEV):
         splits = sorted(set(bench.splits.values()))
         raise InputError("no sample is in the split dev", file=wish.samples, found=splits, expected="samples of dev")
+    if not any(bench.splits.get(one.label.id) == DEV for one in placed):
+        raise InputError(
+            "no sample of the split dev has a label", file=wish.question.labels or wish.samples,
+            hint="edits are made on dev, by its labels",
+        )  # fmt: skip
     if not parts_of(rubric):
         raise InputError("the rubric has no text that could be edited", file=wish.rubric, key="prompt")
     return proposer, bench

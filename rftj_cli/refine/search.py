@@ -89,7 +89,10 @@ def _next(
         return None, f"--max-candidates {most} reached"
     if not report.clusters:
         return None, "no disagreement is left on dev"
-    open_ = [one for one in report.clusters if one.criterion not in done and one.mendable]
+    mendable = [one for one in report.clusters if one.mendable]
+    if not mendable:
+        return None, "what is left is unstable, or the labels may be wrong: no edit mends that"
+    open_ = [one for one in mendable if one.criterion not in done]
     if not open_:
         return None, "the judge agrees with the raters as well as one rater with the others"
     worth = [one for one in open_ if (one.gain.value or 0.0) > _half(report, one)]

@@ -280,6 +280,7 @@ BAD = [
     (["--search", "gapa"], "unknown search"),
     (["--max-cost", "1"], "the price of the proposer"),
     (["--labels", "nowhere.jsonl"], "no such labels file"),
+    (["--labels", "test.jsonl"], "no sample of the split dev has a label"),
     (["--labels", "wrong.jsonl"], "a label for a criterion"),
     (["--proposer", "opnai:x"], "unknown judge backend"),
     (["--out", "rubric.yaml"], "never overwritten"),
@@ -291,6 +292,8 @@ BAD = [
 @pytest.mark.parametrize(("more", "problem"), BAD, ids=[problem for _, problem in BAD])
 def test_bad_input_costs_nothing(more: list[str], problem: str, home: Path) -> None:
     arguments = project(home)
+    rows = [json.loads(line) for line in (home / "labels.jsonl").read_text().splitlines()]
+    write_rows(home / "test.jsonl", [one for one in rows if split_of(one["id"].partition("-")[0]) == "test"])
     (home / "wrong.jsonl").write_text('{"id": "a01-1", "criterion": "tone", "value": "pass"}\n')
     with serving(Script(home, [edit("grounding")])) as fake:
         error = refused("refine", *arguments, "--proposer", "openai:proposer", "--base-url", fake.base_url, *more)
