@@ -94,12 +94,12 @@ def credit(level: str | None, truth: str) -> float:
     return CREDIT[level] if truth == "A" else 1 - CREDIT[level]
 
 
-def means(items: Sequence[dict[str, Any]], votes: int) -> list[list[float] | None]:
-    """The mean of the first votes of each response; None where one has too few to be judged."""
-    found: list[list[float] | None] = []
+def means(items: Sequence[dict[str, Any]], votes: int) -> list[list[float | None]]:
+    """The mean of the first votes of each response; None for one that has too few to be judged."""
+    found = []
     for item in items:
         cast = [[s for s in scores[:votes] if s is not None] for scores in item["full_scores"]]
-        found.append([fmean(one) for one in cast] if all(2 * len(one) > votes for one in cast) else None)
+        found.append([fmean(one) if 2 * len(one) > votes else None for one in cast])
     return found
 
 
@@ -119,12 +119,14 @@ def test_votes_and_temperature_of_reward_bench_2(second: str, votes: int, count:
 
     gains, pairs, right = [], [], np.zeros(2)
     for first, last in zip(means(one, 1), means(other, votes), strict=True):
-        if first is None or last is None:
-            continue
-        wins = [sum((side[0] > x) + (side[0] == x) / 2 for x in side[1:]) for side in (first, last)]
+        both = [pair for pair in zip(first, last, strict=True) if None not in pair]
+        if (first[0], last[0]) != (both[0] if both else None) or len(both) < 2:
+            continue  # without the right response there is no pair that the labels tell apart
+        sides = list(zip(*both, strict=True))
+        wins = [sum((side[0] > x) + (side[0] == x) / 2 for x in side[1:]) for side in sides]
         right += wins
         gains.append(wins[1] - wins[0])
-        pairs.append(len(first) - 1)
+        pairs.append(len(both) - 1)
     total = sum(pairs)
     assert found["difference"]["n"] == total
     assert [found[side]["value"] for side in ("before", "after")] == pytest.approx(list(right / total))
