@@ -41,6 +41,9 @@ def refine(
     search: Annotated[
         str, typer.Option(help="plain: one edit at a time; gepa: evolution (pip install rftj[refine]).")
     ] = "plain",
+    on: Annotated[
+        str | None, typer.Option(help="What decides: a criterion, reward or 'all criteria'.", metavar="NAME")
+    ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(help="A field: an edit that breaks one of its slices is rejected.", metavar="FIELD"),
@@ -96,6 +99,7 @@ def refine(
         question=question,
         judging=judging,
         most=max_candidates,
+        on=on,
         max_cost=max_cost,
         out=out,
         search=search,

@@ -45,6 +45,8 @@ def _levels(rows: list[object], key: str) -> Scale:
         fields.done()
         if isinstance(fields.raw("level"), bool) or not name:
             raise InputError("a level needs a name", key=f"{at}.level", found=name, hint="quote yes, no, true, false")
+        if not name.isprintable():
+            raise InputError("a level's name holds line breaks or control characters", key=f"{at}.level", found=name)
         levels.append(Level(name, value, meaning))
     if len(levels) < 2:
         raise InputError("a scale needs at least two levels", key=key, found=len(levels))

@@ -114,7 +114,12 @@ def _refuse(question: CompareQuestion, runs: Sequence[Run]) -> None:
         )
     judges = {run.rubric.judge_fingerprint for run in runs}
     for name in question.repeats:
-        if open_run(name).rubric.judge_fingerprint not in judges:
+        again = open_run(name)
+        if again.folder.resolve() in folders:
+            raise InputError(
+                "--repeat: this run is a side itself", found=name, expected="another run of the same judge"
+            )
+        if again.rubric.judge_fingerprint not in judges:
             raise InputError(
                 "--repeat: no side has this judge", found=name, expected="a run of one of the sides' judges"
             )

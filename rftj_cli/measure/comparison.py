@@ -147,6 +147,7 @@ class RewardChange:
     changed: Estimate
     pair_accuracy: Paired | None
     change: Change | None
+    failures_wrong: Estimate | None = None  # the difference of pair accuracies if pairs with a failure count as wrong
 
 
 @dataclass(frozen=True, slots=True)

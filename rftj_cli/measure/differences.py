@@ -250,7 +250,24 @@ def reward_change(
         change = judge_change(ranked.difference, margin or SHARE_MARGIN, narrow=small.difference if small else None)
     changed = share(np.abs(after - before) > 1e-9, clusters=cluster, level=terms.level)
     one_rule = a.run.rubric.reward_fingerprint == b.run.rubric.reward_fingerprint
-    return RewardChange(one_rule, Paired(means[0], means[1], difference, p), changed, ranked, change)
+    strict = _ranked_strictly(base, ids, rows, terms)
+    change = None if change is None else hedged(change, strict)
+    return RewardChange(one_rule, Paired(means[0], means[1], difference, p), changed, ranked, change, strict)
+
+
+def _ranked_strictly(
+    base: Measured, ids: Sequence[str], rows: Sequence[Mapping[str, RewardRow]], terms: Terms
+) -> Estimate | None:
+    """The difference of pair accuracies where a pair with a failed answer is wrong; None where none failed."""
+    told = [id for id in ids if rows[2][id].truth is not None]
+    scores = [np.array([np.nan if side[id].judge is None else _of(side[id].judge) for id in told]) for side in rows[:2]]
+    if not told or not any(np.isnan(one).any() for one in scores):
+        return None
+    group, truth = [base.places[id].group for id in told], np.array([_of(rows[2][id].truth) for id in told])
+    found, _ = pair_accuracy_difference(
+        group, truth, *scores, clusters=_clusters(base, told), seed=terms.seed, level=terms.level
+    )
+    return found
 
 
 def _ranked(

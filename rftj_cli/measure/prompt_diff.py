@@ -21,7 +21,7 @@ from rftj_cli.measure.comparison import Piece, Setting, WhatChanged
 
 _WORD = re.compile(r"\s+|[^\s]+")
 _TOKEN = re.compile(r"(<[\w.\-]+?)-[0-9a-f]{8,}(>)")  # of a fence: it follows from the text that it encloses
-NAMES = ("name", "description")
+MOST_COMPARED = 4_000_000  # pairs of words
 
 
 def what_changed(before: Rubric, after: Rubric, sample: Sample) -> WhatChanged:
@@ -79,10 +79,17 @@ def word_diff(before: str, after: str) -> Iterator[Piece]:
 
 def _words(before: str, after: str) -> list[Piece]:
     old, new = _WORD.findall(before), _WORD.findall(after)
-    found: list[Piece] = []
-    for what, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        found += _pieces(what, old[i:j], new[k:m])
-    return found
+    head = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    rest = min(len(old), len(new)) - head
+    tail = next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
+    a, b = old[head : len(old) - tail], new[head : len(new) - tail]
+    found = [Piece("same", "".join(old[:head]))] if head else []
+    if len(a) * len(b) > MOST_COMPARED:  # matching is quadratic: a stretch that long is shown as replaced
+        found += _pieces("replace", a, b)
+    else:
+        for what, i, j, k, m in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+            found += _pieces(what, a[i:j], b[k:m])
+    return [*found, Piece("same", "".join(old[len(old) - tail :]))] if tail else found
 
 
 def _pieces(what: str, old: Sequence[str], new: Sequence[str]) -> list[Piece]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rftj_cli.errors import CannotTell
+from rftj_cli.errors import CannotTell, InputError, nearest
 from rftj_cli.files.runs import Manifest, read_manifest
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.asks import names_used
@@ -75,24 +75,35 @@ class Bench:
     judging: Judging
     purse: Purse
     by: tuple[str, ...] = ()
+    on: str | None = None
+    cut: bool = False  # the held-out verdict could not be had
+    with_labels: frozenset[str] = frozenset()
     splits: Mapping[str, str] = field(default_factory=dict)
     _held: list[str] = field(default_factory=list)
     _train: list[str] = field(default_factory=list)
 
     def read(self, rubric: Rubric, name: str) -> None:
         """Take note of every sample's split, and of the texts that no prompt may quote. Refuses a rubric that does so already."""
-        names, splits, held = names_used(rubric), {}, []
+        names, splits, held, fields = names_used(rubric), {}, [], set[str]()
         for _, sample in self.samples:
+            fields |= sample.fields.keys()
             splits[sample.id] = place(sample, names)[2]
             train = splits[sample.id] == TRAIN
             (self._train if train else self._held).extend(_texts(sample.fields))
             held += [] if train else [sample]
         refuse_shown(rubric, name, held, "dev or test")
+        for field_ in self.by:
+            if field_ not in fields:
+                raise InputError("--by: no sample has such a field", key=field_, hint=nearest(field_, fields))
         self.splits = splits
 
     def count(self, split: str) -> int:
         """How many samples a split has."""
         return sum(one == split for one in self.splits.values())
+
+    def labelled(self, split: str) -> int:
+        """How many samples of a split have a label."""
+        return sum(self.splits.get(id) == split for id in self.with_labels)
 
     @property
     def quotable(self) -> Shingles:
@@ -120,7 +131,7 @@ class Bench:
         given = self.question
         question = CompareQuestion(
             labels=given.labels, wide=given.wide, columns=given.columns, truth=given.truth,
-            ignore_unknown=given.ignore_unknown, split=split, by=self.by if split == DEV else (), seed=given.seed, frozen=frozen,
+            ignore_unknown=given.ignore_unknown, split=split, by=self.by if split == DEV else (), seed=given.seed, frozen=frozen, on=self.on,
         )  # fmt: skip
         return compare([(before.name, before.run), (after.name, after.run)], question)
 

@@ -11,6 +11,7 @@ from rftj_cli.files.prices import price_of
 from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.canonical import digest
+from rftj_cli.kernel.outcome import Judge
 from rftj_cli.kernel.rubric import JudgeSettings, Rubric
 from rftj_cli.measure.calibrate import Question
 from rftj_cli.measure.comparison import Comparison
@@ -43,6 +44,7 @@ class Wish:
     question: Question
     judging: Judging
     most: int = 6
+    on: str | None = None
     max_cost: float | None = None
     out: Path | None = None
     search: str = "plain"
@@ -87,6 +89,7 @@ def refine(wish: Wish) -> Refinement:
         held_out=held_out,
         held_out_note="worse on the held-out samples: nothing was written" if worse else note,
         spent=_spent(bench.purse, proposer),
+        cannot_tell=state.cut or bench.cut,
         warnings=warnings,
     )
 
@@ -105,9 +108,9 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     budget = Budget(price, wish.max_cost)
     endpoint = Endpoint(settings, 1, wish.proposer_url or wish.judging.base_url, wish.judging.region)
     journal = JOURNALS / f"{rubric.name}-{digest([rubric.judge_fingerprint, wish.proposer])[:8]}.jsonl"
-    proposer = Proposer(wish.proposer, lambda: endpoint.connect({}), budget, journal, wish.question.seed)
+    proposer = Proposer(wish.proposer, lambda: _connected(endpoint), budget, journal, wish.question.seed)
     samples = SampleFile(wish.samples, rubric.kind, wish.judging.columns)
-    bench = Bench(samples, wish.question, wish.judging, Purse(wish.max_cost, budget), wish.by)
+    bench = Bench(samples, wish.question, wish.judging, Purse(wish.max_cost, budget), wish.by, wish.on)
     proposer.lend = bench.purse.lend
     bench.read(rubric, str(wish.rubric))
     placed = validated_labels(
@@ -117,7 +120,8 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     if not bench.count(DEV):
         splits = sorted(set(bench.splits.values()))
         raise InputError("no sample is in the split dev", file=wish.samples, found=splits, expected="samples of dev")
-    if not any(bench.splits.get(one.label.id) == DEV for one in placed):
+    bench.with_labels = frozenset(one.label.id for one in placed)
+    if not bench.labelled(DEV):
         raise InputError(
             "no sample of the split dev has a label", file=wish.question.labels or wish.samples,
             hint="edits are made on dev, by its labels",
@@ -125,6 +129,18 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     if not parts_of(rubric):
         raise InputError("the rubric has no text that could be edited", file=wish.rubric, key="prompt")
     return proposer, bench
+
+
+def _connected(endpoint: Endpoint) -> Judge:
+    """The proposer; what is wrong with it is said of --proposer, not of the judge."""
+    try:
+        return endpoint.connect({})
+    except InputError as error:
+        hint = None if "--replay" in (error.hint or "") else error.hint
+        raise InputError(
+            error.problem, key="--proposer", found=endpoint.settings.model, expected=error.expected or "BACKEND:MODEL",
+            hint=hint,
+        ) from None  # fmt: skip
 
 
 def _search(wish: Wish, bench: Bench, proposer: Proposer, base: Candidate) -> Search:
@@ -139,17 +155,20 @@ def _held_out(wish: Wish, bench: Bench, base: Candidate, last: Candidate) -> tup
     """The last incumbent against the first prompt on samples that no edit was made on, or why there is no such verdict."""
     if not wish.test:
         return None, "not asked for (--no-test)"
-    if not bench.count(TEST):
-        return None, "no sample is in the split test"
+    if not bench.labelled(TEST):
+        return None, "no labelled sample is in the split test"
     try:
         first, second = (bench.judge(one.name, one.rubric, TEST) for one in (base, last))
     except CannotTell as error:
+        bench.cut = True
         return None, str(error)
     return bench.compare(first, second, TEST, frozen=wish.frozen), None
 
 
 def _front(state: Search) -> list[Front]:
     """The candidates that no other beats or equals on every target at once, by the share right on each target's units."""
+    if not state.targets:
+        return []
     rows = [
         Front(
             candidate.name, str(candidate.run.folder),

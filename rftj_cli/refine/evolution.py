@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 
 from rftj_cli.errors import CannotTell, InputError
-from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.calibrate import joined_of
 from rftj_cli.measure.join import Unit
@@ -46,7 +45,10 @@ def evolve(
         reflection_minibatch_size=min(MINIBATCH, len(ids)), stop_callbacks=[lambda _: adapter.over], logger=_Silent(),
         skip_perfect_score=True, max_metric_calls=(most + 1) * (len(ids) + 2 * MINIBATCH),
     )  # fmt: skip
-    state.stopped = adapter.stopped or f"--max-candidates {most} reached"
+    perfect = max(result.val_aggregate_scores) >= 1.0
+    ended = "no disagreement is left on dev" if perfect else "the evolution ended"
+    state.stopped = adapter.stopped or (f"--max-candidates {most} reached" if adapter.proposed >= most else ended)
+    state.cut = bool(adapter.stopped)
     best = adapter.rubric_of(result.candidates[result.best_idx])
     if best is not None and best.judge_fingerprint != base.rubric.judge_fingerprint:
         _settle(bench, state, best, told)
@@ -180,7 +182,10 @@ class Adapter:
             self.proposed += 1
             wrong = [record["seen"] for record in reflective_dataset[name]]
             try:
-                texts[name] = self._proposed(candidate, name, wrong)
+                texts[name], edit = self._proposed(candidate, name, wrong)
+                why = "a candidate of the evolution, not its best or a part of it"
+                step = Step(len(self.state.steps) + 1, None, edit, "rejected", why, 0, None, None, 0)
+                self.state.steps.append(step)
             except CannotTell as error:
                 self.stopped, texts[name] = str(error), candidate[name]
             except Refused as refusal:
@@ -190,14 +195,14 @@ class Adapter:
                 self.told(step)
         return texts
 
-    def _proposed(self, candidate: Mapping[str, str], name: str, wrong: Sequence[Seen]) -> str:
+    def _proposed(self, candidate: Mapping[str, str], name: str, wrong: Sequence[Seen]) -> tuple[str, Edit]:
         rubric = self.rubric_of(candidate)
         if rubric is None or not wrong:
             raise Refused("nothing to mend in this part")
-        store, names = self.base.run.store(), names_used(self.base.rubric)
+        store = self.base.run.store()
         cases = [
             Case(
-                shown(store.fields(one.unit.sample), names),
+                shown(store.fields(one.unit.sample), self.base.rubric, one.unit.item),
                 f"{one.criterion}: {one.verdict}",
                 one.unit.reason,
                 one.label,
@@ -210,4 +215,4 @@ class Adapter:
         what = "the judge differs from the labels"
         own = {name: candidate[name]}
         edit = self.proposer.edit(Assignment(own, criteria, what, (), len(wrong), len(self.bench.splits), cases))
-        return parts_of(edited(rubric, edit, self.bench.quotable))[name]
+        return parts_of(edited(rubric, edit, self.bench.quotable))[name], edit

@@ -69,11 +69,8 @@ class Assignment:
         template = files("rftj_cli.refine").joinpath("proposer.md").read_text(encoding="utf-8")
         values = {
             "parts": [[name, text] for name, text in self.parts.items()],
-            "criterion": self.criterion,
-            "direction": self.direction,
+            "mistake": f"on {self.criterion}: {self.direction}; {self.count} of {self.compared} that were compared",
             "terms": ", ".join(self.terms),
-            "count": self.count,
-            "compared": self.compared,
             "cases": [one.shown() for one in self.cases],
             "right": [one.shown() for one in self.right],
             "tried": list(self.tried),
@@ -172,4 +169,7 @@ def read_edit(text: str) -> Edit:
     fields = {name: found[0].get(name, "") for name in ("part", "find", "replace", "why")}
     if not all(isinstance(value, str) for value in fields.values()) or not fields["replace"]:
         raise Refused("the proposal names no `replace`, or not as text")
-    return Edit(**{name: str(value) for name, value in fields.items()})
+    if not all(c.isprintable() or c in "\n\t" for name in ("part", "find", "replace") for c in str(fields[name])):
+        raise Refused("the proposal holds control characters, or half of a character")
+    why = "".join(c if c.isprintable() else " " for c in str(fields["why"]))
+    return Edit(str(fields["part"]), str(fields["find"]), str(fields["replace"]), why)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rftj_cli.errors import CannotTell
+from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.comparison import Against
 from rftj_cli.measure.error_values import Cluster, ErrorReport
 from rftj_cli.measure.errors import Found
@@ -39,6 +40,11 @@ class Search:
     stopped: str = ""
     targets: dict[str, Target] = field(default_factory=dict)
     judged: list[tuple[Candidate, Joined]] = field(default_factory=list)
+    cut: bool = False  # the proposer, the judge or the money ended before the search did
+
+    def knows(self, rubric: Rubric) -> bool:
+        """Whether this judge was tried already."""
+        return any(one.rubric.judge_fingerprint == rubric.judge_fingerprint for one, _ in self.judged)
 
 
 def search(
@@ -54,19 +60,20 @@ def search(
         if refused > 2 * most:
             state.stopped = f"{refused} proposals could not be used"
             break
-        cluster, state.stopped = _next(report, done, tries, len(state.steps) - refused, most)
+        own = frozenset(criterion.id for criterion in base.rubric.criteria)
+        cluster, state.stopped = _next(report, own - done, tries, len(state.steps) - refused, most)
         if cluster is None:
             break
         try:
             step, candidate = _step(bench, proposer, state, (cluster, report, found))
         except CannotTell as error:  # no proposal could be had
-            state.stopped = str(error)
+            state.stopped, state.cut = str(error), True
             break
         tries[_key(cluster)] += 1 if step.fate == "refused" else PATIENCE // TRIES
         state.steps.append(step)
         told(step)
         if step.fate == "not_judged":
-            state.stopped = step.why
+            state.stopped, state.cut = step.why, True
         elif candidate is not None:
             state.judged.append((candidate, bench.joined(candidate)))
             if step.fate == "kept":
@@ -82,9 +89,9 @@ def _key(cluster: Cluster) -> tuple[str, ...]:
 
 
 def _next(
-    report: ErrorReport, done: frozenset[str], tries: Counter[tuple[str, ...]], judged: int, most: int
+    report: ErrorReport, wanted: frozenset[str], tries: Counter[tuple[str, ...]], judged: int, most: int
 ) -> tuple[Cluster | None, str]:
-    """The cluster to mend next, or why there is none."""
+    """The cluster to mend next, of the criteria `wanted` (the rubric's own below their ceiling), or why there is none."""
     if judged >= most:
         return None, f"--max-candidates {most} reached"
     if not report.clusters:
@@ -92,7 +99,7 @@ def _next(
     mendable = [one for one in report.clusters if one.mendable]
     if not mendable:
         return None, "what is left is unstable, or the labels may be wrong: no edit mends that"
-    open_ = [one for one in mendable if one.criterion not in done]
+    open_ = [one for one in mendable if one.criterion in wanted]
     if not open_:
         return None, "the judge agrees with the raters as well as one rater with the others"
     worth = [one for one in open_ if (one.gain.value or 0.0) > _half(report, one)]
@@ -127,6 +134,8 @@ def _step(
     try:
         edit = proposer.edit(assignment)
         rubric = edited(state.incumbent.rubric, edit, bench.quotable)
+        if state.knows(rubric):
+            raise Refused("this edit was tried already")
     except Refused as refusal:
         return Step(number, target, edit, "refused", str(refusal), 0, None, None, 0), None
     words = _words(rubric) - _words(state.incumbent.rubric)
@@ -141,10 +150,7 @@ def _step(
     return Step(number, target, edit, fate, why, mended, str(candidate.run.folder), against, words), candidate
 
 
-def _words(rubric: object) -> int:
-    from rftj_cli.kernel.rubric import Rubric
-
-    assert isinstance(rubric, Rubric)
+def _words(rubric: Rubric) -> int:
     return sum(len(text.split()) for text in parts_of(rubric).values())
 
 

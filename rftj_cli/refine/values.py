@@ -90,7 +90,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """The whole search. `stopped`: why it ended; `held_out`: the last incumbent against the first prompt on test."""
+    """The whole search. `stopped`: why it ended; `held_out`: the last incumbent against the first prompt on test.
+
+    cannot_tell: the proposer, a judge or the money ended before the search or the held-out verdict that was asked for
+    """
 
     rubric: str
     written: str | None
@@ -105,6 +108,7 @@ class Refinement:
     held_out: Comparison | None
     held_out_note: str | None
     spent: Spent
+    cannot_tell: bool = False
     warnings: Sequence[str] = ()
     schema: str = SCHEMA
 
@@ -115,8 +119,8 @@ class Refinement:
 
     @property
     def exit_code(self) -> int:
-        """3 where edits were kept and the held-out samples do not tell whether they help; else 0."""
-        return 0 if self.held_out is None else self.held_out.exit_code
+        """3 where the search was cut off, or edits were kept and held-out samples do not tell whether they help; else 0."""
+        return 3 if self.cannot_tell else 0 if self.held_out is None else self.held_out.exit_code
 
 
 Plain = dict[str, Any]

@@ -50,6 +50,8 @@ def pair_accuracy(
     It is the within-prompt AUC. Interval: ratio linearised by cluster, as an effective n in Wilson's with t(G-1), so
     that 1.0 keeps a width. n of the estimates counts the pairs, or the groups for `by_group`.
     """
+    if not np.isfinite(np.asarray(score, dtype=np.float64)).all():
+        raise ValueError("group, truth and score must be of one length, truth and score finite")
     pairs, right, tied, cluster = _counted(group, truth, score, clusters)
     credit = right + tied / 2
     return PairAccuracy(
@@ -75,6 +77,7 @@ def pair_accuracy_difference(
 ) -> tuple[Estimate, Estimate]:
     """Pair accuracy of B minus that of A on the same pairs (pair-weighted), and the p-value of "they are the same".
 
+    A score of nan has failed: its pairs are wrong.
     t interval of the ratio of cluster sums; the p swaps the two judges' credits on whole clusters at random. Where both rank
     every pair alike, the interval is what the clusters that may yet differ (Clopper-Pearson on 0 of them) can change at most.
     """
@@ -109,14 +112,16 @@ def _counted(
     """Of each group with pairs: how many, how many ranked right, how many scored alike, and its cluster."""
     codes = np.unique(np.asarray(group), return_inverse=True)[1].astype(np.int64)
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
-    if not codes.size == x.size == y.size or not (np.isfinite(x).all() and np.isfinite(y).all()):
+    if not codes.size == x.size == y.size or not np.isfinite(x).all() or np.isinf(y).any():
         raise ValueError("group, truth and score must be of one length, truth and score finite")
-    x, y = settled(x), settled(y)
+    done = ~np.isnan(y)
+    x, y = settled(x), settled(np.where(done, y, 0.0))
     count = int(codes.max(initial=-1)) + 1
     cluster = _cluster_of_group(codes, count, clusters)
-    found = below(x, y, codes)
-    pairs, right, tied = (
-        np.bincount(codes, weights=w, minlength=count).astype(np.float64) for w in (found.x, found.both, found.tied)
+    every, found = below(x, x, codes), below(x[done], y[done], codes[done])
+    pairs = np.bincount(codes, weights=every.x, minlength=count).astype(np.float64)
+    right, tied = (
+        np.bincount(codes[done], weights=w, minlength=count).astype(np.float64) for w in (found.both, found.tied)
     )
     some = pairs > 0
     inside = np.unique(cluster[some], return_inverse=True)[1].astype(np.int64)

@@ -209,8 +209,13 @@ def credit_difference(
         note = "A and B differ by the same on every item here" if value else "A and B never differ here"
         low, high = ((1 - other) * value + other * end for end in (-1, 1))
         return Estimate(value, low, high, int(a.size), method, note)
-    moved = (gain != 0).astype(np.float64)
-    found = allowing_for_more(mean(gain, clusters=clusters, level=level), moved, codes, 1.0, level)
+    plain = mean(gain, clusters=clusters, level=level)
+    if plain.low is None and units > 1 and plain.value is not None:  # every cluster differs by the same
+        other = clopper_pearson(0, units, level)[1]
+        method = f"worst case within Clopper-Pearson {percent(level)} on clusters that differ otherwise"
+        low, high = ((1 - other) * plain.value + other * end for end in (-1, 1))
+        return Estimate(plain.value, low, high, int(a.size), method, "A and B differ by the same in every cluster here")
+    found = allowing_for_more(plain, (gain != 0).astype(np.float64), codes, 1.0, level)
     ends = (None if end is None else min(1.0, max(-1.0, end)) for end in (found.low, found.high))
     return replace(found, low=next(ends), high=next(ends))
 

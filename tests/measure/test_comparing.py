@@ -74,6 +74,15 @@ def test_a_word_diff_spells_both_texts(before: str, after: str) -> None:
     assert all(isinstance(p, Piece) and p.text for p in pieces)
 
 
+def test_long_prompts_are_compared_at_once() -> None:
+    """Twenty thousand words on one line: what is alike at both ends stays, the rest is shown as replaced."""
+    before = "same start " + " ".join(f"a{i}" for i in range(20_000)) + " same end"
+    after = "same start " + " ".join(f"b{i}" for i in range(20_000)) + " same end"
+    pieces = list(word_diff(before, after))
+    assert "".join(p.text for p in pieces if p.what != "new") == before
+    assert pieces[0].text.startswith("same start") and pieces[-1].text.endswith("same end")
+
+
 def test_counts_and_words(home: Path) -> None:
     """20 fixed, 2 broken, 30 right, 8 wrong of 60: the difference is .30, mid-p that of 2 of 22, and the word is better."""
     found = only(compared(*two(home, *flipping(20, 2, 30, 8))))
@@ -181,6 +190,24 @@ def test_failures_are_left_out_and_the_other_reading_stands_beside(home: Path) -
     assert one["failures_wrong"]["difference"]["value"] == pytest.approx((10 - 2 - 5) / 40)
     assert any("5 of 40 samples have no verdict" in warning for warning in document["warnings"])
     assert "not if failures count as wrong" in one["change"]["why"]
+
+
+def test_a_better_reward_with_failures_is_no_better_reward(home: Path) -> None:
+    """Pairs with a failed answer count as wrong in the other reading, and take the word."""
+    given = [
+        {"id": f"s{i}", "group": f"g{i // 2}", "prompt": f"t{i // 2}", "response": f"r{i}", "split": "dev"}
+        for i in range(120)
+    ]
+    truth = ["pass" if i % 2 else "fail" for i in range(120)]
+    turned = {"pass": "fail", "fail": "pass"}
+    before = [turned[t] if i % 7 == 1 else t for i, t in enumerate(truth)]
+    after = [None if i % 3 == 0 else t for i, t in enumerate(truth)]
+    judged_as(home, "a", before, given)
+    judged_as(home, "b", after, given)
+    file = truth_labels(home, {f"s{i}": t for i, t in enumerate(truth)})
+    found = only(compared("a", "b", "--labels", file, code=3))
+    assert (found["answer"]["on"], found["answer"]["change"]["word"]) == ("reward", "undecided")
+    assert found["reward"]["pair_accuracy"]["difference"]["low"] > 0 > found["reward"]["failures_wrong"]["high"]
 
 
 def test_words_of_several_candidates_are_held_by_holm(home: Path) -> None:

@@ -103,7 +103,8 @@ def test_the_money_is_not_passed(home: Path) -> None:
                 round(cost / 3, 4),
                 "--workers",
                 1,
-            )
+            ),
+            code=3,
         )
         assert "--max-cost" in part["stopped"]
         spent = part["spent"]["judge_cost"] + part["spent"]["proposer_cost"]
@@ -161,6 +162,8 @@ UNUSABLE = [
     ),
     (edit("grounding", words="word " * 500), "more than 2,000"),
     (edit("grounding", find="Judge the comment.", words="Judge the comment."), "it changes nothing"),
+    ('{"part": "prompt.user", "find": "", "replace": "half \\ud83d", "why": "x"}', "control characters"),
+    (edit("grounding", words="bell \x07 and \u202e"), "control characters"),
 ]
 
 
@@ -209,6 +212,74 @@ def test_an_edit_that_silences_the_judge_is_rejected_and_the_search_goes_on(home
         found = document(refined(fake.base_url, arguments, "--json"))
     assert fates(found) == ["kept", "rejected", "kept"]
     assert found["steps"][1]["why"] == "failures rise from 0 to 48"
+
+
+def test_the_same_edit_is_not_tried_twice(home: Path) -> None:
+    arguments = project(home)
+    harmful = edit("grounding", words=f"Always {HARMFUL}.")
+    with serving(Script(home, [harmful, harmful, edit("grounding")])) as fake:
+        found = document(refined(fake.base_url, arguments, "--json", "--max-candidates", 2))
+    assert fates(found) == ["rejected", "refused", "kept"]
+    assert found["steps"][1]["why"] == "this edit was tried already"
+
+
+def test_without_labels_on_test_nothing_is_judged_or_charged_there(home: Path) -> None:
+    arguments = project(home)
+    rows = [json.loads(line) for line in (home / "labels.jsonl").read_text().splitlines()]
+    write_rows(home / "labels.jsonl", [one for one in rows if split_of(one["id"].partition("-")[0]) != "test"])
+    with serving(Script(home, [edit("grounding")])) as fake:
+        found = document(refined(fake.base_url, arguments, "--json", "--max-candidates", 1))
+        assert sum(body["model"] == "judge" for body in fake.bodies) == 2 * 48
+    assert found["held_out_note"] == "no labelled sample is in the split test"
+    assert not (home / ".rftj" / "ledger.jsonl").exists()
+
+
+def test_a_proposer_that_cannot_be_reached_is_no_answer(home: Path) -> None:
+    """Exit code 3, not 0: nobody knows whether there is something to mend."""
+    arguments = project(home)
+    with serving(Script(home, [edit("grounding")])) as fake:
+        found = document(refined(fake.base_url, arguments, "--json", "--proposer-url", "http://127.0.0.1:9/v1"), code=3)
+    assert "does not answer" in found["stopped"] and found["steps"] == []
+
+
+def test_the_proposer_sees_the_item_that_was_judged(home: Path) -> None:
+    """Items of a response: each case shows its own part, and level names of samples stand inside fences."""
+    criteria = [{"id": "grounding", "question": "Supported?", "on": "item"}]
+    rows = [
+        {"id": f"s{i}", "group": f"g{i}", "split": "dev", "response": json.dumps({"parts": [{"id": "a", "text": f"fine {i}"}, {"id": "b", "text": f"wrong {i}"}]})}
+        for i in range(30)
+    ]  # fmt: skip
+    write_rows(home / "samples.jsonl", rows)
+    write_rows(
+        home / "labels.jsonl",
+        [
+            {"id": row["id"], "item": item, "criterion": "grounding", "value": value}
+            for row in rows
+            for item, value in (("a", "pass"), ("b", "fail"))
+        ],
+    )
+    rubric = {
+        "name": "parts", "criteria": criteria, "items": {"path": "$.parts", "id": "id"}, "judge": {"model": "openai:judge"},
+        "prompt": {"user": "{{ item | fence }}\n{{ criteria }}"},
+    }  # fmt: skip
+    (home / "rubric.yaml").write_text(yaml.safe_dump(rubric, sort_keys=False))
+    asked: list[str] = []
+
+    def speak(body: dict[str, Any]) -> str:
+        text = body["messages"][-1]["content"]
+        if body["model"] == "proposer":
+            asked.append(text)
+            return json.dumps(edit("grounding"))
+        wrong = "wrong" in text and RULES["grounding"] in text
+        return json.dumps({"grounding": {"reason": "so", "level": "fail" if wrong else "pass"}})
+
+    with serving(speak) as fake:
+        found = document(
+            refined(fake.base_url, ["rubric.yaml", "samples.jsonl", "--labels", "labels.jsonl"], "--json", "--no-test")
+        )
+    assert fates(found) == ["kept"] and found["steps"][0]["mended"] == 30
+    assert 'item b = {"id": "b", "text": "wrong 0"}' in asked[0]
+    assert re.search(r"<mistake-[0-9a-f]{8}>\non grounding: fail -> pass", asked[0])
 
 
 def test_words_of_a_model_stay_in_the_comments_of_the_file(home: Path) -> None:

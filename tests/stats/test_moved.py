@@ -61,6 +61,14 @@ def test_a_cluster_that_differs_counts_once_for_what_it_moves() -> None:
     )
 
 
+def test_clusters_that_all_gain_alike_have_an_interval() -> None:
+    """One of two pairs mended in each of 40 clusters: +.5 with what other clusters might do."""
+    b = np.tile([0.0, 1.0], 40)
+    found = credit_difference(np.zeros(80), b, clusters=np.repeat(np.arange(40), 2))
+    assert found.low is not None and found.high is not None
+    assert 0.2 < found.low < 0.5 < found.high < 0.6
+
+
 def test_a_word_needs_its_test_too() -> None:
     """An interval that excludes 0 is not enough where the test of the same difference does not reject."""
     better = judge_change(Estimate(0.3, 0.1, 0.5, 10, "t"), 0.03)
