@@ -144,8 +144,16 @@ def luck(n: int, prompts: int, correlation: float, data_sets: int, seed: int) ->
     return float(np.mean(true)), float(np.mean(told))
 
 
-def page(data_sets: int, seed: int, table: Callable[[Sequence[str], Sequence[Sequence[str]]], str]) -> str:
+Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
+
+
+def page(data_sets: int, seed: int, table: Table) -> str:
     """All of it as Markdown."""
+    return "\n".join([*_of_two(data_sets, seed, table), *_of_many(data_sets, seed, table)])
+
+
+def _of_two(data_sets: int, seed: int, table: Table) -> list[str]:
+    """Equal judges, families of five, power."""
     rows = []
     for size in (1, 4):
         for n in (50, 100, 200):
@@ -171,6 +179,12 @@ def page(data_sets: int, seed: int, table: Callable[[Sequence[str], Sequence[Seq
         "## Power\n\nOne judge wins three of four items that tell the two apart: how often (percent) it is found.\n\n"
         + table(["items, share that tells apart", "better", "exact McNemar"], strong)
     )
+    return parts
+
+
+def _of_many(data_sets: int, seed: int, table: Table) -> list[str]:
+    """Losses as large as the margin, searches among equals, the luck of the best."""
+    parts = []
     edge = [[str(n), *(f"{x:.1f}" for x in at_the_margin(n, data_sets, seed))] for n in (200, 500, 1000)]
     parts.append(
         f"## Worse by just the margin ({SHARE_MARGIN:g})\n\nHow often (percent) the difference is passed over; 5 and 2.5 are allowed.\n\n"
@@ -197,4 +211,4 @@ def page(data_sets: int, seed: int, table: Callable[[Sequence[str], Sequence[Seq
         "## The luck of the best\n\nThe best of equal prompts, by kappa: how much too good it looks, and the optimism that is reported.\n\n"
         + table(["items, prompts, correlation of errors", "true", "reported"], lucky)
     )
-    return "\n".join(parts)
+    return parts

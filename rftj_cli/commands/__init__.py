@@ -51,6 +51,15 @@ FrozenOption = Annotated[
 IgnoreUnknownOption = Annotated[
     bool, typer.Option("--ignore-unknown", help="Pass over labels of samples that are not in the run.")
 ]
+MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+ShowTextOption = Annotated[
+    bool | None,
+    typer.Option("--show-text/--no-text", help="Show text of samples and reasons. Default: yes, and no in CI."),
+]
+WorkersOption = Annotated[int | None, typer.Option(help="Calls at the same time.", min=1, max=1024)]
+BaseUrlOption = Annotated[str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")]
+RegionOption = Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")]
+MaxCostOption = Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)]
 
 
 def overrides(set_: list[str] | None, model: str | None) -> tuple[str, ...]:

@@ -13,8 +13,10 @@ from rftj_cli.commands import (
     JsonOption,
     LabelsOption,
     MapOption,
+    MarkdownOption,
     QuietOption,
     SeedOption,
+    ShowTextOption,
     SplitOption,
     TruthOption,
     TruthRubricOption,
@@ -66,11 +68,8 @@ def calibrate(
     ] = None,
     seed: SeedOption = 0,
     full: Annotated[bool, typer.Option("--full", help="Everything, not only the first screen.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    show_text: Annotated[
-        bool | None,
-        typer.Option("--show-text/--no-text", help="Show text of samples and reasons. Default: yes, and no in CI."),
-    ] = None,
+    markdown: MarkdownOption = False,
+    show_text: ShowTextOption = None,
     rows: Annotated[
         Path | None, typer.Option(help="Write the joined rows to a .csv, .jsonl or .parquet file.", metavar="FILE")
     ] = None,

@@ -8,17 +8,23 @@ from typing import Annotated
 import typer
 
 from rftj_cli.commands import (
+    BaseUrlOption,
     FrozenOption,
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
     MapOption,
+    MarkdownOption,
+    MaxCostOption,
     PricesOption,
     QuietOption,
+    RegionOption,
     SeedOption,
     SetOption,
+    ShowTextOption,
     TruthOption,
     WideOption,
+    WorkersOption,
     overrides,
 )
 
@@ -57,21 +63,16 @@ def diff_prompts(
         ),
     ] = None,
     set_: SetOption = None,
-    workers: Annotated[int | None, typer.Option(help="Calls at the same time.", min=1, max=1024)] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")
-    ] = None,
-    region: Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")] = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)] = None,
+    workers: WorkersOption = None,
+    base_url: BaseUrlOption = None,
+    region: RegionOption = None,
+    max_cost: MaxCostOption = None,
     prices: PricesOption = None,
     seed: SeedOption = 0,
     full: Annotated[bool, typer.Option("--full", help="All numbers, slices and flips.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    markdown: MarkdownOption = False,
     html: Annotated[Path | None, typer.Option(help="Write everything to one HTML page.", metavar="FILE")] = None,
-    show_text: Annotated[
-        bool | None,
-        typer.Option("--show-text/--no-text", help="Show text of samples and reasons. Default: yes, and no in CI."),
-    ] = None,
+    show_text: ShowTextOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:

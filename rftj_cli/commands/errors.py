@@ -8,14 +8,19 @@ from typing import Annotated
 import typer
 
 from rftj_cli.commands import (
+    BaseUrlOption,
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
     MapOption,
+    MarkdownOption,
+    MaxCostOption,
     PricesOption,
     QuietOption,
+    RegionOption,
     RunArgument,
     SeedOption,
+    ShowTextOption,
     TruthOption,
     WideOption,
 )
@@ -45,10 +50,8 @@ def errors(
     relabel: Annotated[
         Path | None, typer.Option(help="Write suspected labels, among controls, to label again.", metavar="FILE")
     ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")
-    ] = None,
-    region: Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")] = None,
+    base_url: BaseUrlOption = None,
+    region: RegionOption = None,
     replay: Annotated[
         Path | None, typer.Option(help="Take the repeats from a run, or a file keyed by request.", metavar="RUN|FILE")
     ] = None,
@@ -59,15 +62,12 @@ def errors(
     workers: Annotated[
         int | None, typer.Option(help="Calls at the same time. Default: as rftj score.", min=1, max=1024)
     ] = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)] = None,
+    max_cost: MaxCostOption = None,
     prices: PricesOption = None,
     seed: SeedOption = 0,
     full: Annotated[bool, typer.Option("--full", help="Every cluster and disagreement, and all slices.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    show_text: Annotated[
-        bool | None,
-        typer.Option("--show-text/--no-text", help="Show text of samples and reasons. Default: yes, and no in CI."),
-    ] = None,
+    markdown: MarkdownOption = False,
+    show_text: ShowTextOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:

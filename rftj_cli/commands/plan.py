@@ -12,6 +12,7 @@ from rftj_cli.commands import (
     JsonOption,
     LabelsOption,
     MapOption,
+    MarkdownOption,
     SeedOption,
     TruthOption,
     WideOption,
@@ -51,7 +52,7 @@ def plan(
     ] = None,
     criterion: Annotated[str | None, typer.Option(help="With --next: only this criterion.", metavar="ID")] = None,
     seed: SeedOption = 0,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    markdown: MarkdownOption = False,
     json: JsonOption = False,
 ) -> int:
     """How many labels a wanted interval or decision takes, and which samples to label next.

@@ -8,18 +8,23 @@ from typing import Annotated
 import typer
 
 from rftj_cli.commands import (
+    BaseUrlOption,
     FrozenOption,
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
     MapOption,
+    MarkdownOption,
     PricesOption,
     QuietOption,
+    RegionOption,
     RubricArgument,
     SamplesArgument,
     SeedOption,
+    ShowTextOption,
     TruthOption,
     WideOption,
+    WorkersOption,
 )
 
 
@@ -56,21 +61,16 @@ def refine(
         bool, typer.Option("--test/--no-test", help="The held-out verdict at the end, one look at the test split.")
     ] = True,
     frozen: FrozenOption = False,
-    workers: Annotated[int | None, typer.Option(help="Calls at the same time.", min=1, max=1024)] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")
-    ] = None,
+    workers: WorkersOption = None,
+    base_url: BaseUrlOption = None,
     proposer_url: Annotated[
         str | None, typer.Option(help="Endpoint of an openai: proposer, where it is another.")
     ] = None,
-    region: Annotated[str | None, typer.Option(help="AWS region of a bedrock: model.")] = None,
+    region: RegionOption = None,
     prices: PricesOption = None,
     seed: SeedOption = 0,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    show_text: Annotated[
-        bool | None,
-        typer.Option("--show-text/--no-text", help="Texts of samples in --json. Default: yes, and no in CI."),
-    ] = None,
+    markdown: MarkdownOption = False,
+    show_text: ShowTextOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from rftj_cli.commands import JsonOption, QuietOption, RunArgument, SetOption, overrides
+from rftj_cli.commands import (
+    JsonOption,
+    MarkdownOption,
+    QuietOption,
+    RunArgument,
+    SetOption,
+    overrides,
+)
 
 
 def rescore(
@@ -20,7 +27,7 @@ def rescore(
         Path | None,
         typer.Option("--run", help="The new run folder. Default: runs/NAME-<judge>, else RUN-rescored.", metavar="DIR"),
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    markdown: MarkdownOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:

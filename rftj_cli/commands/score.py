@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rftj_cli.commands import (
+    BaseUrlOption,
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
     MapOption,
+    MaxCostOption,
     ModelOption,
     PricesOption,
     QuietOption,
+    RegionOption,
     RubricArgument,
     SamplesArgument,
     SeedOption,
@@ -60,10 +63,8 @@ def score(
     adaptive_votes: Annotated[
         bool, typer.Option("--adaptive-votes", help="Ask for no more votes once the majority stands.")
     ] = False,
-    base_url: Annotated[
-        str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")
-    ] = None,
-    region: Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")] = None,
+    base_url: BaseUrlOption = None,
+    region: RegionOption = None,
     transport: Annotated[
         Literal["auto", "boto3"], typer.Option(help="How a bedrock: judge is called; boto3 is slower.")
     ] = "auto",
@@ -71,7 +72,7 @@ def score(
         float | None,
         typer.Option(help="Seconds for one call with its retries, its turn not counted. Default: 120.", min=0.1),
     ] = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)] = None,
+    max_cost: MaxCostOption = None,
     max_failures: Annotated[
         float, typer.Option(help="Share of failures beyond which to exit with 3.", min=0, max=1)
     ] = 0.1,
