@@ -103,6 +103,10 @@ def diff_prompts(
     judging = Judging(
         columns=columns,
         split=split,
+        labels=labels,
+        wide=wide,
+        truth=truth,
+        ignore_unknown=ignore_unknown,
         workers=workers,
         base_url=base_url,
         region=region,

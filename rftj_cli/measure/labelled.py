@@ -21,8 +21,12 @@ def validated_labels(
     columns: Mapping[str, str] | None = None,
     rule: str | None = None,
     ignore_unknown: bool = False,
+    elsewhere: frozenset[str] = frozenset(),
 ) -> list[Placed]:
-    """The labels of a file, or those in the samples. Raises `InputError` for one that fits no sample or criterion."""
+    """The labels of a file, or those in the samples. Raises `InputError` for one that fits no sample or criterion.
+
+    elsewhere: criteria of other rubrics, whose labels are passed over
+    """
     if samples is None:
         if labels is not None:
             raise InputError(
@@ -32,6 +36,8 @@ def validated_labels(
     placed = (
         read_labels(Path(labels), wide=wide, columns=columns).placed if labels is not None else inline_labels(samples)
     )
+    other = elsewhere - {criterion.id for criterion in rubric.criteria}
+    placed = [one for one in placed if one.label.criterion not in other]
     if placed:
         names = names_used(rubric)
         known = {s.id: Known.of(rubric, s, s.fingerprint(names)) for _, s in samples}

@@ -15,6 +15,7 @@ from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.cautions import refuse_shown
+from rftj_cli.measure.labelled import validated_labels
 from rftj_cli.measure.matching import ALL
 from rftj_cli.running.account import Progress, Silent
 from rftj_cli.running.live import Endpoint, default_workers
@@ -86,10 +87,14 @@ def _side(name: str, overrides: tuple[str, ...]) -> Side:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """How sides without verdicts are judged. `split` are the samples to judge; `max_cost` is for all sides together."""
+    """How sides without verdicts are judged. `split` are the samples to judge; the labels are only checked; `max_cost` is for all sides together."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     split: str = ALL
+    labels: str | None = None
+    wide: bool = False
+    truth: str | None = None
+    ignore_unknown: bool = False
     workers: int | None = None
     base_url: str | None = None
     region: str | None = None
@@ -114,9 +119,11 @@ def judged(given: Given, how: Judging) -> list[tuple[str, Run]]:
     """
     runs = [side.run for side in given.sides if side.run is not None]
     samples = _samples(given, runs, how) if len(runs) < len(given.sides) else None
+    if samples is not None:
+        _refuse_labels(given, samples, how)  # before anything is paid for
     if samples is not None and how.split != ALL:
         samples = replace(samples, only=frozenset(_of_split(given.sides[0].rubric, samples, how.split)))
-    for side in given.sides if samples is not None else ():  # before anything is paid for
+    for side in given.sides if samples is not None else ():
         if side.run is None and samples is not None:
             refuse_shown(side.rubric, side.name, (sample for _, sample in samples), how.split)
     found, left = [], how.max_cost
@@ -129,6 +136,17 @@ def judged(given: Given, how: Judging) -> list[tuple[str, Run]]:
             run = scored.run
         found.append((side.name, run))
     return found
+
+
+def _refuse_labels(given: Given, samples: SampleFile, how: Judging) -> None:
+    """Raise `InputError` for a label that fits no sample or no side's criteria."""
+    every = frozenset(criterion.id for side in given.sides for criterion in side.rubric.criteria)
+    for side in given.sides:
+        if side.run is None:
+            validated_labels(
+                side.rubric, samples, how.labels, wide=how.wide, columns=how.columns, rule=how.truth,
+                ignore_unknown=how.ignore_unknown, elsewhere=every,
+            )  # fmt: skip
 
 
 def _of_split(rubric: Rubric, samples: SampleFile, split: str) -> list[str]:

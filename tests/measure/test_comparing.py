@@ -279,6 +279,24 @@ def test_sides_from_git_and_sides_without_verdicts_are_judged(home: Path, server
     assert len(server.bodies) == before
 
 
+def test_wrong_labels_are_named_before_a_call_is_paid(home: Path, server: FakeJudgeServer) -> None:
+    """Labels of the other side's criteria are passed over; a criterion that neither has is an error at once."""
+    write_rubric(home, "a.yaml", prompt={"user": "a {{ response }}"})
+    write_rubric(
+        home,
+        "b.yaml",
+        prompt={"user": "b {{ response }}"},
+        criteria=[{"id": "quality", "question": "Good?"}, {"id": "tone", "question": "Kind?"}],
+    )
+    samples = write_rows(home / "samples.jsonl", rows(4))
+    wrong = labels(home, [{"id": "s0", "criterion": "tune", "value": "pass"}])
+    arguments = ["diff-prompts", "a.yaml", "b.yaml", samples, "--base-url", server.base_url, "--labels"]
+    assert refused(*arguments, wrong)["found"] == "'tune'" and not server.bodies
+    fine = labels(home, [{"id": "s0", "criterion": id, "value": "pass"} for id in ("quality", "tone")], "fine.jsonl")
+    said = rftj(*arguments, fine, "--json")
+    assert said.code in (0, 3) and len(server.bodies) == 8
+
+
 def test_settings_say_what_they_can_change(home: Path) -> None:
     runs = [
         judged_as(home, name, ["pass"], rows(1), prompt={"user": "{{ response }}"}, criteria=[{"id": "quality", "question": "Is it good?", "weight": weight}],
