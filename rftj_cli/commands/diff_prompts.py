@@ -85,11 +85,10 @@ def diff_prompts(
     from rftj_cli.measure.sides import Judging, judged, opened
     from rftj_cli.report import diff_report, progress
 
-    columns = read_map(map_ or [])
     question = CompareQuestion(
         labels=labels,
         wide=wide,
-        columns=columns,
+        columns=read_map(map_ or []),
         truth=truth,
         ignore_unknown=ignore_unknown,
         split=split,
@@ -101,12 +100,6 @@ def diff_prompts(
         repeats=tuple(repeat or ()),
     )
     judging = Judging(
-        columns=columns,
-        split=split,
-        labels=labels,
-        wide=wide,
-        truth=truth,
-        ignore_unknown=ignore_unknown,
         workers=workers,
         base_url=base_url,
         region=region,
@@ -115,6 +108,6 @@ def diff_prompts(
         progress=progress.chooser(quiet=quiet or json),
     )
     given = opened(sides, overrides(set_, None), baseline)
-    found = compare(judged(given, judging), question)
+    found = compare(judged(given, judging, question), question)
     diff_report.show(found, json=json, markdown=markdown, full=full, text=show_text, page=html, quiet=quiet)
     return found.exit_code

@@ -86,12 +86,11 @@ def refine(
     from rftj_cli.refine.door import refine as run_refine
     from rftj_cli.report import progress, refine_report
 
-    columns = read_map(map_ or [])
     question = Question(
-        labels=labels, wide=wide, columns=columns, truth=truth, seed=seed, ignore_unknown=ignore_unknown
+        labels=labels, wide=wide, columns=read_map(map_ or []), truth=truth, seed=seed, ignore_unknown=ignore_unknown
     )
     shown = progress.chooser(quiet=quiet or json)
-    judging = Judging(columns, workers=workers, base_url=base_url, region=region, prices=prices, progress=shown)
+    judging = Judging(workers=workers, base_url=base_url, region=region, prices=prices, progress=shown)
     wish = Wish(
         rubric=rubric,
         samples=samples,

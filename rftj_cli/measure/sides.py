@@ -15,6 +15,7 @@ from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.cautions import refuse_shown
+from rftj_cli.measure.compare import CompareQuestion
 from rftj_cli.measure.labelled import validated_labels
 from rftj_cli.measure.matching import ALL
 from rftj_cli.running.account import Progress, Silent
@@ -87,14 +88,8 @@ def _side(name: str, overrides: tuple[str, ...]) -> Side:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """How sides without verdicts are judged. `split` are the samples to judge; the labels are only checked; `max_cost` is for all sides together."""
+    """How sides without verdicts are judged. `max_cost` is for all sides together."""
 
-    columns: Mapping[str, str] = field(default_factory=dict)
-    split: str = ALL
-    labels: str | None = None
-    wide: bool = False
-    truth: str | None = None
-    ignore_unknown: bool = False
     workers: int | None = None
     base_url: str | None = None
     region: str | None = None
@@ -112,20 +107,14 @@ class Judging:
         )  # fmt: skip
 
 
-def judged(given: Given, how: Judging) -> list[tuple[str, Run]]:
+def judged(given: Given, how: Judging, question: CompareQuestion) -> list[tuple[str, Run]]:
     """A run for every side, with its name. Sides that are no run are judged where they are not yet, on the wanted split.
 
     The samples are those that were named, else those of the first run; their splits are those of the first side.
+    Raises `InputError` before a call is made where a label fits nothing or a prompt shows a sample of the split.
     """
-    runs = [side.run for side in given.sides if side.run is not None]
-    samples = _samples(given, runs, how) if len(runs) < len(given.sides) else None
-    if samples is not None:
-        _refuse_labels(given, samples, how)  # before anything is paid for
-    if samples is not None and how.split != ALL:
-        samples = replace(samples, only=frozenset(_of_split(given.sides[0].rubric, samples, how.split)))
-    for side in given.sides if samples is not None else ():
-        if side.run is None and samples is not None:
-            refuse_shown(side.rubric, side.name, (sample for _, sample in samples), how.split)
+    waiting = [side for side in given.sides if side.run is None]
+    samples = _wanted(given, waiting, question) if waiting else None
     found, left = [], how.max_cost
     for side in given.sides:
         run = side.run
@@ -138,15 +127,20 @@ def judged(given: Given, how: Judging) -> list[tuple[str, Run]]:
     return found
 
 
-def _refuse_labels(given: Given, samples: SampleFile, how: Judging) -> None:
-    """Raise `InputError` for a label that fits no sample or no side's criteria."""
+def _wanted(given: Given, waiting: Sequence[Side], question: CompareQuestion) -> SampleFile:
+    """The samples to judge, checked against the labels and the prompts of the sides that wait for verdicts."""
+    samples = _samples(given, question.columns)
     every = frozenset(criterion.id for side in given.sides for criterion in side.rubric.criteria)
-    for side in given.sides:
-        if side.run is None:
-            validated_labels(
-                side.rubric, samples, how.labels, wide=how.wide, columns=how.columns, rule=how.truth,
-                ignore_unknown=how.ignore_unknown, elsewhere=every,
-            )  # fmt: skip
+    for side in waiting:
+        validated_labels(
+            side.rubric, samples, question.labels, wide=question.wide, columns=question.columns, rule=question.truth,
+            ignore_unknown=question.ignore_unknown, elsewhere=every,
+        )  # fmt: skip
+    if question.split != ALL:
+        samples = replace(samples, only=frozenset(_of_split(given.sides[0].rubric, samples, question.split)))
+    for side in waiting:
+        refuse_shown(side.rubric, side.name, (sample for _, sample in samples), question.split)
+    return samples
 
 
 def _of_split(rubric: Rubric, samples: SampleFile, split: str) -> list[str]:
@@ -162,11 +156,11 @@ def _of_split(rubric: Rubric, samples: SampleFile, split: str) -> list[str]:
     return found
 
 
-def _samples(given: Given, runs: Sequence[Run], how: Judging) -> SampleFile:
+def _samples(given: Given, columns: Mapping[str, str]) -> SampleFile:
     kind = given.sides[0].rubric.kind
     if given.samples is not None:
-        return SampleFile(given.samples, kind, how.columns)
-    if not runs:
+        return SampleFile(given.samples, kind, columns)
+    known = next((side.run.manifest for side in given.sides if side.run is not None), None)
+    if known is None:
         raise InputError("which samples? None of the sides is a run", expected="A B SAMPLES")
-    known = runs[0].manifest
-    return SampleFile(Path(known.samples_path), kind, {**known.columns, **how.columns})
+    return SampleFile(Path(known.samples_path), kind, {**known.columns, **columns})

@@ -109,12 +109,12 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     endpoint = Endpoint(settings, 1, wish.proposer_url or wish.judging.base_url, wish.judging.region)
     journal = JOURNALS / f"{rubric.name}-{digest([rubric.judge_fingerprint, wish.proposer])[:8]}.jsonl"
     proposer = Proposer(wish.proposer, lambda: _connected(endpoint), budget, journal, wish.question.seed)
-    samples = SampleFile(wish.samples, rubric.kind, wish.judging.columns)
+    samples = SampleFile(wish.samples, rubric.kind, wish.question.columns)
     bench = Bench(samples, wish.question, wish.judging, Purse(wish.max_cost, budget), wish.by, wish.on)
     proposer.lend = bench.purse.lend
     bench.read(rubric, str(wish.rubric))
     placed = validated_labels(
-        rubric, samples, wish.question.labels, wide=wish.question.wide, columns=wish.judging.columns,
+        rubric, samples, wish.question.labels, wide=wish.question.wide, columns=wish.question.columns,
         rule=wish.question.truth, ignore_unknown=wish.question.ignore_unknown,
     )  # fmt: skip
     if not bench.count(DEV):
