@@ -56,7 +56,10 @@ ShowTextOption = Annotated[
     bool | None,
     typer.Option("--show-text/--no-text", help="Show text of samples and reasons. Default: yes, and no in CI."),
 ]
-WorkersOption = Annotated[int | None, typer.Option(help="Calls at the same time.", min=1, max=1024)]
+ByOption = Annotated[list[str] | None, typer.Option(help="Slice by this field of the samples.", metavar="FIELD")]
+WorkersOption = Annotated[
+    int | None, typer.Option(help="Calls at the same time. Default: as rftj score.", min=1, max=1024)
+]
 BaseUrlOption = Annotated[str | None, typer.Option(help="Endpoint of an openai: judge.", envvar="OPENAI_BASE_URL")]
 RegionOption = Annotated[str | None, typer.Option(help="AWS region of a bedrock: judge.")]
 MaxCostOption = Annotated[float | None, typer.Option(help="US dollars this command may spend.", min=0)]

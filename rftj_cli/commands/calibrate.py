@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rftj_cli.commands import (
+    ByOption,
     FrozenOption,
     IgnoreUnknownOption,
     JsonOption,
@@ -35,7 +36,7 @@ def calibrate(
     truth_rubric: TruthRubricOption = None,
     split: SplitOption = None,
     frozen: FrozenOption = False,
-    by: Annotated[list[str] | None, typer.Option(help="Slice by this field of the samples.", metavar="FIELD")] = None,
+    by: ByOption = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="What production recorded: a number or a yes/no in this field.", metavar="FIELD"),

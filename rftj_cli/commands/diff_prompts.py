@@ -9,6 +9,7 @@ import typer
 
 from rftj_cli.commands import (
     BaseUrlOption,
+    ByOption,
     FrozenOption,
     IgnoreUnknownOption,
     JsonOption,
@@ -55,7 +56,7 @@ def diff_prompts(
     margin: Annotated[
         float | None, typer.Option(help="The largest difference that does not matter. Default: .03, of kappa .05.")
     ] = None,
-    by: Annotated[list[str] | None, typer.Option(help="Slice by this field of the samples.", metavar="FIELD")] = None,
+    by: ByOption = None,
     repeat: Annotated[
         list[str] | None,
         typer.Option(

@@ -23,6 +23,7 @@ from rftj_cli.commands import (
     ShowTextOption,
     TruthOption,
     WideOption,
+    WorkersOption,
 )
 
 
@@ -59,9 +60,7 @@ def errors(
         Path | None,
         typer.Option(help="Take the repeats from a JSONL file keyed by sample id and vote.", metavar="FILE"),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Calls at the same time. Default: as rftj score.", min=1, max=1024)
-    ] = None,
+    workers: WorkersOption = None,
     max_cost: MaxCostOption = None,
     prices: PricesOption = None,
     seed: SeedOption = 0,
