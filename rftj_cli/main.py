@@ -24,6 +24,19 @@ from rftj_cli.commands import (
     plan,
     refine,
     rescore,
+    reward_audit,
+    reward_build,
+    reward_deploy,
+    reward_export,
+    reward_invoke,
+    reward_template,
+    reward_verify,
+    reward_watch,
+    rft_prepare,
+    rft_sample,
+    rft_status,
+    rft_stop,
+    rft_submit,
     score,
 )
 from rftj_cli.errors import CannotTell, InputError, RftjError
@@ -41,6 +54,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 local_app = typer.Typer(help="The small model that runs on this machine.", rich_markup_mode=None, no_args_is_help=True)
+reward_app = typer.Typer(
+    help="From the calibrated rubric to a reward function in AWS Lambda.", rich_markup_mode=None, no_args_is_help=True
+)
+rft_app = typer.Typer(
+    help="Rollouts, data set and job of reinforcement fine-tuning.", rich_markup_mode=None, no_args_is_help=True
+)
 app.command("demo", short_help="The whole loop on a bundled example: no account, no network.")(demo.demo)
 app.command("check", short_help="Validate everything, show a prompt, forecast the cost.")(check.check)
 app.command("score", short_help="Run the judge over samples and keep every reply.")(score.score)
@@ -52,7 +71,22 @@ app.command("gate", short_help="PASS (exit 0), FAIL (1) or UNDECIDED (3), for CI
 app.command("plan", short_help="How many labels, and which samples to label next.")(plan.plan)
 app.command("refine", short_help="Propose edits of a prompt, test each, keep what holds up.")(refine.refine)
 local_app.command("install")(local.install)
+reward_app.command("audit", short_help="Is the judge fit to be a reward?")(reward_audit.audit)
+reward_app.command("build", short_help="Package the rubric as the zip that AWS Lambda runs.")(reward_build.build)
+reward_app.command("invoke", short_help="Run the zip on this machine, as Lambda would.")(reward_invoke.invoke)
+reward_app.command("verify", short_help="Prove that the zip scores as it was measured.")(reward_verify.verify)
+reward_app.command("template", short_help="The deployment as CloudFormation and IAM JSON.")(reward_template.template)
+reward_app.command("deploy", short_help="Deploy a pinned version: plan, then execute.")(reward_deploy.deploy)
+reward_app.command("export", short_help="The rubric for SageMaker and Bedrock Evaluations.")(reward_export.export)
+reward_app.command("watch", short_help="Watch the reward logs of a training run.")(reward_watch.watch)
+rft_app.command("sample", short_help="Rollouts of the model that is to be trained.")(rft_sample.sample)
+rft_app.command("prepare", short_help="Samples to the RFT data set, checked by every rule.")(rft_prepare.prepare)
+rft_app.command("submit", short_help="Upload the data and start the training job.")(rft_submit.submit)
+rft_app.command("status", short_help="How a training job goes.")(rft_status.status)
+rft_app.command("stop", short_help="Stop a training job.")(rft_stop.stop)
 app.add_typer(local_app, name="local")
+app.add_typer(reward_app, name="reward", short_help="From the calibrated rubric to a reward function in Lambda.")
+app.add_typer(rft_app, name="rft", short_help="Rollouts, data set and job of reinforcement fine-tuning.")
 
 
 def _version(show: bool) -> None:

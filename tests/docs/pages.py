@@ -240,7 +240,7 @@ def difference(shown: list[str], real: list[str]) -> str:
 
 
 def commands() -> dict[str, list[str]]:
-    """Page of docs/commands -> the commands that it must describe."""
+    """Page of docs/commands -> the commands that it must describe: one page each, and for a group of one the group's."""
     from typer.main import get_command
 
     from rftj_cli.main import app
@@ -248,7 +248,10 @@ def commands() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)
-        found[name] = [f"{name} {one}" for one in inner] if inner else [name]
+        if inner and len(inner) > 1:
+            found |= {f"{name}-{one}": [f"{name} {one}"] for one in inner}
+        else:
+            found[name] = [f"{name} {one}" for one in inner] if inner else [name]
     return found
 
 

@@ -1,0 +1,8 @@
+"""`rftj reward verify`."""
+
+from __future__ import annotations
+
+
+def verify() -> int:
+    """To come."""
+    raise NotImplementedError
