@@ -62,11 +62,26 @@ def not_utf8(path: Path, row: int, byte: bytes) -> InputError:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step, so that no reader and no crash ever sees half of it."""
+    _replace(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> bool:
+    """The same for bytes; False where the file held other ones, or was not there."""
+    if path.is_dir():
+        raise InputError("this is a folder, not a file to write", file=path)
+    if path.is_file() and path.read_bytes() == data:
+        return True
+    _replace(path, data)
+    path.chmod(0o644)
+    return False
+
+
+def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

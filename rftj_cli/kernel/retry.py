@@ -32,6 +32,11 @@ def time_left(limit: float) -> float:
     return limit if end is None else max(0.001, min(limit, end - time.monotonic()))
 
 
+def longest_attempt(deadline: float, usual: float) -> float:
+    """Seconds that one attempt may take: a quarter of the call's, but eight times the usual; all before any is known."""
+    return max(deadline / 4, 8 * usual) if usual else float("inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Enter:
     """Wait until the gate lets the call in."""

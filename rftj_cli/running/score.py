@@ -29,7 +29,7 @@ from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.dialect import learned_of, notes_of
 from rftj_cli.kernel.evaluate import Task, prepare
 from rftj_cli.kernel.outcome import Judge
-from rftj_cli.kernel.retry import Policy
+from rftj_cli.kernel.retry import Policy, longest_attempt
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.votes import refuse_fixed_votes
 from rftj_cli.running.account import Progress, Silent, Tally
@@ -181,11 +181,6 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
         traffic = None if judge is None else _traffic(rubric, settings, learned.get("rates"), stop)
         live = None if judge is None else _Live(judge, traffic, meter, stop)
         return _judge(rubric, rubric_path, samples, settings, folder, forecast, live)
-
-
-def longest_attempt(deadline: float, usual: float) -> float:
-    """Seconds that one attempt may take: a quarter of the call's, but eight times the usual; all before any is known."""
-    return max(deadline / 4, 8 * usual) if usual else float("inf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""One result for each row, whatever happens, and one log line that tells how it came about without any of its text.
+
+Row + Scored | InputError | nothing --answered--> Answer(result, log)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rftj_cli.errors import InputError
+from rftj_cli.kernel.events import Row
+from rftj_cli.kernel.outcome import Failure, Part, Reply, Reward
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.scoring import Scored
+
+LOG_SCHEMA: Final = "rftj.reward-log/1"
+FAILED, MALFORMED = "rftj_failed", "rftj_malformed"  # metrics: 1 where the reward is a constant of `reward.on_failure`
+LONGEST_ID: Final = 200  # characters of an id in a log
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the trainer gets of one row, and what the log says of it."""
+
+    result: Mapping[str, Any]
+    log: Mapping[str, Any]
+
+
+def answered(rubric: Rubric, row: Row, scored: Scored | InputError | None, request: str) -> Answer:
+    """The result and the log line of one row. `request` is the invocation's id."""
+    parts: tuple[Part, ...] = ()
+    if row.sample is None or not isinstance(scored, Scored):
+        reward, metric = Reward(rubric.reward.on_content_failure), {MALFORMED: 1.0}
+        about: dict[str, Any] = {"outcome": "malformed", "failure": None, "fault": _fault(row, scored)}
+    else:
+        reward = scored.judged.reward
+        parts = tuple(part for part in reward.parts if part.u is not None)
+        about = _about(scored)
+        metric = {FAILED: 1.0} if about["outcome"] == "failure" else {}
+    value = score_of(reward, rubric)
+    metrics = [{"name": part.id, "value": float(part.u or 0), "type": "Reward"} for part in parts]
+    metrics += [{"name": name, "value": one, "type": "Metric"} for name, one in metric.items()]
+    result = {"id": row.id, "aggregate_reward_score": value, "metrics_list": metrics}
+    return Answer(result, _log(rubric, row, value, parts, about, request))
+
+
+def score_of(reward: Reward, rubric: Rubric) -> float:
+    """The reward as a float in the rubric's range. Raises `ValueError` where the rubric gives none."""
+    if reward.value is None or not math.isfinite(reward.value):
+        raise ValueError(f"the rubric gives no reward here ({reward.note}): see reward.on_failure")
+    return float(min(rubric.reward.high, max(rubric.reward.low, reward.value)))
+
+
+def _fault(row: Row, scored: object) -> str:
+    """What is wrong with a row, without what stands in it: behind a colon an error may quote it."""
+    if isinstance(scored, InputError):
+        return f"{scored.key or 'row'}: {scored.problem.partition(':')[0]}"
+    return row.fault
+
+
+def _about(scored: Scored) -> dict[str, Any]:
+    outcome, replies = scored.judged.outcome, scored.replies
+    usage = [reply for reply in replies if isinstance(reply, Reply)]
+    gated = [part.id for part in scored.judged.reward.parts if part.essential and part.u == 0]
+    failed = isinstance(outcome, Failure)
+    settled = failed and bool(gated)  # an essential check: that is an answer, and no failure
+    return {
+        "outcome": "failure" if failed and not settled else "verdict",
+        "failure": outcome.stage if isinstance(outcome, Failure) and not settled else None,
+        "essential": gated[0] if gated else None,
+        "latency_ms": round(1000 * scored.seconds, 1),
+        "calls": len(replies),
+        "attempts": sum(reply.attempts for reply in replies),
+        "input_tokens": sum(
+            r.input_tokens + r.cache_read_tokens + r.cache_write_tokens + r.lost_input_tokens for r in usage
+        ),
+        "output_tokens": sum(reply.output_tokens + reply.lost_output_tokens for reply in usage),
+    }
+
+
+def _log(
+    rubric: Rubric, row: Row, value: float, parts: tuple[Part, ...], about: Mapping[str, Any], request: str
+) -> dict[str, Any]:
+    id = row.id if row.id is None or isinstance(row.id, (int, float, bool)) else str(row.id)[:LONGEST_ID]
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    line = {"schema": LOG_SCHEMA, "at": at, "request": request, "id": id, "aggregate_reward_score": value, **about}
+    line |= {
+        "parts": {part.id: part.u for part in parts},
+        "judge_fingerprint": rubric.judge_fingerprint,
+        "reward_fingerprint": rubric.reward_fingerprint,
+    }
+    if row.sample is not None:
+        line |= {
+            "prompt_sha256": row.prompt_sha256,
+            "response_sha256": row.response_sha256,
+            "response_chars": len(row.response),
+            "response_words": len(row.response.split()),
+        }
+    return line

@@ -1,0 +1,108 @@
+"""Many samples at once, within a given time: what Lambda and a trainer's reward function run. The scores are `score`'s.
+
+    samples --prepare--> calls --threads, Retry--> replies --finish--> Scored, in the order of the samples
+
+`rftj score` runs the same `prepare` and `finish` under `running/`, where there is a store and no hurry.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Final
+
+from rftj_cli.errors import InputError
+from rftj_cli.kernel.evaluate import Judged, Task, finish, prepare
+from rftj_cli.kernel.outcome import CallError, Judge, Reply
+from rftj_cli.kernel.retry import Policy, Retry, longest_attempt
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.sample import Sample
+
+LATE: Final = "no time was left for an answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One sample with its outcome and reward; `replies` are what its calls brought, `seconds` until the last of them."""
+
+    judged: Judged
+    replies: tuple[Reply | CallError, ...]
+    seconds: float
+
+
+class Scorer:
+    """A rubric with its judge, ready for use again and again. `workers` calls are made at a time.
+
+    Make one and keep it: connections, what the model was found to accept, and how long it takes are kept with it.
+    """
+
+    def __init__(self, rubric: Rubric, judge: Judge | None, *, workers: int = 64, attempts: int = 6) -> None:
+        self.rubric, self._judge, self._attempts = rubric, judge, attempts
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rftj")
+        self._usual = 0.0
+        self._lock = threading.Lock()
+
+    def score(self, samples: Sequence[Sample], seconds: float) -> list[Scored | InputError]:
+        """Every sample's reward after at most so many seconds; an `InputError` for one that the rubric cannot be asked about."""
+        began = time.monotonic()
+        end = began + seconds
+        tasks = [self._prepared(sample) for sample in samples]
+        calls = [self._called(task, end) if isinstance(task, Task) else [] for task in tasks]
+        wait([call for some in calls for call in some], timeout=max(0.0, end - time.monotonic()))
+        return [
+            task if isinstance(task, InputError) else self._finished(task, some, began)
+            for task, some in zip(tasks, calls, strict=True)
+        ]
+
+    def _prepared(self, sample: Sample) -> Task | InputError:
+        try:
+            return prepare(self.rubric, sample)
+        except InputError as error:
+            return error
+
+    def _called(self, task: Task, end: float) -> list[Future[tuple[Reply | CallError, float]]]:
+        return [self._pool.submit(self._call, task, index, end) for index in range(len(task.asks))]
+
+    def _call(self, task: Task, index: int, end: float) -> tuple[Reply | CallError, float]:
+        """One call with its retries. Whatever happens in it is that call's failure, and nobody else's."""
+        left = end - time.monotonic()
+        if left <= 0:
+            return CallError("timeout", LATE, retry=True), time.monotonic()
+        assert self._judge is not None, "a rubric with criteria has a judge"
+        policy = Policy(self._attempts, left, longest=lambda: longest_attempt(left, self._usual))
+        answer: Reply | CallError
+        try:
+            answer = Retry(self._judge, policy)(task.asks[index].request)
+            self._took(answer.seconds)
+        except CallError as error:
+            answer = error
+        except Exception as error:  # noqa: BLE001 - a bug, or a proxy's or provider's: the other samples have their rewards
+            answer = CallError("call", f"a fault in rftj: {type(error).__name__} at {_place(error)}")
+        return answer, time.monotonic()
+
+    def _took(self, seconds: float) -> None:
+        with self._lock:
+            self._usual = seconds if not self._usual else 0.8 * self._usual + 0.2 * seconds
+
+    def _finished(self, task: Task, calls: Sequence[Future[tuple[Reply | CallError, float]]], began: float) -> Scored:
+        answers, last = [], began
+        for call in calls:
+            # One that is not done has run out of time; in its thread it ends by itself, at the same deadline.
+            late = not call.done() or call.cancelled()
+            answer, at = (CallError("timeout", LATE, retry=True), time.monotonic()) if late else call.result()
+            call.cancel()
+            answers.append(answer)
+            last = max(last, at)
+        judged = finish(task, list(zip(task.asks, answers, strict=True)))
+        return Scored(judged, tuple(answers), last - began)
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: file and line. Its message may quote what is judged."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"
