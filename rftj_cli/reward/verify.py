@@ -1,0 +1,219 @@
+"""`reward verify`: does the function score exactly as the judge was measured, and will training get what it needs?
+
+    contents     the zip is what this rftj packs for its rubric          conformance   every shape, every bad row
+    parity       the run's rewards, to the last bit, from its replies    repeat        the same event, the same answer
+    known        a regression set of good and bad answers                forecast      time, limits and quota of a job
+
+A question is answered `yes`, `no` or `not shown`: any no is FAIL, and what was asked and not shown is not a PASS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from rftj_cli.errors import CannotTell
+from rftj_cli.files.runs import Run
+from rftj_cli.files.scratch import scratch_file
+from rftj_cli.files.zips import read_zip
+from rftj_cli.kernel.answering import MALFORMED
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.reward.bundle import Bundle, bundle_of, rubric_of
+from rftj_cli.reward.cases import Good, cases
+from rftj_cli.reward.conformance import Expected, Found, faults_of, scores_of
+from rftj_cli.reward.deployed import DeployedFunction
+from rftj_cli.reward.forecast import Forecast, Job, forecast
+from rftj_cli.reward.known import Known, Verified, read_known
+from rftj_cli.reward.local import Limits, LocalFunction
+from rftj_cli.reward.parity import Function, Measured, Parity, Recorded, compare, recorded
+from rftj_cli.reward.repeats import Repeated, repeated
+from rftj_cli.reward.verification import (
+    Finding,
+    Question,
+    Timing,
+    Verification,
+    code_of,
+    contents,
+    decided,
+    notes_of,
+    of_conformance,
+    of_forecast,
+    of_known,
+    of_parity,
+    of_repeat,
+    pinning,
+)
+
+REPLIES: Final = "RFTJ_REPLIES"
+ROWS: Final = 3  # good rows in a case
+LIVE: Final = 16  # samples that a deployed function is asked about
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What is found on the way."""
+
+    findings: list[Finding] = field(default_factory=list)
+    conformance: tuple[Found, ...] = ()
+    parity: Parity | None = None
+    repeat: Repeated | None = None
+    known: tuple[Verified, ...] = ()
+    timing: Timing | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def verify_zip(path: Path, run: Run, question: Question) -> Verification:
+    """A zip against the run that its rubric was measured with."""
+    members = read_zip(path)
+    bundle = bundle_of(path, members) if "bundle.json" in members else None
+    rubric = run.rubric if bundle is None else rubric_of(path, members)
+    given = recorded(run, rubric)
+    if not given.measured:
+        why = "; ".join(f"{count} samples: {reason}" for reason, count in given.left_out.items()) or "it is empty"
+        raise CannotTell(f"{run.folder}: the run holds nothing to compare with: {why}")
+    known = [] if question.known is None else read_known(question.known, run, rubric)
+    found = _Gathered([contents(bundle, members, run, rubric)])
+    found.notes += notes_of(bundle, run, rubric)
+    with _locally(path, question.job, given, known) as function:
+        _examine(function, given, rubric, bundle, question, found)
+        if known:
+            found.known = tuple(_try_known(function, known))
+    if question.live:
+        limits = Limits(question.job.timeout, question.job.memory)
+        with LocalFunction(path, limits, pass_credentials=True) as live:
+            found.repeat = repeated(live, given.measured[: question.live], question.repeats)
+    return conclude(str(path), bundle, run, rubric, given, found, question)
+
+
+def verify_deployed(arn: str, run: Run, question: Question, function: DeployedFunction | None = None) -> Verification:
+    """A function in AWS. That its code is the bundle is shown by its hash, the bundle's parity on this machine.
+
+    Its judge is the real one: every invocation is billed, and rewards may differ from the run's by the judge's own noise.
+    """
+    function = function or DeployedFunction(arn)
+    about = function.about()
+    local = None if question.zip is None else verify_zip(question.zip, run, replace(question, live=0))
+    rubric, bundle = run.rubric, None if local is None else local.bundle
+    if question.zip is not None and bundle is not None:
+        rubric = rubric_of(question.zip, read_zip(question.zip))
+    given = recorded(run, rubric)
+    found = _Gathered([code_of(about, question.zip, bundle)], notes=pinning(function.version))
+    if local is not None:
+        found.parity, found.known, found.timing = local.parity, local.known, local.timing
+        kept = ("parity", "deterministic", "known", "contents")
+        found.findings += [replace(one, name=f"zip: {one.name}") for one in local.findings if one.name in kept]
+        found.notes += local.notes
+    found.conformance = tuple(conformance(function, given.measured, rubric, bundle, exact=False))
+    found.findings.append(of_conformance(found.conformance))
+    found.repeat = repeated(function, given.measured[: question.live or LIVE], question.repeats)
+    return conclude(arn, bundle, run, rubric, given, found, question)
+
+
+def conclude(
+    target: str, bundle: Bundle | None, run: Run, rubric: Rubric, given: Recorded, found: _Gathered, question: Question
+) -> Verification:
+    """The findings that follow from what was gathered, and the decision."""
+    known = [] if target.startswith("arn:") else of_known(found.known, question)
+    found.findings += [*known, *of_repeat(found.repeat)]
+    ahead = _ahead(given, rubric, bundle, found, question)
+    found.findings.append(of_forecast(ahead))
+    return decided(
+        Verification(target, bundle, run, tuple(found.findings), found.conformance, found.parity, found.repeat, found.known,
+                     found.timing, ahead, tuple(found.notes))
+    )  # fmt: skip
+
+
+@contextmanager
+def _locally(path: Path, job: Job, given: Recorded, known: Sequence[Known]) -> Iterator[LocalFunction]:
+    lines = [*given.lines, *(line for one in known for line in one.lines or ())]
+    with scratch_file("".join(line + "\n" for line in lines), "replies.jsonl") as replies:
+        limits = Limits(job.timeout, job.memory)
+        with LocalFunction(path, limits, {REPLIES: str(replies)}) as function:
+            yield function
+
+
+def _examine(
+    function: LocalFunction,
+    given: Recorded,
+    rubric: Rubric,
+    bundle: Bundle | None,
+    question: Question,
+    found: _Gathered,
+) -> None:
+    """Parity, conformance and repetition of a function that answers from recorded replies."""
+    batch = [one.row for one in given.measured[: question.job.batch]]
+    first, second = function.invoke(batch), function.invoke(batch)
+    third = function.invoke(batch)
+    warm = min(second.duration_s, third.duration_s)
+    found.timing = Timing(first.init_s, warm / len(batch), max(first.max_memory_mb, third.max_memory_mb))
+    found.parity = compare(function, given, question.job.batch)
+    found.findings.append(of_parity(found.parity))
+    found.conformance = tuple(conformance(function, given.measured, rubric, bundle, exact=True))
+    found.findings.append(of_conformance(found.conformance))
+    same = first.error is None and first.raw == second.raw == third.raw
+    text = (
+        "the same event gave the same bytes three times" if same else "the same event and replies gave another answer"
+    )
+    found.findings.append(Finding("deterministic", "yes" if same else "no", text))
+
+
+def conformance(
+    function: Function, measured: Sequence[Measured], rubric: Rubric, bundle: Bundle | None, *, exact: bool
+) -> Iterator[Found]:
+    """Every case; with `exact` a row must get the reward that it gets alone, whatever stands beside it."""
+    good = []
+    for one in _varied(measured):
+        scores = scores_of(function.invoke([one.row]).payload)
+        score = scores[0] if len(scores) == 1 else None
+        good.append(Good(one.row, float(score) if isinstance(score, (int, float)) else one.reward))
+    form = None if bundle is None else bundle.settings["envelope"]
+    fallback = None if bundle is None else rubric.reward.on_content_failure
+    marked = None if bundle is None else MALFORMED
+    expected = Expected(rubric.reward.low, rubric.reward.high, form, fallback, marked)
+    for case in cases(good):
+        case = case if exact else replace(case, rewards=(None,) * len(case.rewards))
+        invocation = function.invoke(case.event)
+        if invocation.error is not None:
+            yield Found(case, (f"the function failed: {_said(invocation.error)}",))
+        elif getattr(invocation, "not_json", None):
+            yield Found(case, (f"the response is not JSON: {getattr(invocation, 'not_json', '')}",))
+        else:
+            yield Found(case, faults_of(case, invocation.payload, expected))
+
+
+def _said(error: object) -> str:
+    kind, message = getattr(error, "type", ""), getattr(error, "message", str(error))
+    return f"{kind}: {message}" if kind else str(message)
+
+
+def _varied(measured: Sequence[Measured]) -> list[Measured]:
+    """A few samples whose rewards differ, so that a mix-up shows."""
+    found: dict[float, Measured] = {}
+    for one in measured:
+        found.setdefault(one.reward, one)
+    chosen = list(found.values())[:ROWS]
+    return (chosen + [one for one in measured if one not in chosen])[:ROWS]
+
+
+def _try_known(function: LocalFunction, known: Sequence[Known]) -> Iterator[Verified]:
+    for one in known:
+        score = None
+        if one.lines is not None:
+            scores = scores_of(function.invoke([one.row]).payload)
+            score = scores[0] if scores and isinstance(scores[0], (int, float)) else None
+        yield Verified(one.id, one.low, one.high, None if score is None else float(score))
+
+
+def _ahead(
+    given: Recorded, rubric: Rubric, bundle: Bundle | None, found: _Gathered, question: Question
+) -> Forecast | None:
+    seconds = [question.judge_latency] if question.judge_latency is not None else given.seconds
+    calls = sum(one.calls for one in given.measured) / len(given.measured)
+    if calls and not seconds:
+        return None
+    own = 0.0 if found.timing is None else found.timing.row
+    workers = 64 if bundle is None else int(bundle.settings["concurrency"])
+    return forecast(question.job, seconds, calls, own, workers, seed=question.seed)
