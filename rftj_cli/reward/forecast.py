@@ -106,6 +106,4 @@ def _obstacles(job: Job, late: float, over: float, rate: float) -> tuple[str, ..
     if job.quota is not None and rate > job.quota:
         found.append(f"the job would call the judge {rate:,.0f} times a minute, and its quota is {job.quota:,.0f}: steps take "
                      f"{rate / job.quota:.1f} times as long")  # fmt: skip
-    if job.timeout > 900:
-        found.append("AWS Lambda ends an invocation after 900 s")
     return tuple(found)

@@ -202,4 +202,4 @@ def of_forecast(found: Forecast | None) -> Finding:
         return Finding("forecast", "not shown", NO_LATENCY, needed=False)
     late = found.over_timeout > 0.01
     text = f"{found.over_timeout:.0%} of invocations would time out" if late else "invocations end within the timeout"
-    return Finding("forecast", "no" if late else "yes", text, found.obstacles)
+    return Finding("forecast", "no" if late else "yes", text, found.obstacles if late else ())

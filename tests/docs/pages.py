@@ -45,6 +45,12 @@ NORMAL = (
     (re.compile(r"\b\d{4}-\d\d-\d\d(T[\d:.]+(\+00:00|Z)?)?\b"), "<date>"),
     (re.compile(r'(rftj |"rftj_version": ")\d+\.\d+\.\d+\w*'), r"\1<version>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
+    (re.compile(r"(?<![\d.])\d*\.?\d+ ms\b"), "<time>"),
+    (re.compile(r"\b\d+ MB\b"), "<memory>"),
+    (re.compile(r"[\d,]+(?= (judge calls|times) a minute)"), "<rate>"),
+    (re.compile(r"[\d.]+ times(?=$| as long)"), "<factor> times"),
+    (re.compile(r"\b[\d,]+ bytes\b"), "<size>"),  # a bundle changes with the kernel in it
+    (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="), "<sha256>"),
 )
 LONG = re.compile(r"\d+\.\d{7,}(?:e-?\d+)?")  # the last digits of JSON's numbers hang on the machine's arithmetic
 SMALL: Mapping[str, Any] = {
