@@ -31,11 +31,12 @@ SIGNALS = {
     "expected_zero_variance": "the same in groups of {size}",
     "reward_spread": "SD of the reward inside a prompt",
     "between_share": "variance that lies between prompts",
-    "length_correlation": "correlation with length inside prompts",
-    "length_slope": "reward a doubling of the words",
+    "reward_length_correlation": "correlation with length inside prompts",
+    "reward_length_slope": "reward a doubling of the words",
     "failure_rate": "no verdict",
     "constant_share": "rewards that on_failure gave",
 }
+URGENT = ("FAIL", "INSUFFICIENT DATA", "WEAK", "NOT MEASURED")  # what to read first
 PARTS = {"guard": "holds nearly always: a guard", "near an end": "near an end, not shown"}
 SHOWN = 5
 
@@ -62,7 +63,7 @@ def _blocks(found: Audit, *, full: bool) -> Iterator[Block]:
     yield Facts(list(_about(found)))
     yield Heading(f"Is it fit to be a reward? With {of_level(found.level)} intervals")
     yield _questions(found.findings)
-    asks = [one for one in found.findings if one.decision not in ("PASS", "NOT SHOWN")]
+    asks = [one for decision in URGENT for one in found.findings if one.decision == decision]
     if asks:
         yield Heading("What to do")
         yield Entries([_advice(one) for one in asks])
@@ -92,7 +93,8 @@ def _blocks(found: Audit, *, full: bool) -> Iterator[Block]:
 
 def _about(found: Audit) -> Iterator[tuple[str, str]]:
     strict = " (--strict: exit 1)" if found.verdict == "WEAK" and found.strict else ""
-    yield "audit", f"{found.verdict}: {MEANING[found.verdict]}{strict}"
+    failed = "; ".join(one.name for one in found.findings if one.decision == "FAIL")
+    yield "audit", f"{found.verdict}: {MEANING[found.verdict]}{f' ({failed})' if failed else ''}{strict}"
     yield "run", str(found.run["folder"])
     yield "judge", f"{found.run['model']}, fingerprint {found.rubric['judge_fingerprint'][:8]}"
     yield "reward", found.formula

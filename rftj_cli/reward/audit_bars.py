@@ -88,6 +88,8 @@ def held(id: str, on: str, estimate: Estimate, *, bar: Bar | None = None, says: 
     needed = labels_needed(estimate, bar.limit)
     if needed is not None and needed <= estimate.n:
         needed = None
+    if decision == "WEAK" and needed is not None:
+        says = "; ".join(part for part in (says, f"not shown: {more(bar, estimate)}") if part)
     do = "" if decision == "PASS" else more(bar, estimate) if decision in OPEN else bar.do
     return Finding(id, name or bar.name, on, estimate, bar, decision, says, do, needed)
 

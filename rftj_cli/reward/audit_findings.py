@@ -17,7 +17,7 @@ from rftj_cli.reward.audit_values import Decision, Finding, Noise, Part, Quality
 from rftj_cli.stats.estimate import Estimate
 
 KAPPA_POINT: Final = 0.60
-HALF: Final = 0.5  # of the positive weight: a criterion that has it decides the reward
+LEADS: Final = 0.25  # of the positive weight: what a criterion with so much of it misses, training will find
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _agreement(rubric: Rubric, report: Calibration) -> Iterator[Finding]:
         own = rubric.criterion(id)
         if not one.table or own is None:
             continue
-        leads = own.essential or len(rubric.criteria) == 1 or (total > 0 and own.weight / total >= HALF)
+        leads = own.essential or len(rubric.criteria) == 1 or (total > 0 and own.weight / total >= LEADS)
         trust = report.trust.get(id)
         for name, limit in TRUST[kind_of(one)]:
             point = KAPPA_POINT if name.startswith("kappa") else None

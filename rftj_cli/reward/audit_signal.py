@@ -66,7 +66,7 @@ def _estimates(answers: Sequence[Answer], have: Rewarded, size: int, level: floa
         "mean_reward": share(inside, clusters=have.cluster, level=level),
         "positive": share(have.reward > 1e-9, clusters=have.cluster, level=level),
         **_groups(have, size, level),
-        **length(have, level),
+        **{f"reward_{name}": one for name, one in length(have, level).items()},
         "failure_rate": share([one.stage is not None for one in asked], level=level),
         "constant_share": share([one.constant for one in answers if one.reward is not None], level=level),
     }

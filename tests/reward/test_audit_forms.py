@@ -31,7 +31,12 @@ def project(folder: Path, *, beaten: int = 0, references: bool = True, **changes
     for prompt in range(40):
         for answer in range(4):
             id = f"p{prompt}-{answer}"
-            row = {"id": id, "prompt": f"task {prompt}", "response": f"answer {id}", "label": ("fail", "pass")[answer % 2]}
+            row = {
+                "id": id,
+                "prompt": f"task {prompt}",
+                "response": f"answer {id}",
+                "label": ("fail", "pass")[answer % 2],
+            }
             rows.append({**row, "reference": {"b": prompt, "a": "best"}} if references else row)
             replies.append({"id": id, "text": reply_of(("fail", "pass")[answer % 2])})
         replies.append({"id": f"p{prompt}-0-reference", "text": reply_of("fail" if prompt < beaten else "pass")})
@@ -198,7 +203,11 @@ def test_bad_input_is_refused_in_words(folder: Path) -> None:
 
 def test_a_preference_rubric_is_refused(folder: Path) -> None:
     """It gives no reward to one response; nothing is judged to find that out."""
-    changes: dict[str, Any] = {"kind": "preference", "criteria": None, "prompt": {"user": "{{ response_a }} {{ response_b }}"}}
+    changes: dict[str, Any] = {
+        "kind": "preference",
+        "criteria": None,
+        "prompt": {"user": "{{ response_a }} {{ response_b }}"},
+    }
     rubric = write_rubric(folder, judge={"model": "replay:recorded"}, **changes)
     samples = write_rows(folder / "pairs.jsonl", [{"id": "a", "prompt": "p", "response_a": "x", "response_b": "y"}])
     assert "preference" in refused("reward", "audit", rubric, samples)["problem"]
@@ -224,3 +233,21 @@ def test_the_report_fits_the_terminal(folder: Path, monkeypatch: pytest.MonkeyPa
     assert "TOO FEW" in said.out and "What to do" in said.out and "answer p0" not in said.out
     assert "INSUFFICIENT DATA" in page.read_text() and "<script" not in page.read_text()
     assert "| --- |" in rftj("reward", "audit", "r", "--markdown").out
+
+
+def test_every_estimate_of_an_audit_is_explained(folder: Path) -> None:
+    """The names that the document holds stand in docs/statistics.md, and its keys in docs/json.md."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    found = audited(simulated(folder, noisy(0.9, 0.9), prompts=12))
+    names = {*found["quality"]["estimates"], *found["signal"]["estimates"], *found["quality"]["curve"]["steps"][0]} - {
+        "n"
+    }
+    text = (docs / "statistics.md").read_text()
+    assert not [one for one in sorted(names) if f"`{one}`" not in text]
+    text = (docs / "json.md").read_text()
+    keys = {*found, *found["findings"][0], *found["signal"], *found["noise"], *found["counts"]} - {
+        "schema",
+        "on",
+        "model",
+    }
+    assert not [one for one in sorted(keys) if f"`{one}`" not in text]

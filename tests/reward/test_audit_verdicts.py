@@ -171,13 +171,27 @@ def test_criteria_that_say_the_same_are_named(tmp_path: Path) -> None:
     run = scored(tmp_path, verdicts, rows=rows, criteria=criteria)
     found = audit(run).document
     assert "first and second" in finding(found, "redundant_parts")["says"]
-    assert {one["id"]: one["state"] for one in found["signal"]["parts"]} == {"first": "ok", "second": "ok", "third": "dead"}
+    assert {one["id"]: one["state"] for one in found["signal"]["parts"]} == {
+        "first": "ok",
+        "second": "ok",
+        "third": "dead",
+    }
 
 
-def test_a_criterion_with_half_of_the_weight_can_fail_the_judge(tmp_path: Path) -> None:
-    """A single criterion that passes most of what is bad is a FAIL by its tnr."""
-    made = simulated(tmp_path, noisy(0.98, 0.4), prompts=80)
+def test_a_criterion_with_a_quarter_of_the_weight_can_fail_the_judge(tmp_path: Path) -> None:
+    """One that passes most of what is bad is a FAIL by its tnr; with less weight it is a reservation."""
+    heavy = [{"id": "quality", "question": "?"}]
+    light = [{**heavy[0], "weight": 0.2}, {"id": "style", "question": "?"}]
+    made = simulated(tmp_path, noisy(0.98, 0.4), prompts=80, criteria=heavy)
     assert decisions(audited(made))["quality.tnr"] == "FAIL"
+    ids, given = list(made.truth), []
+    verdicts = {id: {"quality": "pass", "style": made.truth[id]} for id in ids}
+    for id in ids:
+        given += [{"id": id, "criterion": name, "value": made.truth[id]} for name in ("quality", "style")]
+    rows = [{"id": id, "group": id.split("-")[0], "prompt": "p", "response": f"answer {id}"} for id in ids]
+    run = scored(tmp_path, verdicts, rows=rows, name="light", criteria=light)
+    said = decisions(audit(run, "--labels", labels(tmp_path, given, "both.jsonl")).document)
+    assert said["quality.tnr"] == "WEAK" and said["style.tnr"] == "PASS"
 
 
 def test_labels_of_one_class_only_are_no_crash(tmp_path: Path) -> None:

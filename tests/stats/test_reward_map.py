@@ -46,7 +46,9 @@ def cosine(truth: np.ndarray, score: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("row", MAP, ids=[f"{a}-{rates}" for a, rates, *_ in MAP])
-def test_every_row_of_the_map_is_found_again(row: tuple[tuple[float, float], tuple[float, float], *tuple[float, ...]]) -> None:
+def test_every_row_of_the_map_is_found_again(
+    row: tuple[tuple[float, float], tuple[float, float], *tuple[float, ...]],
+) -> None:
     """Eight judges on 12,000 prompts of 8 answers: agreement, signal, ties, groups alike, noise taken for signal."""
     beta, (tpr, tnr), agreement, phi2, cos, accuracy, ties, alike, true_alike, false = row
     rng = np.random.default_rng(11)
