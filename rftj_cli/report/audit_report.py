@@ -216,6 +216,9 @@ def _noise(noise: Noise) -> Iterator[tuple[str, str]]:
         yield "rewards", f"{interval(noise.rewards_changed)} of the samples get another reward"
     if noise.components is not None:
         yield "reliability", f"{interval(noise.components.icc)} of one judging (ICC)"
+    if noise.right:
+        votes = ", ".join(f"{v}: {number(one.value)}" for v, one in noise.right.items())
+        yield "right", f"share of labels that the majority of v votes meets, {votes}"
     if noise.worth is not None:
         each = ", ".join(f"{v}: {number(noise.worth.reliability[v - 1])}" for v in (1, 3, 5))
         yield (

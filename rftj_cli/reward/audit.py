@@ -70,7 +70,7 @@ def _measured(
     run, level = given.run, report.level
     truth = {row.sample: row.truth for row in joined.rewards}
     answers = answers_of(run, truth=truth, only=truth.keys())
-    rollouts = None
+    rollouts, sampled = None, list[Answer]()
     if given.rollouts is not None:
         sampled = answers_of(given.rollouts, truth={}, only=given.rollout_ids)
         rollouts = signal_of("rollouts", str(given.rollouts.folder), sampled, run.rubric, size, level)
@@ -84,7 +84,13 @@ def _measured(
         references=_references(given, answers, level),
         no_references=given.no_references,
         size=size,
+        clusters=_clusters(answers, sampled),
     ), answers
+
+
+def _clusters(answers: Sequence[Answer], sampled: Sequence[Answer]) -> dict[str, int]:
+    own = len({one.cluster for one in answers})
+    return {"labels": own, "samples": own, "rollouts": len({one.cluster for one in sampled})}
 
 
 def _references(given: Opened, answers: Sequence[Answer], level: float) -> References | None:

@@ -22,6 +22,7 @@ from rftj_cli.stats.power import gate_labels
 HOPED: Final = 0.85  # pair accuracy that is planned with where nothing is known: gate_labels of it against the bar
 DEAD: Final = (0.05, 0.95)  # base rates between which a criterion tells answers apart
 REDUNDANT: Final = 0.80
+TO_NEW: Final = "answers, to new prompts"
 OPEN: Final = ("INSUFFICIENT DATA", "NOT SHOWN")  # what more data may settle
 
 BARS: Final[Mapping[str, Bar]] = {
@@ -42,7 +43,7 @@ BARS: Final[Mapping[str, Bar]] = {
         "its agreement over all answers comes in part from knowing which prompts are hard: trust the within-prompt number",
     ),
     "length_gap": Bar(
-        "likes long answers no more than the labels", "max", 0.10, False, "answers",
+        "likes long answers no more than the labels", "max", 0.10, False, TO_NEW,
         "say in the prompt that length is no merit, or add a max_words check; watch the length of answers in training",
     ),
     "zero_variance": Bar(
@@ -50,23 +51,23 @@ BARS: Final[Mapping[str, Bar]] = {
         "add criteria or levels that tell good answers apart, drop prompts that are always solved or never", point=0.30,
     ),
     "mean_reward": Bar(
-        "leaves something to learn", "max", 0.95, True, "answers",
+        "leaves something to learn", "max", 0.95, True, TO_NEW,
         "the answers have nearly all of the reward already: RFT is unnecessary, or the rubric is too mild",
     ),
     "positive": Bar(
-        "gives some answers a reward", "min", 0.05, True, "answers",
+        "gives some answers a reward", "min", 0.05, True, TO_NEW,
         "fine-tune on good answers first (SFT), or give partial credit: with under 5% positive, training struggles",
     ),
     "dead_parts": Bar(
-        "criteria that never vary", "max", 0.0, False, "answers",
+        "criteria that never vary", "max", 0.0, False, TO_NEW,
         "drop them, or ask for more than every answer (or none) does: they add a constant to the reward",
     ),
     "redundant_parts": Bar(
-        "criteria that say the same", "max", REDUNDANT, False, "answers",
+        "criteria that say the same", "max", REDUNDANT, False, TO_NEW,
         "merge them, or give them the weight of one: together they count twice",
     ),
     "failure_rate": Bar(
-        "the judge gives no verdict", "max", 0.01, False, "answers",
+        "the judge gives no verdict", "max", 0.01, False, TO_NEW,
         "mend the failures by stage (`rftj show`, docs/running.md): in training each is a constant reward or an error",
         worst=0.10,
     ),

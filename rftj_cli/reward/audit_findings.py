@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.trust import BARS as TRUST
-from rftj_cli.measure.trust import BIASED, chosen_by_outcome, kind_of
+from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome, kind_of
 from rftj_cli.measure.values import Calibration
 from rftj_cli.measure.values import Criterion as Calibrated
 from rftj_cli.reward.audit_bars import BARS, held, prompts_to_plan
@@ -33,6 +33,7 @@ class Measured:
     references: References | None
     no_references: str | None
     size: int
+    clusters: Mapping[str, int]  # independent ones, of the samples and of the rollouts
 
 
 def findings_of(of: Measured) -> list[Finding]:
@@ -45,7 +46,14 @@ def findings_of(of: Measured) -> list[Finding]:
             replace(one, decision="INSUFFICIENT DATA", needed=None, do=BIASED)
             if one.on in ("labels", "samples") else one for one in found
         ]  # fmt: skip
-    return found
+    return [_one_cluster(one, of) for one in found]
+
+
+def _one_cluster(one: Finding, of: Measured) -> Finding:
+    """Where everything is of one cluster, more of it settles nothing."""
+    if one.decision != "INSUFFICIENT DATA" or one.estimate.value is None or of.clusters.get(one.on, 2) != 1:
+        return one
+    return replace(one, needed=None, do=ONE_CLUSTER)
 
 
 def verdict_of(findings: Sequence[Finding]) -> Verdict:
@@ -91,17 +99,10 @@ def _knows(quality: Quality) -> Finding:
     bar, pooled = BARS["pooled_pair_accuracy"], quality.estimates["pooled_pair_accuracy"]
     inside = quality.estimates["pair_accuracy_by_group"]
     says = f"{_short(pooled)} over all pairs, {_short(inside)} inside prompts"
-    knows = quality.knows_the_prompt
-    return Finding(
-        "pooled_pair_accuracy",
-        bar.name,
-        "labels",
-        pooled,
-        None,
-        "WEAK" if knows else "PASS",
-        says,
-        bar.do if knows else "",
-    )
+    told = None not in (pooled.low, pooled.high, inside.low, inside.high)
+    decision: Decision = "WEAK" if quality.knows_the_prompt else "PASS" if told else "NOT SHOWN"
+    do = bar.do if decision == "WEAK" else ""
+    return Finding("pooled_pair_accuracy", bar.name, "labels", pooled, None, decision, says, do)
 
 
 def _best_of_n(quality: Quality, size: int) -> Finding:
@@ -171,11 +172,19 @@ def _signal(basis: Signal, size: int) -> Iterator[Finding]:
 
 
 def _parts(basis: Signal) -> Iterator[Finding]:
+    if not basis.parts:
+        return
     flagged = [one for one in basis.parts if one.state in ("dead", "nearly dead") and one.weight]
     yield _counted("dead_parts", basis, len(flagged), "WEAK" if flagged else "PASS", "; ".join(map(_dead, flagged)))
-    shown = [one for one in basis.redundant if one.phi.low is None or abs(one.phi.low) > BARS["redundant_parts"].limit]
+    shown = [one for one in basis.redundant if _surely(one.phi, BARS["redundant_parts"].limit)]
     says = "; ".join(f"{one.first} and {one.second}, phi {_short(one.phi)}" for one in basis.redundant)
     yield _counted("redundant_parts", basis, len(basis.redundant), "WEAK" if shown else "PASS", says)
+
+
+def _surely(phi: Estimate, limit: float) -> bool:
+    """Whether the whole interval of a correlation lies beyond the limit, on either side; 1 and -1 have none."""
+    ends = [abs(one) for one in (phi.low, phi.high) if one is not None]
+    return not ends or min(ends) > limit
 
 
 def _counted(id: str, basis: Signal, count: int, decision: Decision, says: str) -> Finding:

@@ -36,7 +36,7 @@ def of_votes(joined: Joined, terms: Terms) -> Noise | None:
     worst = max(by, key=lambda id: by[id].value or 0.0)
     noisiest = found[worst]
     votes = max(one.votes for one in found.values())
-    return Noise("votes", votes, by, by[worst], None, noisiest.components, noisiest.worth)
+    return Noise("votes", votes, by, by[worst], None, noisiest.components, noisiest.worth, noisiest.right)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,15 @@ def _mixed(answers: Sequence[Answer]) -> int:
 def _estimates(answers: Sequence[Answer], have: Rewarded, size: int, level: float) -> dict[str, Estimate]:
     inside = np.clip(have.reward, 0.0, 1.0)  # a learned map may leave the range
     asked = [one for one in answers if one.asked]
+    earned = np.array([not one.constant for one in answers if one.reward is not None], dtype=np.bool_)
     found = {
         "mean_reward": share(inside, clusters=have.cluster, level=level),
-        "positive": share(have.reward > 1e-9, clusters=have.cluster, level=level),
+        "positive": share(
+            (have.reward > 1e-9)[earned],
+            clusters=have.cluster[earned],
+            level=level,
+            note=None if earned.any() else NO_REWARDS,
+        ),
         **_groups(have, size, level),
         **{f"reward_{name}": one for name, one in length(have, level).items()},
         "failure_rate": share([one.stage is not None for one in asked], level=level),

@@ -126,7 +126,8 @@ class Quality:
 class Noise:
     """The judge against itself. on: `votes` of one run, or `repeat`: a second run; by: flips of each criterion.
 
-    components, worth: of rewards (repeat), of the noisiest criterion's values (votes)
+    components, worth: of rewards (repeat), of the noisiest criterion's values (votes); right: how often the majority of v of
+    its votes is right, by the labels (two levels)
     """
 
     on: str
@@ -136,6 +137,7 @@ class Noise:
     rewards_changed: Estimate | None
     components: Components | None
     worth: Votes | None
+    right: Mapping[int, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
