@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rftj_cli.errors import InputError
+from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.calibrate import Question, calibrate, joined_of
 from rftj_cli.measure.join import Joined
 from rftj_cli.measure.rewards import formula
@@ -58,16 +59,16 @@ def audit(names: Sequence[str], asked: Asked, options: Options) -> Audit:
     def whole(report: Calibration) -> Audit:
         terms = Terms(question.seed, report.level)
         noise = of_votes(joined, terms) if repeat is None else of_repeat(run, repeat, terms)
-        return _audit(*_measured(given, joined, report, noise, options.group_size), options, question)
+        return _audit(*_measured(given, joined, report, noise, question, options.group_size), options, question)
 
     # What is refused is refused before a look at the test split is charged.
     return whole(calibrate(run, question, whole if question.split is not None else None))
 
 
 def _measured(
-    given: Opened, joined: Joined, report: Calibration, noise: Noise | None, size: int
+    given: Opened, joined: Joined, report: Calibration, noise: Noise | None, question: Question, size: int
 ) -> tuple[Measured, list[Answer]]:
-    run, level = given.run, report.level
+    run, level, labels = given.run, report.level, question.truth_rubric or given.run.rubric
     truth = {row.sample: row.truth for row in joined.rewards}
     answers = answers_of(run, truth=truth, only=truth.keys())
     rollouts, sampled = None, list[Answer]()
@@ -77,11 +78,11 @@ def _measured(
     return Measured(
         run=run,
         report=report,
-        quality=quality_of(answers, run.rubric, size, level),
+        quality=quality_of(answers, run.rubric, labels, size, level),
         signal=signal_of("samples", str(run.folder), answers, run.rubric, size, level),
         rollouts=rollouts,
         noise=noise,
-        references=_references(given, answers, level),
+        references=_references(given, answers, labels, level),
         no_references=given.no_references,
         size=size,
         clusters=_clusters(answers, sampled),
@@ -93,11 +94,11 @@ def _clusters(answers: Sequence[Answer], sampled: Sequence[Answer]) -> dict[str,
     return {"labels": own, "samples": own, "rollouts": len({one.cluster for one in sampled})}
 
 
-def _references(given: Opened, answers: Sequence[Answer], level: float) -> References | None:
+def _references(given: Opened, answers: Sequence[Answer], labels: Rubric, level: float) -> References | None:
     if given.references is None:
         return None
     judged = answers_of(given.references, truth={}, only=given.reference_ids)
-    found = references_of(given.references, judged, answers, given.run.rubric, level)
+    found = references_of(given.references, judged, answers, given.run.rubric, labels, level)
     if not found.compared and not found.failed and given.named_references:
         raise InputError(
             "--references: no reference in this run is of a prompt that was answered", file=given.references.folder,

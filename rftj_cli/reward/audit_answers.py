@@ -97,6 +97,14 @@ def shares(rewards: Sequence[float | None], rubric: Rubric) -> Floats:
     return (np.array(rewards, dtype=np.float64) - low) / (high - low)
 
 
+def attainable(rubric: Rubric) -> tuple[float, float]:
+    """The lowest and the highest reward that there can be: the ends of the range, or of a learned map."""
+    knots = rubric.reward.map
+    if knots and knots[0][1] < knots[-1][1]:
+        return knots[0][1], knots[-1][1]
+    return rubric.reward.low, rubric.reward.high
+
+
 def alike(run: Run, name: str, option: str) -> Run:
     """The run `name`, which must have been judged by the same rubric as `run`."""
     other = open_run(name)

@@ -200,10 +200,9 @@ def _dead(one: Part) -> str:
 
 
 def _reliability(of: Measured, basis: Signal) -> Iterator[Finding]:
-    rate = basis.estimates["failure_rate"]
-    if rate.value is not None:
-        stages = ", ".join(f"{stage} {count:,}" for stage, count in sorted(basis.stages.items()))
-        yield held("failure_rate", basis.on, rate, says=stages)
+    yield from _failures(basis)
+    if basis is not of.signal:  # failures on the samples are the judge's too
+        yield from (one for one in _failures(of.signal) if one.decision in ("WEAK", "FAIL"))
     yield _flips(of)
     if of.references is not None:
         beaten = len(of.references.beaten)
@@ -213,6 +212,13 @@ def _reliability(of: Measured, basis: Signal) -> Iterator[Finding]:
         yield _softened(held("references", "references", of.references.best, says=says))
     elif of.no_references is not None:
         yield _unmeasured("references", "references", "the references were not judged", of.no_references)
+
+
+def _failures(of: Signal) -> Iterator[Finding]:
+    rate = of.estimates["failure_rate"]
+    if rate.value is not None:
+        stages = ", ".join(f"{stage} {count:,}" for stage, count in sorted(of.stages.items()))
+        yield held("failure_rate", of.on, rate, says=stages)
 
 
 def _softened(one: Finding) -> Finding:
@@ -226,7 +232,10 @@ def _flips(of: Measured) -> Finding:
         again = f"`rftj score {manifest.rubric_path} {manifest.samples_path} --fresh --run RUN2` and --repeat RUN2"
         do = f"judge with several votes (--set judge.votes=3), or a second time: {again}"
         return _unmeasured("flips", "repeat", "one vote a sample: repeat noise was not measured", do)
-    says = f"between two {'votes' if of.noise.on == 'votes' else 'runs'}, the criterion that flips most"
+    most = next((id for id, one in of.noise.by.items() if one is of.noise.flips), "")
+    votes = of.run.rubric.judge.votes
+    says = f"{most} flips most, between two {'single votes' if of.noise.on == 'votes' else 'runs'}"
+    says += f"; a verdict of this run rests on {votes}" if of.noise.on == "votes" else ""
     return held("flips", of.noise.on, of.noise.flips, says=says)
 
 

@@ -18,17 +18,17 @@ from rftj_cli.stats.signal import between_share, false_signal, knows_the_prompt,
 from rftj_cli.stats.slope import within_slope
 
 
-def quality_of(answers: Sequence[Answer], rubric: Rubric, size: int, level: float) -> Quality | None:
-    """The reward beside that of the labels; None where no answer has both."""
+def quality_of(answers: Sequence[Answer], rubric: Rubric, labels: Rubric, size: int, level: float) -> Quality | None:
+    """The reward beside that of the labels, which is in the range of the rubric `labels`; None where no answer has both."""
     both = [one for one in answers if one.reward is not None and one.truth is not None]
     if not both:
         return None
-    have, truth = rewarded(both, rubric), shares([one.truth for one in both], rubric)
+    have, truth = rewarded(both, rubric), shares([one.truth for one in both], labels)
     pairs = pair_accuracy(have.group, truth, have.reward, clusters=have.cluster, level=level)
     phi, squared = within_phi(have.group, truth, have.reward, clusters=have.cluster, level=level)
     pooled = pooled_pair_accuracy(truth, have.reward, clusters=have.cluster, level=level)
     curve, falling = _curve(have, truth, size, level)
-    labels = length(Rewarded(have.group, have.cluster, truth, have.words), level)
+    by_labels = length(Rewarded(have.group, have.cluster, truth, have.words), level)
     return Quality(
         answers=len(both),
         groups=pairs.groups,
@@ -44,7 +44,7 @@ def quality_of(answers: Sequence[Answer], rubric: Rubric, size: int, level: floa
             "pooled_pair_accuracy": pooled,
             "false_signal": false_signal(have.group, truth, have.reward, clusters=have.cluster, level=level),
             "label_between_share": between_share(have.group, truth, level=level),
-            **{f"label_{name}": one for name, one in labels.items()},
+            **{f"label_{name}": one for name, one in by_labels.items()},
             "length_gap": _length_gap(have, truth, level),
         },
         knows_the_prompt=knows_the_prompt(pooled, pairs.by_group),

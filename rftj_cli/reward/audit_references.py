@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from rftj_cli.kernel.asks import names_used
 from rftj_cli.kernel.canonical import canonical
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
-from rftj_cli.reward.audit_answers import Answer
+from rftj_cli.reward.audit_answers import Answer, attainable
 from rftj_cli.reward.audit_values import References
 from rftj_cli.running.preflight import place
 from rftj_cli.stats.shares import share
@@ -53,7 +54,7 @@ def any_reference(run: Run) -> bool:
 
 
 def references_of(
-    run: Run, judged: Sequence[Answer], answers: Sequence[Answer], rubric: Rubric, level: float
+    run: Run, judged: Sequence[Answer], answers: Sequence[Answer], rubric: Rubric, labels: Rubric, level: float
 ) -> References:
     """The rewards of the references (`judged`) beside those of the answers to the same prompts."""
     best: dict[str, float] = {}
@@ -67,8 +68,8 @@ def references_of(
     have = [(one, reward) for one, reward in met if reward is not None and one.stage is None]
     keys = [one.cluster for one, _ in have]
     wins = [reward >= best[one.group] - 1e-9 for one, reward in have]
-    top = rubric.reward.high - 1e-9
-    reachable = [(one, reward) for one, reward in have if labelled.get(one.group, top - 1) >= top]
+    top, best_label = attainable(rubric)[1] - 1e-9, labels.reward.high - 1e-9
+    reachable = [(one, reward) for one, reward in have if labelled.get(one.group, -math.inf) >= best_label]
     return References(
         run=str(run.folder),
         compared=len(have),

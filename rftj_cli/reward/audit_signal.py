@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.reward.audit_answers import Answer, Rewarded, rewarded
+from rftj_cli.reward.audit_answers import Answer, Rewarded, attainable, rewarded, shares
 from rftj_cli.reward.audit_bars import DEAD, REDUNDANT
 from rftj_cli.reward.audit_values import Part, Redundancy, Signal
 from rftj_cli.stats.estimate import Estimate
@@ -18,6 +18,7 @@ from rftj_cli.stats.shares import share
 from rftj_cli.stats.signal import NO_GROUPS, between_share, group_signal, planned_zero_variance, within_phi
 from rftj_cli.stats.slope import within_slope
 
+NEAR = 1e-9  # shares of the range that are one and the same
 FEWEST = 10  # answers on which two criteria must meet before their correlation is worth a word
 NO_REWARDS = "no answer has a reward"
 
@@ -25,6 +26,8 @@ NO_REWARDS = "no answer has a reward"
 def signal_of(on: str, run: str, answers: Sequence[Answer], rubric: Rubric, size: int, level: float) -> Signal:
     """The label-free numbers of these answers, with groups of `size` planned."""
     have = rewarded(answers, rubric)
+    low, high = shares(attainable(rubric), rubric)
+    ends = (float(low), float(high))
     counts = Counter(one.group for one in answers)
     several = [count for count in counts.values() if count >= 2]
     values, times = np.unique(np.round(have.reward, 9), return_counts=True)
@@ -41,7 +44,7 @@ def signal_of(on: str, run: str, answers: Sequence[Answer], rubric: Rubric, size
         constants=sum(one.constant for one in answers),
         mixed=_mixed(answers),
         stages=dict(Counter(one.stage for one in answers if one.stage is not None)),
-        estimates=_estimates(answers, have, size, level),
+        estimates=_estimates(answers, have, ends, size, level),
         levels=int(values.size),
         modal=float(p.max()) if have.n else None,
         entropy=float(-(p * np.log2(p)).sum()) + 0.0 if have.n else None,
@@ -59,19 +62,22 @@ def _mixed(answers: Sequence[Answer]) -> int:
     return sum(len(kinds) > 1 for kinds in seen.values())
 
 
-def _estimates(answers: Sequence[Answer], have: Rewarded, size: int, level: float) -> dict[str, Estimate]:
-    inside = np.clip(have.reward, 0.0, 1.0)  # a learned map may leave the range
+def _estimates(
+    answers: Sequence[Answer], have: Rewarded, ends: tuple[float, float], size: int, level: float
+) -> dict[str, Estimate]:
+    low, high = ends
+    inside = np.clip((have.reward - low) / (high - low), 0.0, 1.0)
     asked = [one for one in answers if one.asked]
     earned = np.array([not one.constant for one in answers if one.reward is not None], dtype=np.bool_)
     found = {
         "mean_reward": share(inside, clusters=have.cluster, level=level),
         "positive": share(
-            (have.reward > 1e-9)[earned],
+            (have.reward > low + NEAR)[earned],
             clusters=have.cluster[earned],
             level=level,
             note=None if earned.any() else NO_REWARDS,
         ),
-        **_groups(have, size, level),
+        **_groups(have, (low + NEAR, high - NEAR), size, level),
         **{f"reward_{name}": one for name, one in length(have, level).items()},
         "failure_rate": share([one.stage is not None for one in asked], level=level),
         "constant_share": share([one.constant for one in answers if one.reward is not None], level=level),
@@ -81,11 +87,12 @@ def _estimates(answers: Sequence[Answer], have: Rewarded, size: int, level: floa
     return found
 
 
-def _groups(have: Rewarded, size: int, level: float) -> dict[str, Estimate]:
+def _groups(have: Rewarded, ends: tuple[float, float], size: int, level: float) -> dict[str, Estimate]:
+    low, high = ends
     named = ("zero_variance", "expected_zero_variance", "reward_spread", "at_min", "at_max")
     of = None
     if have.n:
-        of = group_signal(have.group, have.reward, size=size, clusters=have.cluster, low=0.0, high=1.0, level=level)
+        of = group_signal(have.group, have.reward, size=size, clusters=have.cluster, low=low, high=high, level=level)
     if of is None:
         missing = dict.fromkeys(named, Estimate.missing(have.n, NO_GROUPS if have.n else NO_REWARDS))
         return {**missing, "between_share": missing["at_min"]}

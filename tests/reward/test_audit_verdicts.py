@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from auditing import audit, audited, decisions, finding, noisy, prompt_knowing, simulated
+from making import write_rubric
 from reporting import labels, rftj, scored, truth_labels
 
 
@@ -200,3 +202,28 @@ def test_labels_of_one_class_only_are_no_crash(tmp_path: Path) -> None:
     found = audit(made.run, "--labels", same).document
     assert decisions(found)["pair_accuracy"] == "INSUFFICIENT DATA"
     assert "tell apart" in finding(found, "pair_accuracy")["says"]
+
+
+def test_a_learned_map_moves_the_ends(tmp_path: Path) -> None:
+    """The lowest and the best reward are those that the map can give, not the ends of the range."""
+    ids = [f"p{i // 4}-{i % 4}" for i in range(40)]
+    rows = [{"id": id, "group": id.split("-")[0], "prompt": "p", "response": f"answer {id}"} for id in ids]
+    verdicts = {id: ("fail", "pass")[i % 2] for i, id in enumerate(ids)}
+    run = scored(tmp_path, verdicts, rows=rows, reward={"map": [[0, 0.2], [1, 0.9]]})
+    of = audit(run).document["signal"]["estimates"]
+    assert {name: of[name]["value"] for name in ("mean_reward", "positive", "at_min", "at_max")} == {
+        "mean_reward": 0.5, "positive": 0.5, "at_min": 0.5, "at_max": 0.5,
+    }  # fmt: skip
+
+
+def test_labels_of_another_range_are_put_on_one_scale(tmp_path: Path) -> None:
+    """With --truth-rubric the labels' reward is in that rubric's range; gains are shares of it."""
+    ids = [f"p{i // 4}-{i % 4}" for i in range(80)]
+    rows = [{"id": id, "group": id.split("-")[0], "prompt": "p", "response": f"answer {id}"} for id in ids]
+    verdicts = {id: ("fail", "pass")[i % 2] for i, id in enumerate(ids)}
+    run = scored(tmp_path, verdicts, rows=rows)
+    other = write_rubric(tmp_path, "other.yaml", criteria=[{"id": "human", "question": "?"}], reward={"range": [0, 10]})
+    given = labels(tmp_path, [{"id": id, "criterion": "human", "value": level} for id, level in verdicts.items()])
+    found = audit(run, "--labels", given, "--truth-rubric", other).document
+    assert found["quality"]["curve"]["steps"][-1]["truth"]["value"] == pytest.approx(1.0)
+    assert decisions(found)["pair_accuracy"] == "PASS" and "quality.tnr" not in decisions(found)
