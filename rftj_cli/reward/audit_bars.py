@@ -68,7 +68,7 @@ BARS: Final[Mapping[str, Bar]] = {
     ),
     "failure_rate": Bar(
         "the judge gives no verdict", "max", 0.01, False, TO_NEW,
-        "mend the failures by stage (`rftj show`, docs/running.md): in training each is a constant reward or an error",
+        "see docs/running.md for each stage, then `rftj score --only failures --from RUN`: in training each is a constant or an error",
         worst=0.10,
     ),
     "flips": Bar(

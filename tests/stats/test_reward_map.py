@@ -123,3 +123,17 @@ def test_groups_that_are_too_small_bound_larger_ones_from_both_sides() -> None:
     plain = Estimate(0.5, 0.4, 0.6, 10, "plain")
     assert planned_zero_variance(plain, plain, 8, 8) == plain
     assert planned_zero_variance(Estimate.missing(0, "none"), plain, 4, 8) == plain
+
+
+def test_a_judge_on_the_bar_is_rarely_decided() -> None:
+    """Right on exactly .75 of pairs: in about one of 40 audits each the interval lies above or below the bar."""
+    rng, above, below = np.random.default_rng(1), 0, 0
+    for _ in range(200):
+        p = rng.beta(2, 2, 60)
+        group = np.repeat(np.arange(60), SIZE)
+        truth = (rng.random(group.size) < p[group]).astype(float)
+        score = np.where(truth == 1, rng.random(group.size) < 0.75, rng.random(group.size) >= 0.75).astype(float)
+        found = pair_accuracy(group, truth, score).by_group
+        assert found.low is not None and found.high is not None
+        above, below = above + (found.low >= 0.75), below + (found.high < 0.75)
+    assert above <= 12 and below <= 12
