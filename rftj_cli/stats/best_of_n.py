@@ -90,7 +90,7 @@ def best_of_n(
         )
         for i, n in enumerate(range(1, top + 1))
     )  # fmt: skip
-    peak = int(chosen.mean(1).argmax())
+    peak = int(settled(chosen.mean(1)).argmax())  # the first of equals, not the one with the luckier last digit
     fall = of(chosen[-1] - chosen[peak])
     return BestOfN(
         steps, int(use.sum()), int((~use).sum()), peak + 1, fall, fall.high is not None and fall.high < 0 and peak + 1 < top

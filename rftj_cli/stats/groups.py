@@ -65,6 +65,33 @@ def pair_accuracy(
     )
 
 
+def pooled_pair_accuracy(
+    truth: ArrayLike, score: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL
+) -> Estimate:
+    """The same over all pairs of items, whatever their group: what `pair_accuracy` is to be held against.
+
+    A judge that knows which prompts are hard, and nothing else, is good here and no better than chance inside groups.
+    truth, score: (n,); clusters: (n,) keys. Interval: influence values of the ratio of two U-statistics (for two classes
+    DeLong's variance) summed by cluster, as an effective n in Wilson's with t(G-1). n counts the items.
+    """
+    x, y = settled(np.asarray(truth, np.float64)), settled(np.asarray(score, np.float64))
+    if x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("truth and score must be finite and of one length")
+    under, over = below(x, y), below(-x, -y)
+    pairs = (under.x + over.x).astype(np.float64)
+    credit = under.both + over.both + (under.tied + over.tied) / 2
+    n, total = int(x.size), float(pairs.sum())
+    if not total:
+        return Estimate.missing(n, "the labels tell no two items apart")
+    value = float(credit.sum()) / total
+    se, units = item_se(2 * (credit - value * pairs) / total, None if clusters is None else codes_of(clusters, n))
+    if units < 2:
+        return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
+    low, high = share_from_se(value, se, units, float(n), level)
+    method = f"Wilson {percent(level)} on the effective n of {units} clusters, t({units - 1}), all pairs"
+    return Estimate(value, low, high, n, method, few(units))
+
+
 def pair_accuracy_difference(
     group: ArrayLike,
     truth: ArrayLike,

@@ -197,6 +197,19 @@ def expected_zero_variance(
     return replace(found, method=how, note=note or found.note)
 
 
+def planned_zero_variance(as_is: Estimate, plug_in: Estimate, smallest: int, size: int) -> Estimate:
+    """What groups of fewer than `size` answers allow to say of groups of `size`: a low end that holds, a high end that holds.
+
+    as_is: groups whose answers all score alike, the smallest with `smallest` answers; plug_in: (c/m)^size, which is too high.
+    Low end: with Z_m the chance of m equal scores, Z_size >= Z_m^((size - 1)/(m - 1)) (power means, then Jensen over prompts).
+    """
+    if as_is.low is None or plug_in.high is None or not 2 <= smallest < size:
+        return plug_in
+    low = as_is.low ** ((size - 1) / (smallest - 1))
+    method = f"{plug_in.method}; low end by power means from groups of {smallest}"
+    return replace(plug_in, low=min(low, plug_in.high), method=method)
+
+
 def false_signal(
     group: ArrayLike, truth: ArrayLike, score: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL
 ) -> Estimate:
