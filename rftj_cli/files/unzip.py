@@ -7,7 +7,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -43,8 +43,10 @@ def unzip(path: Path, into: Path, *, most: int = MOST_BYTES) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a folder whose parts may be read-only. What cannot be removed stays: this runs while something else ends."""
-    for one in (folder, *_folders(folder)):
-        one.chmod(_WRITABLE)
+    with suppress(OSError, RecursionError):
+        folder.chmod(_WRITABLE)
+        for one in _folders(folder):
+            one.chmod(_WRITABLE)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zips import ECHO, zipped
 
 from rftj_cli.errors import InputError
 from rftj_cli.reward.local import FunctionError, Invocation, Limits, LocalFunction
-from tests.reward.zips import ECHO, zipped
 
 pytest.importorskip("awslambdaric")
 

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from zips import ECHO, zipped
 
 from rftj_cli.errors import InputError, RftjError
 from rftj_cli.reward.local import Limits, LocalFunction, Throttled
-from tests.reward.zips import ECHO, zipped
 
 pytest.importorskip("awslambdaric")
 
@@ -240,6 +240,25 @@ def test_port_is_closed_and_local(tmp_path: Path) -> None:
         assert not function.invoke({}).cold
     with pytest.raises(OSError):
         socket.create_connection((host, int(port)), 2)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+def test_other_users_are_turned_away(tmp_path: Path) -> None:
+    """A process of another user that asks for the next event gets no answer, and the event goes where it should."""
+    source = """
+        import os, time
+        def lambda_handler(event, context):
+            time.sleep(1)
+            return os.environ["AWS_LAMBDA_RUNTIME_API"]
+    """
+    ask = "exec 3<>/dev/tcp/127.0.0.1/$1; printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3"
+    with LocalFunction(zipped(tmp_path, source)) as function:
+        port = function.invoke({}).payload.split(":")[1]
+        with subprocess.Popen(["bash", "-c", ask, "_", port], stdout=subprocess.PIPE, user=65534, cwd="/") as stranger:
+            time.sleep(0.2)
+            second = function.invoke({"secret": 1})
+            out, _ = stranger.communicate(timeout=10)
+    assert out == b"" and second.error is None and not second.cold
 
 
 def test_strangers_at_the_port_change_nothing(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Invocation:
 def parsed(raw: bytes) -> tuple[Any, str | None]:
     """The value of a response, and why there is none."""
     try:
-        return json.loads(raw.decode(), parse_constant=_no_constant), None
+        return json.loads(raw.decode(), parse_constant=no_constant, parse_float=_finite), None
     except UnicodeDecodeError:
         return None, "it is not UTF-8"
     except RecursionError:
@@ -59,8 +59,16 @@ def parsed(raw: bytes) -> tuple[Any, str | None]:
         return None, str(error)
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """Refuse NaN and the infinities, which Python would read."""
     raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:40]} is larger than any number of Python")
+    return value
 
 
 def reported(raw: bytes) -> FunctionError:
@@ -70,10 +78,15 @@ def reported(raw: bytes) -> FunctionError:
         return FunctionError("Runtime.Unknown", raw.decode("utf-8", "replace")[:1000])
     trace = value.get("stackTrace")
     return FunctionError(
-        str(value.get("errorType", "")),
-        str(value.get("errorMessage", "")),
-        tuple(str(line) for line in trace) if isinstance(trace, list) else (),
+        _text(value.get("errorType", "")),
+        _text(value.get("errorMessage", "")),
+        tuple(_text(line) for line in trace) if isinstance(trace, list) else (),
     )
+
+
+def _text(value: object) -> str:
+    """A text without halves of surrogate pairs, which could not be written anywhere."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def as_json(error: FunctionError) -> bytes:
