@@ -16,6 +16,7 @@ from rftj_cli.files.text import existing
 
 MOST_BYTES: Final = 262_144_000  # 250 MB unpacked: Lambda's limit of a deployment package
 MOST_MEMBERS: Final = 50_000
+_DEEPEST, _LONGEST_NAME = 100, 255  # parts of a path, and bytes of one
 _CHUNK: Final = 1 << 20
 _FOLDER: Final = 0o555
 _WRITABLE: Final = 0o700
@@ -102,6 +103,8 @@ def _fault(member: zipfile.ZipInfo) -> str | None:
         return "has an absolute path"
     if ".." in where.parts:
         return "leads out of the folder"
+    if len(where.parts) > _DEEPEST or max(len(part.encode()) for part in (*where.parts, "")) > _LONGEST_NAME:
+        return "has a name that is too long"
     mode = member.external_attr >> 16 if member.create_system == _LINUX else 0
     if stat.S_ISLNK(mode):
         return "is a link"

@@ -62,6 +62,8 @@ def test_files_and_folders_are_unpacked_read_only(tmp_path: Path) -> None:
         ("..", "leads out"),
         ("a\\..\\evil", "name that is none"),
         ("a\nb", "name that is none"),
+        ("x" * 300, "too long"),
+        ("a/" * 2000 + "b", "too long"),
         (special("link", stat.S_IFLNK), "is a link"),
         (special("pipe", stat.S_IFIFO), "is no file"),
         (special("device", stat.S_IFBLK), "is no file"),

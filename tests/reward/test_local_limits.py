@@ -39,6 +39,31 @@ def test_a_function_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     assert after.cold and after.payload != warm.payload
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True: os.write(1, b'x' * 65536)",
+        "while True: pass",
+        "os.kill(os.getpid(), signal.SIGSTOP)",
+        "os.closerange(0, 64); time.sleep(60)",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64)); time.sleep(60)",
+        "socket.create_connection(os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')).sendall(b'POST'); time.sleep(60)",
+    ],
+)
+def test_nothing_holds_up_the_timeout(tmp_path: Path, body: str) -> None:
+    """Whatever a function does, it is over when its time is."""
+    source = f"""
+        import os, signal, socket, time
+        def lambda_handler(event, context):
+            {body}
+    """
+    begun = time.monotonic()
+    with LocalFunction(zipped(tmp_path, source), Limits(timeout=0.3)) as function:
+        invocation = function.invoke({})
+    assert invocation.error is not None and invocation.error.type == "Sandbox.Timedout"
+    assert time.monotonic() - begun < 10
+
+
 def test_endless_initialisation_is_begun_again_within_the_functions_time(tmp_path: Path) -> None:
     """After its limit the initialisation runs once more, now against the function's timeout."""
     endless = "import time\nprint('import', flush=True)\nwhile True: time.sleep(1)\n"
