@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import stat
 import zipfile
 import zlib
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
+from uuid import uuid4
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.text import existing
@@ -43,12 +44,29 @@ def unzip(path: Path, into: Path, *, most: int = MOST_BYTES) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder whose parts may be read-only. What cannot be removed stays: this runs while something else ends."""
-    with suppress(OSError, RecursionError):
-        folder.chmod(_WRITABLE)
-        for one in _folders(folder):
+    """Remove a folder, whose parts may be read-only and nested beyond what a path can name.
+
+    What cannot be removed stays, without a word: this runs while something else ends, perhaps with an error of its own.
+    """
+    waiting = [folder]
+    while waiting:
+        one = waiting.pop()
+        with suppress(OSError):
             one.chmod(_WRITABLE)
-    shutil.rmtree(folder, ignore_errors=True)
+            with os.scandir(one) as entries:
+                found = list(entries)
+            for entry in found:
+                with suppress(OSError):
+                    if not entry.is_dir(follow_symlinks=False):
+                        os.unlink(entry)
+                        continue
+                    os.chmod(entry, _WRITABLE)  # a folder can be moved only by who may write to it
+                    up = folder / uuid4().hex
+                    os.rename(entry, up)
+                    waiting.append(up)
+            one.rmdir()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _folders(folder: Path) -> Iterator[Path]:

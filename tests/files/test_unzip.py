@@ -163,3 +163,24 @@ def test_zip_behind_other_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"#!/bin/sh\n" + inner.getvalue())
     unzip(tmp_path / "a.zip", tmp_path / "out")
     assert (tmp_path / "out" / "a.py").read_bytes() == b"1"
+
+
+def test_folders_without_end_are_removed(tmp_path: Path) -> None:
+    """Deeper than any path can be named, read-only, with links out of it: the folder goes, and nothing else."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "kept").write_text("x")
+    (tmp_path / "out").mkdir()
+    before = Path.cwd()
+    os.chdir(tmp_path / "out")
+    try:
+        os.symlink(tmp_path / "other", "link")
+        for _ in range(3000):
+            os.mkdir("deep")
+            os.chdir("deep")
+        os.symlink(tmp_path / "other", "link")
+        os.chmod(".", 0)
+    finally:
+        os.chdir(before)
+    remove(tmp_path / "out")
+    remove(tmp_path / "never")
+    assert sorted(os.listdir(tmp_path)) == ["other"] and (tmp_path / "other" / "kept").exists()

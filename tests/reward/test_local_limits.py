@@ -31,11 +31,11 @@ SLEEPER = """
 
 def test_a_function_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     """Lambda's words, the time of the limit, the log up to there; the next event is cold."""
-    with LocalFunction(zipped(tmp_path, SLEEPER), Limits(timeout=0.5)) as function:
+    with LocalFunction(zipped(tmp_path, SLEEPER), Limits(timeout=1)) as function:
         warm, slow, after = function.invoke(0), function.invoke(30), function.invoke(0)
     assert slow.error is not None and slow.error.type == "Sandbox.Timedout"
-    assert slow.error.message == f"RequestId: {slow.request_id} Error: Task timed out after 0.50 seconds"
-    assert (slow.cold, slow.duration_s, slow.logs) == (False, 0.5, ("begun",))
+    assert slow.error.message == f"RequestId: {slow.request_id} Error: Task timed out after 1.00 seconds"
+    assert (slow.cold, slow.duration_s, slow.logs) == (False, 1, ("begun",))
     assert after.cold and after.payload != warm.payload
 
 
@@ -67,9 +67,9 @@ def test_nothing_holds_up_the_timeout(tmp_path: Path, body: str) -> None:
 def test_endless_initialisation_is_begun_again_within_the_functions_time(tmp_path: Path) -> None:
     """After its limit the initialisation runs once more, now against the function's timeout."""
     endless = "import time\nprint('import', flush=True)\nwhile True: time.sleep(1)\n"
-    with LocalFunction(zipped(tmp_path, endless), Limits(timeout=0.4, init=0.3)) as function:
+    with LocalFunction(zipped(tmp_path, endless), Limits(timeout=1, init=1)) as function:
         invocation = function.invoke({})
-    assert invocation.error is not None and "Task timed out after 0.40 seconds" in invocation.error.message
+    assert invocation.error is not None and "Task timed out after 1.00 seconds" in invocation.error.message
     assert (invocation.cold, invocation.init_s) == (True, 0)
     assert [line.split(":")[0] for line in invocation.logs] == ["import", "INIT_REPORT Init Duration", "import"]
 
@@ -165,7 +165,7 @@ def test_beyond_the_concurrency_events_are_throttled_or_wait(tmp_path: Path) -> 
     """Without `wait` the second event is refused as Lambda refuses it; with it, it comes next."""
     with LocalFunction(zipped(tmp_path, SLEEPER)) as function, ThreadPoolExecutor(1) as pool:
         function.invoke(0)
-        busy = pool.submit(function.invoke, 0.5)
+        busy = pool.submit(function.invoke, 1)
         time.sleep(0.2)
         with pytest.raises(Throttled, match="TooManyRequestsException: Rate Exceeded") as refused:
             function.invoke(0, wait=False)
@@ -193,7 +193,7 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = zipped(tmp_path, SLEEPER)
     before = descendants(), set(os.listdir("/proc/self/fd")), threading.active_count()
     for event in (0, 30, "no number"):
-        with LocalFunction(path, Limits(timeout=0.3)) as function:
+        with LocalFunction(path, Limits(timeout=1)) as function:
             function.invoke(event)
     with pytest.raises(RuntimeError), LocalFunction(path) as function:
         function.invoke(0)

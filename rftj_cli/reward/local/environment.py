@@ -26,7 +26,7 @@ from rftj_cli.reward.local import outcome
 from rftj_cli.reward.local.api import VERSION, Connection, Request, RuntimeApi
 from rftj_cli.reward.local.outcome import FunctionError, Invocation
 from rftj_cli.reward.local.process import Process
-from rftj_cli.reward.local.settings import MOST_PAYLOAD, NAME, TASK_ROOT, Limits
+from rftj_cli.reward.local.settings import MOST_PAYLOAD, NAME, RUNTIME, TASK_ROOT, Limits
 
 LOOK_EVERY: Final = 0.02  # seconds between two looks at memory and life
 What = Literal["next", "response", "error", "init error", "too large", "exit", "memory", "timeout"]
@@ -45,6 +45,10 @@ class Setup:
     task: Path
     variables: Mapping[str, str]
     limits: Limits
+
+    def as_in_lambda(self, text: str) -> str:
+        """A log or an error that names the code where it lies in Lambda."""
+        return text.replace(str(self.task), TASK_ROOT).replace(str(self.packages), RUNTIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Environment:
             return self._failed(found, request_id, init_s or 0.0, took, early, cold=cold)
         logs = (*early, *self._logs())
         if found.what == "error":
-            raw = self._located(found.body)
+            raw = self._setup.as_in_lambda(found.body.decode("utf-8", "replace")).encode()
             error = outcome.reported(raw)
             return Invocation(request_id, None, raw, error, cold, init_s or 0.0, took, process.peak_mb, logs)
         value, why = outcome.parsed(found.body)
@@ -149,7 +153,7 @@ class Environment:
 
     def _reported(self, found: Happened, request_id: str, took: float) -> tuple[FunctionError, bytes]:
         if found.what == "init error":
-            raw = self._located(found.body)
+            raw = self._setup.as_in_lambda(found.body.decode("utf-8", "replace")).encode()
             return outcome.reported(raw), raw
         if found.what == "timeout":
             error = outcome.timed_out(request_id, self._setup.limits.timeout)
@@ -161,11 +165,7 @@ class Environment:
 
     def _logs(self) -> tuple[str, ...]:
         assert self._process is not None
-        return tuple(line.replace(str(self._setup.task), TASK_ROOT) for line in self._process.logs())
-
-    def _located(self, body: bytes) -> bytes:
-        """An error whose stack trace names the code where it lies in Lambda."""
-        return body.replace(str(self._setup.task).encode(), TASK_ROOT.encode())
+        return tuple(self._setup.as_in_lambda(line) for line in self._process.logs())
 
     def _start(self) -> None:
         if self._abandoned:

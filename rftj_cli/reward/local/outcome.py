@@ -10,6 +10,8 @@ from typing import Any, Final
 from rftj_cli.reward.local.settings import MOST_PAYLOAD
 
 UNHANDLED: Final = "Unhandled"
+_DEEPEST: Final = 100
+_TOO_DEEP: Final = "it is nested too deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,29 @@ class Invocation:
 def parsed(raw: bytes) -> tuple[Any, str | None]:
     """The value of a response, and why there is none."""
     try:
-        return json.loads(raw.decode(), parse_constant=no_constant, parse_float=_finite), None
+        value = json.loads(raw.decode(), parse_constant=no_constant, parse_float=_finite)
+        return (None, _TOO_DEEP) if _is_deep(value) else (value, None)
     except UnicodeDecodeError:
         return None, "it is not UTF-8"
     except RecursionError:
-        return None, "it is nested too deeply"
+        return None, _TOO_DEEP
     except ValueError as error:
         return None, str(error)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested beyond what can be written again."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            child
+            for one in level
+            for child in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def no_constant(name: str) -> Any:

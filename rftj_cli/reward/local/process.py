@@ -110,7 +110,10 @@ class Process:
         return self._look()
 
     def _look(self) -> int | None:
-        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        try:
+            found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:  # rftj was started with SIGCHLD ignored: the kernel has forgotten the exit code
+            return 0
         if found is None:
             return None
         return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status

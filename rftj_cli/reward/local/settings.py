@@ -19,9 +19,9 @@ MOST_LOG: Final = 4 << 20  # bytes of log that an invocation keeps
 MOST_VARIABLES: Final = 4096  # bytes
 REGION: Final = "us-east-1"
 NAME: Final = "rftj-local"
-TASK_ROOT: Final = (
-    "/var/task"  # where Lambda unpacks a zip: stands in errors and logs for the folder that is gone by then
-)
+# Where Lambda has a zip and its own packages: they stand in errors and logs for folders that are gone when these are read.
+TASK_ROOT: Final = "/var/task"
+RUNTIME: Final = "/var/runtime"
 _PASSED: Final = re.compile(
     r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|BEARER_TOKEN_BEDROCK|PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE"
     r"|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_\w+|CA_BUNDLE|REGION|DEFAULT_REGION|ENDPOINT_URL\w*"
