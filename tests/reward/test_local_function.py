@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def run(folder: Path, source: str, event: object = None, **given: Any) -> Invoca
         7,
         None,
         [],
-        {"text": "żółć 漢字 🙂 \u2028 \x00 \ud800"},
+        {"text": "żółć 漢字 🙂 \u2028 \x00"},
     ],
 )
 def test_events_of_every_shape_come_back_as_they_went(tmp_path: Path, event: object) -> None:
@@ -41,6 +42,16 @@ def test_events_of_every_shape_come_back_as_they_went(tmp_path: Path, event: obj
     assert invocation.error is None and invocation.not_json is None
     assert invocation.payload == event
     assert json.loads(invocation.raw) == event
+
+
+def test_half_of_a_surrogate_pair(tmp_path: Path) -> None:
+    """It arrives; sent back it is escaped by the client of Python 3.11, and from 3.12 on it ends the process, as in AWS."""
+    assert run(tmp_path, "def lambda_handler(event, context):\n    return len(event)\n", "\ud800").payload == 1
+    echoed = run(tmp_path, ECHO, "\ud800")
+    if sys.version_info < (3, 12):
+        assert echoed.payload == "\ud800"
+    else:
+        assert echoed.error is not None and echoed.error.type == "Runtime.ExitError"
 
 
 def test_bytes_are_sent_as_they_are(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_some_of_many_fail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("result", "out"),
-    [("b'\\xff\\x00'", b"\xff\x00"), ("float('nan')", b"NaN"), ("'\\ud800'", b'"\\ud800"'), ("{'a': 1}", b'{"a": 1}')],
+    [("b'\\xff\\x00'", b"\xff\x00"), ("float('nan')", b"NaN"), ("{'a': 1}", b'{"a": 1}')],
 )
 def test_raw_response(tmp_path: Path, result: str, out: bytes) -> None:
     """--raw prints the bytes as they came."""
