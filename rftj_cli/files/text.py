@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 from rftj_cli.errors import InputError, nearest
@@ -48,7 +51,36 @@ def read_text(path: Path, what: str) -> str:
         raise not_utf8(path, row, data[error.start : error.start + 1]) from None
 
 
-def not_utf8(path: Path, row: int, byte: bytes) -> InputError:
+def read_input(path: Path, what: str, most: int) -> bytes:
+    """The UTF-8 bytes of a file, or of standard input for `-`: at most one more than `most`. A byte order mark is dropped."""
+    given = str(path) == "-"
+    file: object = "standard input" if given else path
+    try:
+        data = _piped(most + len(BOM_UTF8) + 1) if given else _start(existing(path, what), most + len(BOM_UTF8) + 1)
+    except OSError as error:
+        raise InputError(f"cannot read the {what}: {error.strerror}", file=file) from None
+    if not data:
+        raise InputError(f"the {what} is empty", file=file)
+    data = data.removeprefix(BOM_UTF8)[: most + 1]
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        if len(data) <= most:  # else a character was cut at the end
+            row = data[: error.start].count(b"\n") + 1
+            raise not_utf8(file, row, data[error.start : error.start + 1]) from None
+    return data
+
+
+def _piped(most: int) -> bytes:
+    return getattr(sys.stdin, "buffer", BytesIO(b"")).read(most) if sys.stdin is not None else b""
+
+
+def _start(path: Path, most: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(most)
+
+
+def not_utf8(path: object, row: int, byte: bytes) -> InputError:
     """The error for a byte that is not UTF-8."""
     return InputError(
         "the file is not UTF-8",

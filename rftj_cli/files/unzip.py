@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
+from uuid import uuid4
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.text import existing
 
 MOST_BYTES: Final = 262_144_000  # 250 MB unpacked: Lambda's limit of a deployment package
 MOST_MEMBERS: Final = 50_000
+_DEEPEST, _LONGEST_NAME = 100, 255  # parts of a path, and bytes of one
 _CHUNK: Final = 1 << 20
 _FOLDER: Final = 0o555
 _WRITABLE: Final = 0o700
@@ -42,10 +44,29 @@ def unzip(path: Path, into: Path, *, most: int = MOST_BYTES) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder whose parts may be read-only. What cannot be removed stays: this runs while something else ends."""
-    for one in (folder, *_folders(folder)):
-        one.chmod(_WRITABLE)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a folder, whose parts may be read-only and nested beyond what a path can name.
+
+    What cannot be removed stays, without a word: this runs while something else ends, perhaps with an error of its own.
+    """
+    waiting = [folder]
+    while waiting:
+        one = waiting.pop()
+        with suppress(OSError):
+            one.chmod(_WRITABLE)
+            with os.scandir(one) as entries:
+                found = list(entries)
+            for entry in found:
+                with suppress(OSError):
+                    if not entry.is_dir(follow_symlinks=False):
+                        os.unlink(entry)
+                        continue
+                    os.chmod(entry, _WRITABLE)  # a folder can be moved only by who may write to it
+                    up = folder / uuid4().hex
+                    os.rename(entry, up)
+                    waiting.append(up)
+            one.rmdir()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -100,6 +121,8 @@ def _fault(member: zipfile.ZipInfo) -> str | None:
         return "has an absolute path"
     if ".." in where.parts:
         return "leads out of the folder"
+    if len(where.parts) > _DEEPEST or max(len(part.encode()) for part in (*where.parts, "")) > _LONGEST_NAME:
+        return "has a name that is too long"
     mode = member.external_attr >> 16 if member.create_system == _LINUX else 0
     if stat.S_ISLNK(mode):
         return "is a link"

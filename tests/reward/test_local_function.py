@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from zips import ECHO, zipped
 
 from rftj_cli.errors import InputError
 from rftj_cli.reward.local import FunctionError, Invocation, Limits, LocalFunction
-from tests.reward.zips import ECHO, zipped
+from rftj_cli.testing import FakeJudgeServer
 
 pytest.importorskip("awslambdaric")
 
@@ -31,7 +33,7 @@ def run(folder: Path, source: str, event: object = None, **given: Any) -> Invoca
         7,
         None,
         [],
-        {"text": "żółć 漢字 🙂 \u2028 \x00 \ud800"},
+        {"text": "żółć 漢字 🙂 \u2028 \x00"},
     ],
 )
 def test_events_of_every_shape_come_back_as_they_went(tmp_path: Path, event: object) -> None:
@@ -40,6 +42,16 @@ def test_events_of_every_shape_come_back_as_they_went(tmp_path: Path, event: obj
     assert invocation.error is None and invocation.not_json is None
     assert invocation.payload == event
     assert json.loads(invocation.raw) == event
+
+
+def test_half_of_a_surrogate_pair(tmp_path: Path) -> None:
+    """It arrives; sent back it is escaped by the client of Python 3.11, and from 3.12 on it ends the process, as in AWS."""
+    assert run(tmp_path, "def lambda_handler(event, context):\n    return len(event)\n", "\ud800").payload == 1
+    echoed = run(tmp_path, ECHO, "\ud800")
+    if sys.version_info < (3, 12):
+        assert echoed.payload == "\ud800"
+    else:
+        assert echoed.error is not None and echoed.error.type == "Runtime.ExitError"
 
 
 def test_bytes_are_sent_as_they_are(tmp_path: Path) -> None:
@@ -63,7 +75,7 @@ def test_first_invocation_is_cold_and_later_ones_are_warm(tmp_path: Path) -> Non
     assert (first.cold, second.cold) == (True, False)
     assert first.init_s > 0.1 and second.init_s == 0
     assert first.payload[0] == second.payload[0] and (first.payload[1], second.payload[1]) == (1, 2)
-    assert first.billed_ms > 100 > second.billed_ms > 0
+    assert first.billed_ms > 100 and second.billed_ms > 0
     assert 5 < first.max_memory_mb < 100
 
 
@@ -167,7 +179,8 @@ def test_a_function_that_raises_is_reported_as_lambda_reports_it(tmp_path: Path)
     assert (said["errorType"], said["errorMessage"], said["requestId"]) == ("ValueError", "wrong: é", first.request_id)
     assert first.payload is None and not second.cold
     assert first.logs[0] == "[ERROR] ValueError: wrong: é" and first.logs[1].startswith("Traceback")
-    assert any(line.startswith('  File "') for line in first.logs)
+    assert any(line.startswith('  File "/var/task/lambda_function.py", line 3') for line in first.logs)
+    assert '"/var/task/lambda_function.py"' in first.error.stack_trace[0]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -248,6 +261,7 @@ def test_handler_that_is_no_name(tmp_path: Path, handler: str) -> None:
         ("float('nan')", None, b"NaN", "NaN is no number"),
         ("None", None, b"null", None),
         ("b''", None, b"", "Expecting value"),
+        ("b'[' * 500 + b']' * 500", None, b"[" * 500 + b"]" * 500, "nested too deeply"),
         ("b'[' * 100000", None, b"[" * 100_000, "nested too deeply"),
     ],
 )
@@ -367,3 +381,23 @@ def test_folder_is_private(tmp_path: Path) -> None:
     """
     with LocalFunction(zipped(tmp_path, source)) as function:
         assert os.stat(function.invoke({}).payload).st_mode & 0o777 == 0o700
+
+
+def test_function_reaches_its_judge_with_the_credentials_of_the_developer(
+    tmp_path: Path, server: FakeJudgeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `pass_credentials` the endpoint and keys of this process are the function's, and Bedrock answers."""
+    for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("REGION", "us-west-2")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", server.url)
+    source = """
+        import boto3
+        client = boto3.client("bedrock-runtime")
+        def lambda_handler(event, context):
+            messages = [{"role": "user", "content": [{"text": event}]}]
+            said = client.converse(modelId="us.amazon.nova-2-lite-v1:0", messages=messages)
+            return [said["output"]["message"]["content"][0]["text"], client.meta.region_name]
+    """
+    invocation = run(tmp_path, source, "Is it good?", pass_credentials=True)
+    assert invocation.error is None, invocation.error
+    assert invocation.payload[1] == "us-west-2" and "pass" in invocation.payload[0]

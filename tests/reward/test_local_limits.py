@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from zips import ECHO, zipped
 
 from rftj_cli.errors import InputError, RftjError
 from rftj_cli.reward.local import Limits, LocalFunction, Throttled
-from tests.reward.zips import ECHO, zipped
 
 pytest.importorskip("awslambdaric")
 
@@ -31,20 +31,45 @@ SLEEPER = """
 
 def test_a_function_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     """Lambda's words, the time of the limit, the log up to there; the next event is cold."""
-    with LocalFunction(zipped(tmp_path, SLEEPER), Limits(timeout=0.5)) as function:
+    with LocalFunction(zipped(tmp_path, SLEEPER), Limits(timeout=1)) as function:
         warm, slow, after = function.invoke(0), function.invoke(30), function.invoke(0)
     assert slow.error is not None and slow.error.type == "Sandbox.Timedout"
-    assert slow.error.message == f"RequestId: {slow.request_id} Error: Task timed out after 0.50 seconds"
-    assert (slow.cold, slow.duration_s, slow.logs) == (False, 0.5, ("begun",))
+    assert slow.error.message == f"RequestId: {slow.request_id} Error: Task timed out after 1.00 seconds"
+    assert (slow.cold, slow.duration_s, slow.logs) == (False, 1, ("begun",))
     assert after.cold and after.payload != warm.payload
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True: os.write(1, b'x' * 65536)",
+        "while True: pass",
+        "os.kill(os.getpid(), signal.SIGSTOP)",
+        "os.closerange(0, 64); time.sleep(60)",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64)); time.sleep(60)",
+        "socket.create_connection(os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')).sendall(b'POST'); time.sleep(60)",
+    ],
+)
+def test_nothing_holds_up_the_timeout(tmp_path: Path, body: str) -> None:
+    """Whatever a function does, it is over when its time is."""
+    source = f"""
+        import os, signal, socket, time
+        def lambda_handler(event, context):
+            {body}
+    """
+    begun = time.monotonic()
+    with LocalFunction(zipped(tmp_path, source), Limits(timeout=0.3)) as function:
+        invocation = function.invoke({})
+    assert invocation.error is not None and invocation.error.type == "Sandbox.Timedout"
+    assert time.monotonic() - begun < 10
 
 
 def test_endless_initialisation_is_begun_again_within_the_functions_time(tmp_path: Path) -> None:
     """After its limit the initialisation runs once more, now against the function's timeout."""
     endless = "import time\nprint('import', flush=True)\nwhile True: time.sleep(1)\n"
-    with LocalFunction(zipped(tmp_path, endless), Limits(timeout=0.4, init=0.3)) as function:
+    with LocalFunction(zipped(tmp_path, endless), Limits(timeout=1, init=1)) as function:
         invocation = function.invoke({})
-    assert invocation.error is not None and "Task timed out after 0.40 seconds" in invocation.error.message
+    assert invocation.error is not None and "Task timed out after 1.00 seconds" in invocation.error.message
     assert (invocation.cold, invocation.init_s) == (True, 0)
     assert [line.split(":")[0] for line in invocation.logs] == ["import", "INIT_REPORT Init Duration", "import"]
 
@@ -140,7 +165,7 @@ def test_beyond_the_concurrency_events_are_throttled_or_wait(tmp_path: Path) -> 
     """Without `wait` the second event is refused as Lambda refuses it; with it, it comes next."""
     with LocalFunction(zipped(tmp_path, SLEEPER)) as function, ThreadPoolExecutor(1) as pool:
         function.invoke(0)
-        busy = pool.submit(function.invoke, 0.5)
+        busy = pool.submit(function.invoke, 1)
         time.sleep(0.2)
         with pytest.raises(Throttled, match="TooManyRequestsException: Rate Exceeded") as refused:
             function.invoke(0, wait=False)
@@ -168,7 +193,7 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = zipped(tmp_path, SLEEPER)
     before = descendants(), set(os.listdir("/proc/self/fd")), threading.active_count()
     for event in (0, 30, "no number"):
-        with LocalFunction(path, Limits(timeout=0.3)) as function:
+        with LocalFunction(path, Limits(timeout=1)) as function:
             function.invoke(event)
     with pytest.raises(RuntimeError), LocalFunction(path) as function:
         function.invoke(0)
@@ -240,6 +265,25 @@ def test_port_is_closed_and_local(tmp_path: Path) -> None:
         assert not function.invoke({}).cold
     with pytest.raises(OSError):
         socket.create_connection((host, int(port)), 2)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+def test_other_users_are_turned_away(tmp_path: Path) -> None:
+    """A process of another user that asks for the next event gets no answer, and the event goes where it should."""
+    source = """
+        import os, time
+        def lambda_handler(event, context):
+            time.sleep(1)
+            return os.environ["AWS_LAMBDA_RUNTIME_API"]
+    """
+    ask = "exec 3<>/dev/tcp/127.0.0.1/$1; printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3"
+    with LocalFunction(zipped(tmp_path, source)) as function:
+        port = function.invoke({}).payload.split(":")[1]
+        with subprocess.Popen(["bash", "-c", ask, "_", port], stdout=subprocess.PIPE, user=65534, cwd="/") as stranger:
+            time.sleep(0.2)
+            second = function.invoke({"secret": 1})
+            out, _ = stranger.communicate(timeout=10)
+    assert out == b"" and second.error is None and not second.cold
 
 
 def test_strangers_at_the_port_change_nothing(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ deadline are watched in one place. A call that was begun is kept until its rest 
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 VERSION: Final = "/2018-06-01/runtime"
@@ -67,12 +69,16 @@ class RuntimeApi:
         self._connections: set[Connection] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=16)
         self._listener.setblocking(False)
-        self.address = "{}:{}".format(*self._listener.getsockname())
+        host, self._port = self._listener.getsockname()
+        self.address = f"{host}:{self._port}"
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> Sequence[Request]:
         with suppress(OSError):
-            client, _ = self._listener.accept()
+            client, (_, port) = self._listener.accept()
+            if not _is_mine(port, self._port):
+                client.close()
+                return ()
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(client)
@@ -126,6 +132,17 @@ class RuntimeApi:
         with suppress(KeyError, ValueError):
             self._selector.unregister(self._listener)
         self._listener.close()
+
+
+def _is_mine(theirs: int, ours: int) -> bool:
+    """Whether a connection comes from a process of this user, as far as the kernel tells: others may not fetch an event."""
+    ends = f":{theirs:04X}", f":{ours:04X}"
+    with suppress(OSError, IndexError, ValueError):
+        for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+            parts = line.split()
+            if parts[1].endswith(ends[0]) and parts[2].endswith(ends[1]):
+                return int(parts[7]) in (0, os.getuid())
+    return True
 
 
 def _requests(connection: Connection, most: int) -> Iterator[Request]:

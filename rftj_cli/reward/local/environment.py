@@ -26,7 +26,7 @@ from rftj_cli.reward.local import outcome
 from rftj_cli.reward.local.api import VERSION, Connection, Request, RuntimeApi
 from rftj_cli.reward.local.outcome import FunctionError, Invocation
 from rftj_cli.reward.local.process import Process
-from rftj_cli.reward.local.settings import MOST_PAYLOAD, NAME, Limits
+from rftj_cli.reward.local.settings import MOST_PAYLOAD, NAME, RUNTIME, TASK_ROOT, Limits
 
 LOOK_EVERY: Final = 0.02  # seconds between two looks at memory and life
 What = Literal["next", "response", "error", "init error", "too large", "exit", "memory", "timeout"]
@@ -45,6 +45,10 @@ class Setup:
     task: Path
     variables: Mapping[str, str]
     limits: Limits
+
+    def as_in_lambda(self, text: str) -> str:
+        """A log or an error that names the code where it lies in Lambda."""
+        return text.replace(str(self.task), TASK_ROOT).replace(str(self.packages), RUNTIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,11 @@ class Environment:
         if self._process is not None:
             return self._run(request_id, payload, init_s=None)
         begun = time.monotonic()
-        process = self._start()
+        self._start()
         found = self._until(("next", "init error"), begun + self._setup.limits.init)
         took = time.monotonic() - begun
         if found.what == "timeout":
-            early = (*process.logs(), f"INIT_REPORT Init Duration: {took * 1000:.2f} ms Phase: init Status: timeout")
+            early = (*self._logs(), f"INIT_REPORT Init Duration: {took * 1000:.2f} ms Phase: init Status: timeout")
             return self._again(request_id, payload, early)
         if found.what != "next":
             return self._failed(found, request_id, took, 0.0, ())
@@ -122,11 +126,13 @@ class Environment:
         cold = init_s is not None
         if found.what not in ("response", "error"):
             return self._failed(found, request_id, init_s or 0.0, took, early, cold=cold)
-        error = outcome.reported(found.body) if found.what == "error" else None
-        value, why = (None, None) if error else outcome.parsed(found.body)
-        return Invocation(
-            request_id, value, found.body, error, cold, init_s or 0.0, took, process.peak_mb, (*early, *process.logs()), why
-        )
+        logs = (*early, *self._logs())
+        if found.what == "error":
+            raw = self._setup.as_in_lambda(found.body.decode("utf-8", "replace")).encode()
+            error = outcome.reported(raw)
+            return Invocation(request_id, None, raw, error, cold, init_s or 0.0, took, process.peak_mb, logs)
+        value, why = outcome.parsed(found.body)
+        return Invocation(request_id, value, found.body, None, cold, init_s or 0.0, took, process.peak_mb, logs, why)
 
     def _failed(
         self, found: Happened, request_id: str, init_s: float, took: float, early: tuple[str, ...], *, cold: bool = True
@@ -135,17 +141,20 @@ class Environment:
         limits, process = self._setup.limits, self._process
         assert process is not None
         peak = process.memory()
+        process.close()
+        logs = (*early, *self._logs())
         self.stop()
         if self._abandoned:
             raise Closed("the function was closed while it ran")
         error, raw = self._reported(found, request_id, init_s or took)
         if found.what == "timeout":
             took = limits.timeout
-        return Invocation(request_id, None, raw, error, cold, init_s, took, peak, (*early, *process.logs()))
+        return Invocation(request_id, None, raw, error, cold, init_s, took, peak, logs)
 
     def _reported(self, found: Happened, request_id: str, took: float) -> tuple[FunctionError, bytes]:
         if found.what == "init error":
-            return outcome.reported(found.body), found.body
+            raw = self._setup.as_in_lambda(found.body.decode("utf-8", "replace")).encode()
+            return outcome.reported(raw), raw
         if found.what == "timeout":
             error = outcome.timed_out(request_id, self._setup.limits.timeout)
         elif found.what == "too large":
@@ -154,7 +163,11 @@ class Environment:
             error = outcome.exited(request_id, found.code, out_of_memory=found.what == "memory")
         return error, outcome.as_json(error)
 
-    def _start(self) -> Process:
+    def _logs(self) -> tuple[str, ...]:
+        assert self._process is not None
+        return tuple(self._setup.as_in_lambda(line) for line in self._process.logs())
+
+    def _start(self) -> None:
         if self._abandoned:
             raise Closed("the function was closed")
         setup = self._setup
@@ -168,7 +181,6 @@ class Environment:
         self._process = Process(setup.packages, setup.task, variables, setup.limits.memory, self._selector)
         if self._abandoned:
             self._process.kill()
-        return self._process
 
     def _hand_over(self, payload: bytes, deadline: float) -> None:
         """The answer to the client's call for the next event; where it is gone, the wait that follows finds out."""

@@ -14,12 +14,12 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.files.unzip import remove, unzip
 from rftj_cli.reward.local.environment import Closed, Environment, Setup
-from rftj_cli.reward.local.outcome import Invocation
+from rftj_cli.reward.local.outcome import Invocation, no_constant
 from rftj_cli.reward.local.packages import link_packages
 from rftj_cli.reward.local.settings import MOST_PAYLOAD, Limits, checked, variables
 
@@ -69,7 +69,7 @@ class LocalFunction:
         self._free = threading.Condition()
         self._closed = False
 
-    def __enter__(self) -> LocalFunction:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -129,20 +129,24 @@ class LocalFunction:
 
 
 def encoded(event: object) -> bytes:
-    """An event as Lambda gets it. Raises `InputError` for what is no JSON, and beyond 6 MB."""
+    """An event as Lambda gets it. Raises `InputError` for what is no JSON, with its line where there is one, and beyond 6 MB."""
+    given = bytes(event) if isinstance(event, bytes | bytearray | memoryview) else None
+    problem, row, found = "", None, None
     try:
-        if isinstance(event, bytes | bytearray | memoryview):
-            data = bytes(event)
-            json.loads(data.decode(), parse_constant=_no_constant)
-        else:
-            data = _dumped(event)
-    except (ValueError, TypeError, RecursionError) as error:  # of no JSON, of no data, of data too deep
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise InputError(f"InvalidRequestContentException: the event is not JSON: {why}") from None
+        data = _dumped(event) if given is None else given
+        if given is not None and len(given) <= MOST_PAYLOAD:
+            json.loads(given.decode(), parse_constant=no_constant)
+    except json.JSONDecodeError as error:
+        problem, row, found = str(error), error.lineno, error.doc[error.pos : error.pos + 40] or None
+    except (ValueError, TypeError) as error:
+        problem = str(error)
+    except RecursionError:
+        problem = "it is nested too deeply"
+    if problem:
+        raise InputError(f"the event is not JSON: {problem}", row=row, found=found)
     if len(data) > MOST_PAYLOAD:
         raise InputError(
             f"RequestEntityTooLarge: Request must be smaller than {MOST_PAYLOAD} bytes for the InvokeFunction operation",
-            found=f"{len(data):,} bytes",
             hint="send fewer samples in one event",
         )
     return data
@@ -153,7 +157,3 @@ def _dumped(event: object) -> bytes:
         return json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it in ASCII alone
         return json.dumps(event, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")

@@ -10,6 +10,8 @@ from typing import Any, Final
 from rftj_cli.reward.local.settings import MOST_PAYLOAD
 
 UNHANDLED: Final = "Unhandled"
+_DEEPEST: Final = 100
+_TOO_DEEP: Final = "it is nested too deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,41 @@ class Invocation:
 def parsed(raw: bytes) -> tuple[Any, str | None]:
     """The value of a response, and why there is none."""
     try:
-        return json.loads(raw.decode(), parse_constant=_no_constant), None
+        value = json.loads(raw.decode(), parse_constant=no_constant, parse_float=_finite)
+        return (None, _TOO_DEEP) if _is_deep(value) else (value, None)
     except UnicodeDecodeError:
         return None, "it is not UTF-8"
     except RecursionError:
-        return None, "it is nested too deeply"
+        return None, _TOO_DEEP
     except ValueError as error:
         return None, str(error)
 
 
-def _no_constant(name: str) -> Any:
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested beyond what can be written again."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            child
+            for one in level
+            for child in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def no_constant(name: str) -> Any:
+    """Refuse NaN and the infinities, which Python would read."""
     raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:40]} is larger than any number of Python")
+    return value
 
 
 def reported(raw: bytes) -> FunctionError:
@@ -70,10 +96,15 @@ def reported(raw: bytes) -> FunctionError:
         return FunctionError("Runtime.Unknown", raw.decode("utf-8", "replace")[:1000])
     trace = value.get("stackTrace")
     return FunctionError(
-        str(value.get("errorType", "")),
-        str(value.get("errorMessage", "")),
-        tuple(str(line) for line in trace) if isinstance(trace, list) else (),
+        _text(value.get("errorType", "")),
+        _text(value.get("errorMessage", "")),
+        tuple(_text(line) for line in trace) if isinstance(trace, list) else (),
     )
+
+
+def _text(value: object) -> str:
+    """A text without halves of surrogate pairs, which could not be written anywhere."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def as_json(error: FunctionError) -> bytes:

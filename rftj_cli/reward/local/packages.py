@@ -5,8 +5,9 @@ A folder of links to exactly these packages stands in for Lambda's own; nothing 
 
 from __future__ import annotations
 
-import importlib.metadata as metadata
 import sys
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -17,18 +18,21 @@ NEEDED: Final = (CLIENT, "simplejson", "snapshot-restore-py")
 SDK: Final = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six")
 
 
-def link_packages(folder: Path) -> None:
+def link_packages(
+    folder: Path, *, platform: str = sys.platform,
+    find: Callable[[str], metadata.Distribution] = metadata.distribution,
+) -> None:  # fmt: skip
     """Make the new folder `folder` with a link to each package. Raises `InputError` where the runtime client cannot be had."""
-    if not sys.platform.startswith("linux"):
+    if not platform.startswith("linux"):
         raise InputError(
             "a Lambda function runs on Linux alone: AWS's runtime client is made for no other system",
-            found=sys.platform,
+            found=platform,
             hint="run this command in a Linux container or virtual machine",
         )
     folder.mkdir()
     for name in (*NEEDED, *SDK):
         try:
-            distribution = metadata.distribution(name)
+            distribution = find(name)
         except metadata.PackageNotFoundError:
             if name in NEEDED:
                 raise InputError(

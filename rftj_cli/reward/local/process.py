@@ -25,6 +25,7 @@ from rftj_cli.reward.local.settings import MOST_LOG
 ADDRESS_ROOM: Final = 8 << 30  # bytes of address space beyond the memory
 ENTRY: Final = Path(__file__).with_name("entry.py")
 _READ: Final = 1 << 16
+_READS: Final = 32  # at a time: more than a pipe can hold
 _SOON: Final = 0.05  # seconds between the end of a process's output and its own, where the first comes of the second
 _PATIENCE: Final = 5.0  # seconds that the kernel may take to end a killed process
 
@@ -67,8 +68,10 @@ class Process:
         return ()
 
     def read(self) -> None:
-        """Take what was printed by now; beyond the limit it is counted and not kept."""
-        while self._open:
+        """Take what was printed by now; beyond the limit it is counted and not kept. Whoever prints without end waits."""
+        for _ in range(_READS):
+            if not self._open:
+                return
             try:
                 data = os.read(self._output, _READ)
             except BlockingIOError:
@@ -107,7 +110,10 @@ class Process:
         return self._look()
 
     def _look(self) -> int | None:
-        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        try:
+            found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:  # rftj was started with SIGCHLD ignored: the kernel has forgotten the exit code
+            return 0
         if found is None:
             return None
         return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status

@@ -19,6 +19,9 @@ MOST_LOG: Final = 4 << 20  # bytes of log that an invocation keeps
 MOST_VARIABLES: Final = 4096  # bytes
 REGION: Final = "us-east-1"
 NAME: Final = "rftj-local"
+# Where Lambda has a zip and its own packages: they stand in errors and logs for folders that are gone when these are read.
+TASK_ROOT: Final = "/var/task"
+RUNTIME: Final = "/var/runtime"
 _PASSED: Final = re.compile(
     r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|BEARER_TOKEN_BEDROCK|PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE"
     r"|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_\w+|CA_BUNDLE|REGION|DEFAULT_REGION|ENDPOINT_URL\w*"
@@ -64,7 +67,9 @@ def checked(given: Mapping[str, str]) -> dict[str, str]:
     size = len(json.dumps(dict(given), ensure_ascii=False, separators=(",", ":")).encode())
     if size > MOST_VARIABLES:
         raise InputError(
-            "more environment variables than Lambda takes", found=f"{size:,} bytes", expected=f"{MOST_VARIABLES:,} at most"
+            "more environment variables than Lambda takes",
+            found=f"{size:,} bytes",
+            expected=f"{MOST_VARIABLES:,} at most",
         )
     return dict(given)
 
