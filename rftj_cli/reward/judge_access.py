@@ -15,8 +15,8 @@ from rftj_cli.reward.policies import Judge, Place
 
 Ask = Callable[[Call], dict[str, Any]]
 REGIONS_HINT: Final = (
-    "give --profile-regions us-east-1,us-east-2,... (docs: the model's page lists the destination regions of "
-    "its profiles), or AWS credentials that may call bedrock:GetInferenceProfile"
+    "give --profile-regions us-east-1,us-east-2,... (AWS lists them on the model's page), "
+    "or AWS credentials that may call bedrock:GetInferenceProfile"
 )
 _GEOGRAPHY: Final = re.compile(r"(?:[a-z]{2}(?:-[a-z]+)*|apac|global)\.")
 _KNOWN: Final = ("foundation-model", "provisioned-model", "custom-model", "custom-model-deployment", "imported-model")
