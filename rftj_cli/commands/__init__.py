@@ -73,6 +73,7 @@ def overrides(set_: list[str] | None, model: str | None) -> tuple[str, ...]:
 BundleArgument = Annotated[
     Path, typer.Argument(help="The bundle of rftj reward build.", metavar="ZIP", show_default=False)
 ]
+PlaceOption = Annotated[str | None, typer.Option("--region", help="AWS region of the function.", metavar="REGION")]
 FunctionOption = Annotated[
     str | None,
     typer.Option(help="The function's name. Default: rftj-NAME. See the page for the targets' rules.", metavar="NAME"),

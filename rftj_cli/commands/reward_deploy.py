@@ -13,10 +13,10 @@ from rftj_cli.commands import (
     FunctionOption,
     JsonOption,
     MemoryOption,
+    PlaceOption,
     ProfileRegionsOption,
     ProvisionedOption,
     QuietOption,
-    RegionOption,
     ReservedOption,
     RetentionOption,
     RoleOption,
@@ -36,7 +36,7 @@ def deploy(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Overwrite a function or role that rftj did not make.")
     ] = False,
-    region: RegionOption = None,
+    region: PlaceOption = None,
     account: AccountOption = None,
     function: FunctionOption = None,
     role: RoleOption = None,
@@ -73,12 +73,12 @@ def deploy(
         retention=retention,
         profile_regions=listed_option(profile_regions),
     )
-    plan, ask = plan_deployment(read_bundle(zip_), options, region, account, offline=offline, take_over=take_over)
-    deploy_report.show_plan(plan, json=json, reviewed=dry_run or ask is None)
-    if dry_run or ask is None:
-        deploy_report.show_result(plan, None, json=json, quiet=quiet)
-    else:
+    manner = {"dry_run": dry_run, "offline": offline, "take_over": take_over}
+    plan, ask = plan_deployment(read_bundle(zip_), options, region, account, **manner)
+    deploy_report.show_plan(plan, json=json, reviewed=ask is None)
+    deployed = None
+    if ask is not None:
         deploy_report.confirm(plan, yes=yes, json=json)
         deployed = execute(plan, ask, deploy_report.teller(quiet=quiet or json))
-        deploy_report.show_result(plan, deployed, json=json, quiet=quiet)
+    deploy_report.show_result(plan, deployed, json=json, quiet=quiet)
     return 0

@@ -62,7 +62,10 @@ def show_result(plan: DeployPlan, deployed: Deployed | None, *, json: bool, quie
     from rftj_cli.report import console
 
     console.show(list(_result_blocks(plan, deployed)))
-    if deployed is not None and not quiet:
+    if deployed is None:
+        return
+    print(deployed.arn)  # on one line, whatever the width: it is copied
+    if not quiet:
         print(f"next: rftj reward verify {deployed.arn} RUN", file=sys.stderr)
         print(f"then: rftj rft submit --reward {deployed.arn}", file=sys.stderr)
 
@@ -151,14 +154,11 @@ def _result_blocks(plan: DeployPlan, deployed: Deployed | None) -> Iterator[Bloc
     if deployed is None:
         yield Heading("Nothing was done: this is a plan")
         return
-    training = deployed.plan.deployment.training_policy(deployed.version)["Statement"][0]["Resource"]
-    named = [training] if isinstance(training, str) else training
     yield Heading("Deployed" if plan.changes else "Deployed already")
     yield Facts(
         [
-            ("reward", deployed.arn),
             ("version", f"{deployed.version}, alias {plan.deployment.alias}"),
-            ("needs", f"the training job's role must be allowed lambda:InvokeFunction on {' and '.join(named)}"),
+            ("needs", "the training job's role must be allowed lambda:InvokeFunction on this ARN:"),
         ]
     )
 

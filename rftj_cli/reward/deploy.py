@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rftj_cli.cloud import Call, Cloud, CloudError
-from rftj_cli.errors import CannotTell, InputError
+from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError
 from rftj_cli.files.binary import read_bytes
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.existing import Found, find
@@ -44,24 +44,33 @@ def plan_online(
     bundle: Bundle, options: Options, ask: Ask, region: str, account: str | None = None, *, take_over: bool = False
 ) -> DeployPlan:
     """The plan for this account as it is. `account`: the one that the credentials must belong to."""
+    check_region_name(region)
     patient = _patiently(ask, time.sleep)
     own = str(patient(Call("sts", "get_caller_identity"))["Account"])
     if account is not None and check_account(account) != own:
         raise InputError("the credentials belong to another account", key="--account", found=own, expected=account)
-    deployment = planned(bundle, options, check_region_name(region), own, patient)
+    deployment = planned(bundle, options, region, own, patient)
     return plan_steps(deployment, find(deployment, patient), take_over=take_over)
 
 
 def plan_deployment(
-    bundle: Bundle, options: Options, region: str | None, account: str | None, *, offline: bool, take_over: bool
+    bundle: Bundle,
+    options: Options,
+    region: str | None,
+    account: str | None,
+    *,
+    dry_run: bool,
+    offline: bool,
+    take_over: bool,
 ) -> tuple[DeployPlan, Ask | None]:
-    """The plan, and the door to AWS through which it may be executed; None where nobody is to be asked."""
+    """The plan, and the door to AWS through which it is to be executed; None for a dry run."""
     if offline:
         import os
 
         return plan_offline(bundle, options, region or os.environ.get("AWS_REGION"), account), None
     cloud = Cloud(region)
-    return plan_online(bundle, options, cloud, cloud.region, account, take_over=take_over), cloud
+    plan = plan_online(bundle, options, cloud, cloud.region, account, take_over=take_over)
+    return plan, None if dry_run else cloud
 
 
 def execute(
@@ -88,6 +97,8 @@ def execute(
             _settle(step, plan, patient, sleep)
         except CannotTell as error:
             raise CannotTell(_half_way(error, done, plan.changes)) from None
+        except KeyboardInterrupt:
+            raise Interrupted(_half_way(Interrupted("interrupted"), done, plan.changes)) from None
         done.append(step)
         tell(step)
     return Deployed(plan, version, plan.deployment.reward_arn(version))
@@ -180,7 +191,7 @@ def _wait(
     raise CannotTell(f"{call.operation}: not ready after {looks * _PAUSE:.0f} s")
 
 
-def _half_way(error: CannotTell, done: list[Step], steps: tuple[Step, ...]) -> str:
+def _half_way(error: RftjError, done: list[Step], steps: tuple[Step, ...]) -> str:
     """What stopped the deployment, what was done, what was not."""
     rest = steps[len(done) :]
     lines = ["the deployment stopped half way", f"  {error}"]

@@ -47,7 +47,8 @@ def export(rubric: Rubric, form: str, variables: Sequence[str] = (), evaluator: 
             raise InputError("the training job names its own reward model", key="--evaluator", found=evaluator)
         names = _renamed(variables)
         text, lost, notes = reward_prompt(rubric, clean, names)
-        return Export(form, text, (), names, (*_lost(rubric, clean), *lost), notes)
+        used = {field: names[field] for field in names if any(isinstance(p, Slot) and p.name == field for p in clean)}
+        return Export(form, text, (), used, (*_lost(rubric, clean), *lost), notes)
     if variables:
         raise InputError("the variables of Bedrock Evaluations have fixed names", key="--variable", found=variables[0])
     made = evaluations(rubric, clean, evaluator)

@@ -17,12 +17,20 @@ from rftj_cli.reward.bundle import Bundle
 TARGETS: Final = ("bedrock", "sagemaker", "hyperpod")
 LONGEST: Final = 64
 HYPERPOD: Final = "SageMaker"  # Nova Forge's check of a deployment is case-sensitive
-_PARTITIONS: Final = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
+_PARTITIONS: Final = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("eusc-", "aws-eusc"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("us-isof-", "aws-iso-f"),
+    ("eu-isoe-", "aws-iso-e"),
+)
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d\Z")
 
 
 def partition_of(region: str) -> str:
-    """`aws`, `aws-cn` or `aws-us-gov`."""
+    """`aws`, `aws-cn`, `aws-us-gov`, ..."""
     return next((partition for prefix, partition in _PARTITIONS if region.startswith(prefix)), "aws")
 
 
@@ -80,6 +88,12 @@ def function_name(bundle: Bundle, given: str | None = None) -> str:
 def role_name(function: str, region: str) -> str:
     """The execution role's name: roles are the account's, functions a region's."""
     return shortened(f"{function}-{region}", LONGEST)
+
+
+def stack_name(function: str) -> str:
+    """The function's name as CloudFormation takes it: letters, digits and -, a letter first."""
+    name = function.replace("_", "-")
+    return name if name[0].isalpha() else f"rftj-{name.lstrip('-')}"
 
 
 def shortened(name: str, limit: int) -> str:

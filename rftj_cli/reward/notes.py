@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rftj_cli.reward.existing import Found
 from rftj_cli.reward.names import hex_sha256
-from rftj_cli.reward.plan import JUDGE_TAG, REWARD_TAG, ZIP_TAG, Deployment
+from rftj_cli.reward.plan import JUDGE_TAG, NAME_TAG, REWARD_TAG, ZIP_TAG, Deployment
 
 
 def notes(deployment: Deployment, found: Found, version: str | None) -> tuple[str, ...]:
@@ -20,6 +20,8 @@ def notes(deployment: Deployment, found: Found, version: str | None) -> tuple[st
 def _changed(deployment: Deployment, found: Found, version: str | None) -> list[str]:
     """Which fingerprint is another than the one that the function's tags name."""
     before, bundle = found.tags, deployment.bundle
+    if before.get(NAME_TAG, bundle.name) != bundle.name:
+        return [f"the function held another rubric before: {before[NAME_TAG]}; its versions stay"]
     if found.function is None or JUDGE_TAG not in before or version is not None:
         return []
     named = {"judge": (JUDGE_TAG, bundle.judge_fingerprint), "reward": (REWARD_TAG, bundle.reward_fingerprint)}

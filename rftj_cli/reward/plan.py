@@ -29,6 +29,7 @@ LARGEST_UPLOAD: Final = 50_000_000  # of a zip in the request itself
 RETENTIONS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
                      3288, 3653)  # fmt: skip
 OWNER_TAG: Final = "rftj"
+NAME_TAG: Final = "rftj:name"
 JUDGE_TAG, REWARD_TAG, ZIP_TAG = "rftj:judge-fingerprint", "rftj:reward-fingerprint", "rftj:zip-sha256"
 _ROLE: Final = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}|[A-Z_]+):role/[\w+=,.@/-]{1,128}\Z")
 
@@ -80,15 +81,15 @@ class Deployment:
     def description(self) -> str:
         """Of the function and of its version: which rubric this is."""
         bundle = self.bundle
-        text = f"rftj {bundle.rftj} reward {bundle.name} judge {bundle.judge_fingerprint[:12]}"
-        return f"{text} reward {bundle.reward_fingerprint[:12]} zip {hex_sha256(bundle)[:8]}"[-256:]
+        text = f"rftj {bundle.rftj} reward {bundle.name[:120]} judge {bundle.judge_fingerprint[:12]}"
+        return f"{text} reward {bundle.reward_fingerprint[:12]} zip {hex_sha256(bundle)[:8]}"
 
     @property
     def tags(self) -> dict[str, str]:
         """Of all that is made: who made it, from which rubric."""
         return {
             OWNER_TAG: self.bundle.rftj,
-            "rftj:name": self.bundle.name[:256],
+            NAME_TAG: self.bundle.name[:256],
             "rftj:target": self.bundle.target,
             JUDGE_TAG: self.bundle.judge_fingerprint,
             REWARD_TAG: self.bundle.reward_fingerprint,
@@ -98,7 +99,7 @@ class Deployment:
     @property
     def resource_tags(self) -> dict[str, str]:
         """Of the role and the log group, which serve all versions."""
-        return {OWNER_TAG: self.bundle.rftj, "rftj:name": self.bundle.name[:256]}
+        return {OWNER_TAG: self.bundle.rftj, NAME_TAG: self.bundle.name[:256]}
 
     @property
     def pinned_by_name(self) -> bool:

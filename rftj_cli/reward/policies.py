@@ -6,6 +6,7 @@ recorded the one prefix. The same documents go to the API, into CloudFormation a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ from rftj_cli.reward.names import partition_of
 
 Document = dict[str, Any]
 _VERSION: Final = "2012-10-17"
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 TRUST: Final[Document] = {
     "Version": _VERSION,
     "Statement": [
@@ -102,10 +104,14 @@ def _record(place: Place, record: Mapping[str, Any]) -> list[Document]:
     bucket, prefix, key = record.get("bucket"), str(record.get("prefix") or ""), record.get("kms_key")
     if not bucket:
         raise InputError("the bundle records answers, but names no bucket", key="settings.record.bucket", found=bucket)
-    if any(mark in f"{bucket}{prefix}" for mark in "*?$"):
+    if not _BUCKET.match(str(bucket)) or any(mark in prefix for mark in "*?$"):
         raise InputError(
-            "a bucket or prefix that IAM would read as a pattern", key="settings.record", found=f"{bucket}/{prefix}"
+            "no bucket is called so, or IAM would read the prefix as a pattern",
+            key="settings.record",
+            found=f"{bucket}/{prefix}",
         )
+    if key and not str(key).startswith("arn:"):
+        raise InputError("a key's policy needs its ARN", key="settings.record.kms_key", found=key, expected="arn:...")
     found = [_allow("Record", ["s3:PutObject"], [f"arn:{place.partition}:s3:::{bucket}/{prefix}*"])]
     if key:
         found.append(_allow("RecordKey", ["kms:GenerateDataKey"], [str(key)]))

@@ -163,7 +163,14 @@ def _provisioned_steps(deployment: Deployment, found: Found) -> list[Step]:
         "ProvisionedConcurrentExecutions": wanted,
     }
     call = Call("lambda", "put_provisioned_concurrency_config", parameters)
-    return [Step("update", f"provisioned concurrency of the alias: {wanted:,}, paid by the hour", call, "provisioned")]
+    return [
+        Step(
+            "update",
+            f"provisioned concurrency of the alias: {wanted:,}, paid by the hour (takes minutes)",
+            call,
+            "provisioned",
+        )
+    ]
 
 
 def _tag_steps(deployment: Deployment, found: Found, version: str | None) -> list[Step]:

@@ -26,7 +26,7 @@ from rftj_cli.kernel.canonical import canonical
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.existing import Found
 from rftj_cli.reward.judge_access import Ask
-from rftj_cli.reward.names import check_account, check_region_name, hex_sha256
+from rftj_cli.reward.names import check_account, check_region_name, hex_sha256, stack_name
 from rftj_cli.reward.notes import notes
 from rftj_cli.reward.plan import POLICY_NAME, UNKNOWN_ACCOUNT, Deployment, Options, planned
 
@@ -80,7 +80,7 @@ def make_template(
         TRUST_FILE: _json(written.trust),
         TRAINING: _json(written.training_policy()),
     }
-    return Template(written, files, general.place.function, key, notes(written, Found(), None))
+    return Template(written, files, stack_name(general.place.function), key, notes(written, Found(), None))
 
 
 def write_template(template: Template, folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from account import REGION, Account, opened, write_bundle
 
 from rftj_cli.cloud import Call
-from rftj_cli.errors import CannotTell, InputError
+from rftj_cli.errors import CannotTell, InputError, Interrupted
 from rftj_cli.report.deploy_report import document
 from rftj_cli.reward.bundle import read_bundle
 from rftj_cli.reward.deploy import Deployed, execute, plan_offline, plan_online
@@ -334,3 +334,16 @@ def test_a_profile_that_aws_does_not_know_is_refused(account: Account, zip_: Pat
     bundle = replace(read_bundle(zip_), model="bedrock:us.nobody.nothing-v1:0")
     with pytest.raises(InputError, match="AWS knows no such inference profile"):
         plan_online(bundle, Options(), account, REGION)
+
+
+def test_ctrl_c_says_what_was_done(account: Account, zip_: Path) -> None:
+    """Exit code 130, and the same command goes on."""
+
+    def stop(call: Call) -> dict[str, Any]:
+        if call.operation == "publish_version":
+            raise KeyboardInterrupt
+        return account(call)
+
+    with pytest.raises(Interrupted, match="done:     create function"):
+        execute(plan(account, zip_), stop)
+    assert deploy(account, zip_).arn == f"{ARN}:1"
