@@ -14,6 +14,7 @@ def notes(deployment: Deployment, found: Found, version: str | None) -> tuple[st
         *_concurrency(deployment, found),
         *_paid(deployment, found),
         *_service(deployment),
+        *_elsewhere(deployment),
     )
 
 
@@ -65,3 +66,8 @@ def _service(deployment: Deployment) -> list[str]:
     if target == "sagemaker":
         return ["concurrency must be set in the recipe too: lambda_concurrency_limit"]
     return []
+
+
+def _elsewhere(deployment: Deployment) -> list[str]:
+    model = deployment.bundle.model
+    return [] if model.startswith("bedrock:") else [f"{model} is not on Bedrock: the role may call no model"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rftj_cli.errors import InputError, listed, nearest
+from rftj_cli.kernel.regions import check_profile, check_region
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.judge_access import Ask, judge_access, reads_profile
 from rftj_cli.reward.names import TARGETS, alias_of, function_name, hex_sha256, is_pinned_by_name, role_name
@@ -128,6 +129,8 @@ def planned(
     """
     _check(bundle, options)
     place = Place(region, account, function_name(bundle, options.function))
+    if bundle.allow_regions and bundle.model.startswith("bedrock:"):  # else every call of the judge would be refused
+        check_region(region, bundle.model.partition(":")[2], bundle.allow_regions)
     made = None if options.role is not None else role_name(place.function, place.region)
     role = options.role or f"arn:{place.partition}:iam::{place.account}:role/{made}"
     if options.role is not None:
@@ -145,9 +148,12 @@ def planned(
 
 def _policy(bundle: Bundle, options: Options, place: Place, ask: Ask | None) -> Document:
     record: Mapping[str, Any] | None = bundle.settings.get("record")
+    judge = judge_access(bundle.model, place, ask, options.profile_regions)
+    if bundle.allow_regions and judge is not None and judge.profile is not None:
+        check_profile(bundle.model.partition(":")[2], judge.models, bundle.allow_regions)
     return execution_policy(
         place,
-        judge_access(bundle.model, place, ask, options.profile_regions),
+        judge,
         guardrail=bundle.guardrail,
         record=record,
         reads_profile=reads_profile(bundle.model, bundle.allow_regions),
@@ -173,6 +179,9 @@ def _check(bundle: Bundle, options: Options) -> None:
             expected="a judge on Bedrock",
             hint="`rftj reward build RUBRIC --set judge.model=bedrock:MODEL` packages the rubric with a model",
         )
+    backend, _, model = bundle.model.partition(":")
+    if not backend or not model:
+        raise InputError("the bundle names no judge", file=bundle.path, key="model", found=bundle.model)
     if bundle.size > LARGEST_UPLOAD:
         raise InputError("too large for an upload to Lambda", file=bundle.path, found=bundle.size, expected="50 MB")
     _choice("--runtime", options.runtime, RUNTIMES)

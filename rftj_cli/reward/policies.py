@@ -69,7 +69,7 @@ def execution_policy(
     """What the function may do. `reads_profile`: the kernel asks where a profile computes (`allow_regions`)."""
     found = [] if judge is None else _judge(judge, reads_profile)
     if guardrail is not None:
-        id = guardrail.rpartition(":")[0]  # ID:VERSION, and an id may be an ARN
+        id = guardrail.rpartition(":")[0] or guardrail  # ID:VERSION, and an id may be an ARN
         arn = id if id.startswith("arn:") else place.arn("bedrock", f"guardrail/{id}")
         found.append(_allow("Guardrail", ["bedrock:ApplyGuardrail"], [arn]))
     logs = place.arn("logs", f"log-group:{place.log_group}:*")

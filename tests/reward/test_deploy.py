@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from account import REGION, Account, opened, write_bundle
+from account import PROFILE, REGION, Account, opened, write_bundle
 
 from rftj_cli.cloud import Call
 from rftj_cli.errors import CannotTell, InputError, Interrupted
@@ -347,3 +347,29 @@ def test_ctrl_c_says_what_was_done(account: Account, zip_: Path) -> None:
     with pytest.raises(Interrupted, match="done:     create function"):
         execute(plan(account, zip_), stop)
     assert deploy(account, zip_).arn == f"{ARN}:1"
+
+
+def test_aws_is_asked_where_a_profile_computes(account: Account, zip_: Path) -> None:
+    """The policy names the models in the regions that AWS lists, through the profile's own ARN."""
+    policy = plan(account, zip_).deployment.policy
+    assert policy is not None
+    through = next(one for one in policy["Statement"] if "Condition" in one)
+    assert [arn.split(":")[3] for arn in through["Resource"]] == ["us-east-1", "us-east-2", "us-west-2"]
+    assert through["Condition"]["StringEquals"]["bedrock:InferenceProfileArn"].endswith(f"inference-profile/{PROFILE}")
+
+
+def test_no_right_to_ask_about_the_profile_leads_to_the_option(account: Account, zip_: Path) -> None:
+    """Given regions need no question."""
+    account.fail["get_inference_profile"] = [("AccessDeniedException", "no")]
+    with pytest.raises(InputError) as refused:
+        plan(account, zip_)
+    assert "--profile-regions" in str(refused.value)
+    account.fail["get_inference_profile"] = [("AccessDeniedException", "no")]
+    assert plan(account, zip_, Options(profile_regions=("us-east-2",))).changes
+
+
+def test_another_rubric_under_the_same_name_is_told(account: Account, zip_: Path) -> None:
+    """`--function` may send two rubrics to one function."""
+    deploy(account, zip_, Options(function="shared"))
+    second = plan(account, write_bundle(zip_.with_name("b.zip"), name="other"), Options(function="shared"))
+    assert "another rubric before: contract-review" in second.notes[0]

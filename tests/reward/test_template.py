@@ -188,7 +188,7 @@ def test_the_profile_is_read_only_where_the_rubric_keeps_to_regions(tmp_path: Pa
     """`allow_regions` makes the kernel ask AWS where the profile computes."""
     options = Options(profile_regions=DESTINATIONS)
     assert "WhereTheProfileComputes" not in statements(bundle(tmp_path), options)
-    read = statements(bundle(tmp_path, allow_regions=["us-east-1"]), options)["WhereTheProfileComputes"]
+    read = statements(bundle(tmp_path, allow_regions=list(DESTINATIONS)), options)["WhereTheProfileComputes"]
     assert read["Action"] == "bedrock:GetInferenceProfile"
     assert read["Resource"] == f"arn:aws:bedrock:{REGION}:{ACCOUNT}:inference-profile/{PROFILE}"
 
@@ -308,3 +308,38 @@ def test_hyperpod_is_told_of_the_endpoint(tmp_path: Path) -> None:
     """Its cluster calls Lambda from inside a VPC."""
     template = make_template(bundle(tmp_path, target="hyperpod"), Options(profile_regions=DESTINATIONS), REGION, None)
     assert any(f"com.amazonaws.{REGION}.lambda" in note for note in template.notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "allowed"),
+    [
+        ("bedrock:openai.gpt-oss-120b-1:0", ["eu-central-1"]),
+        (f"bedrock:{PROFILE}", ["us-east-1", "us-east-2"]),
+        ("bedrock:global.anthropic.claude-haiku-4-5-20251001-v1:0", ["us-east-1"]),
+    ],
+)
+def test_a_place_that_the_rubric_forbids_is_refused(tmp_path: Path, model: str, allowed: list[str]) -> None:
+    """In Lambda every call of the judge would be refused."""
+    with pytest.raises(InputError, match="allow_regions"):
+        statements(bundle(tmp_path, model=model, allow_regions=allowed), KNOWN)
+
+
+@pytest.mark.parametrize("model", ["", "bedrock:", "openai"])
+def test_a_bundle_without_a_judge_is_refused(tmp_path: Path, model: str) -> None:
+    """There is nothing to allow."""
+    with pytest.raises(InputError, match="no judge"):
+        statements(bundle(tmp_path, model=model), KNOWN)
+
+
+def test_a_judge_elsewhere_gets_no_right_on_bedrock(tmp_path: Path) -> None:
+    """And the plan says so."""
+    found = bundle(tmp_path, model="openai:any")
+    assert set(statements(found, Options())) == {"OwnLog"}
+    assert "not on Bedrock" in plan_offline(found, Options(), REGION, None).notes[0]
+
+
+def test_stack_names_are_what_cloudformation_takes(tmp_path: Path) -> None:
+    """Lambda's names may begin with a digit and hold underscores."""
+    for name, stack in (("_a_b", "rftj-a-b"), ("9x", "rftj-9x"), ("mine", "mine")):
+        options = Options(function=name, profile_regions=DESTINATIONS)
+        assert make_template(bundle(tmp_path), options, REGION, None).stack == stack
