@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rftj_cli.cloud import Call, CloudError
+from rftj_cli.errors import InputError
 from rftj_cli.reward.judge_access import Ask
 from rftj_cli.reward.plan import POLICY_NAME, Deployment
 
@@ -39,7 +40,8 @@ class Found:
 
 
 def find(deployment: Deployment, ask: Ask) -> Found:
-    """What is there in the account."""
+    """What is there in the account. Raises `InputError` where the answers are to be recorded in a bucket that is not."""
+    _check_bucket(deployment, ask)
     name, options = deployment.place.function, deployment.options
     role, policy = _role(deployment, ask)
     group = _log_group(deployment.place.log_group, ask)
@@ -64,6 +66,24 @@ def find(deployment: Deployment, ask: Ask) -> Found:
         provisioned={} if options.provisioned is None else _provisioned(name, ask),
         free=free if free is None else free + (reserved or 0),
     )
+
+
+def _check_bucket(deployment: Deployment, ask: Ask) -> None:
+    record = deployment.bundle.settings.get("record")
+    if not record:
+        return
+    try:
+        ask(Call("s3", "head_bucket", {"Bucket": str(record["bucket"])}))
+    except CloudError as error:
+        if error.code in ("404", "NoSuchBucket"):  # 403: it is there, and not for these credentials
+            raise InputError(
+                "the bundle records answers in a bucket that does not exist",
+                key="settings.record.bucket",
+                found=record["bucket"],
+                hint="make the bucket, or build the bundle without recording",
+            ) from None
+        if error.code != "403":
+            raise
 
 
 def _role(deployment: Deployment, ask: Ask) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:

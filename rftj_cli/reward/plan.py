@@ -32,6 +32,7 @@ RETENTIONS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 7
 OWNER_TAG: Final = "rftj"
 NAME_TAG: Final = "rftj:name"
 JUDGE_TAG, REWARD_TAG, ZIP_TAG = "rftj:judge-fingerprint", "rftj:reward-fingerprint", "rftj:zip-sha256"
+_PATTERN: Final = re.compile(r"[*?$\s]")
 _ROLE: Final = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}|[A-Z_]+):role/[\w+=,.@/-]{1,128}\Z")
 
 
@@ -182,6 +183,9 @@ def _check(bundle: Bundle, options: Options) -> None:
     backend, _, model = bundle.model.partition(":")
     if not backend or not model:
         raise InputError("the bundle names no judge", file=bundle.path, key="model", found=bundle.model)
+    for key, id in (("model", model), ("guardrail", bundle.guardrail or "")):
+        if backend == "bedrock" and _PATTERN.search(id):  # in a policy it would allow more than that one
+            raise InputError("an id that IAM would read as a pattern", file=bundle.path, key=key, found=id)
     if bundle.size > LARGEST_UPLOAD:
         raise InputError("too large for an upload to Lambda", file=bundle.path, found=bundle.size, expected="50 MB")
     _choice("--runtime", options.runtime, RUNTIMES)

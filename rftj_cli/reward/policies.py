@@ -110,7 +110,7 @@ def _record(place: Place, record: Mapping[str, Any]) -> list[Document]:
             key="settings.record",
             found=f"{bucket}/{prefix}",
         )
-    if key and not str(key).startswith("arn:"):
+    if key and (not str(key).startswith("arn:") or "*" in str(key)):
         raise InputError("a key's policy needs its ARN", key="settings.record.kms_key", found=key, expected="arn:...")
     found = [_allow("Record", ["s3:PutObject"], [f"arn:{place.partition}:s3:::{bucket}/{prefix}*"])]
     if key:

@@ -64,5 +64,8 @@ def log_steps(deployment: Deployment, group: Existing) -> list[Step]:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two IAM documents are one."""
-    return canonical(json.loads(one) if isinstance(one, str) else one) == canonical(other)
+    """Whether two IAM documents are one; what cannot be read is another."""
+    try:
+        return canonical(json.loads(one) if isinstance(one, str) else one) == canonical(other)
+    except ValueError:
+        return False

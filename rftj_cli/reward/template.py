@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from rftj_cli.cloud import Cloud
 from rftj_cli.errors import InputError
 from rftj_cli.files.text import write_whole
 from rftj_cli.kernel.canonical import canonical
 from rftj_cli.reward.bundle import Bundle
+from rftj_cli.reward.cloudformation_yaml import Tagged, indented, tagged, yaml_text
 from rftj_cli.reward.existing import Found
 from rftj_cli.reward.judge_access import Ask
 from rftj_cli.reward.names import check_account, check_region_name, hex_sha256, stack_name
@@ -34,22 +32,6 @@ ACCOUNT: Final = "${AWS::AccountId}"
 TEMPLATE, POLICY, TRUST_FILE, TRAINING = (
     "template.yaml", "execution-role-policy.json", "execution-role-trust.json", "training-role-policy.json",
 )  # fmt: skip
-
-
-_LIKE_A_NUMBER: Final = re.compile(r"[0-9.eE+-]+")
-
-
-class Tagged(str):
-    """A text with a short form of CloudFormation's before it: `!Ref`, `!GetAtt`."""
-
-    __slots__ = ("tag",)
-    tag: str
-
-
-def _tagged(tag: str, text: str) -> Tagged:
-    found = Tagged(text)
-    found.tag = tag
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +106,8 @@ def cloudformation(deployment: Deployment, code_key: str) -> str:
         "Description": f"Reward function {bundle.name}, by rftj",
         "Parameters": _parameters(code_key),
     }
-    resources = "".join(f"\n  # {comment}\n{_indented(one)}" for comment, one in _resources(deployment))
-    return f"{head}{_yaml(start)}\nResources:{resources}\n{_yaml({'Outputs': outputs})}"
+    resources = "".join(f"\n  # {comment}\n{indented(one)}" for comment, one in _resources(deployment))
+    return f"{head}{yaml_text(start)}\nResources:{resources}\n{yaml_text({'Outputs': outputs})}"
 
 
 def _parameters(code_key: str) -> dict[str, Any]:
@@ -190,7 +172,7 @@ def _log_group(deployment: Deployment) -> dict[str, Any]:
 def _function(deployment: Deployment) -> dict[str, Any]:
     options, settings = deployment.options, dict(deployment.configuration)
     if deployment.role_name is not None:
-        settings["Role"] = _tagged("!GetAtt", "Role.Arn")
+        settings["Role"] = tagged("!GetAtt", "Role.Arn")
     reserved = {} if options.reserved is None else {"ReservedConcurrentExecutions": options.reserved}
     return {
         "Type": "AWS::Lambda::Function",
@@ -201,7 +183,7 @@ def _function(deployment: Deployment) -> dict[str, Any]:
             "FunctionName": deployment.place.function,
             "Description": deployment.description,
             "PackageType": "Zip",
-            "Code": {"S3Bucket": _tagged("!Ref", "CodeBucket"), "S3Key": _tagged("!Ref", "CodeKey")},
+            "Code": {"S3Bucket": tagged("!Ref", "CodeBucket"), "S3Key": tagged("!Ref", "CodeKey")},
             **settings,
             "Architectures": [options.architecture],
             **reserved,
@@ -216,7 +198,7 @@ def _version(deployment: Deployment) -> dict[str, Any]:
         "DeletionPolicy": "Retain",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
-            "FunctionName": _tagged("!Ref", "Function"),
+            "FunctionName": tagged("!Ref", "Function"),
             "CodeSha256": deployment.bundle.sha256,
             "Description": deployment.description,
         },
@@ -231,9 +213,9 @@ def _alias(deployment: Deployment, version: str) -> dict[str, Any]:
         "DeletionPolicy": "Retain",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
-            "FunctionName": _tagged("!Ref", "Function"),
+            "FunctionName": tagged("!Ref", "Function"),
             "Name": deployment.alias,
-            "FunctionVersion": _tagged("!GetAtt", f"{version}.Version"),
+            "FunctionVersion": tagged("!GetAtt", f"{version}.Version"),
             "Description": deployment.description,
             **kept,
         },
@@ -242,10 +224,10 @@ def _alias(deployment: Deployment, version: str) -> dict[str, Any]:
 
 def _reward_arn(deployment: Deployment) -> Tagged:
     if deployment.pinned_by_name:
-        return _tagged("!GetAtt", "Function.Arn")
+        return tagged("!GetAtt", "Function.Arn")
     if deployment.options.provisioned is not None:
-        return _tagged("!Ref", f"Alias{_digest(deployment.alias)}")
-    return _tagged("!Ref", version_id(deployment))
+        return tagged("!Ref", f"Alias{_digest(deployment.alias)}")
+    return tagged("!Ref", version_id(deployment))
 
 
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -258,37 +240,3 @@ def _digest(text: str) -> str:
 
 def _json(document: Mapping[str, Any] | None) -> str:
     return json.dumps(document, indent=2) + "\n"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Block style, no aliases, and CloudFormation's short forms."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-
-def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    """A text with a pseudo parameter in it is substituted, any other is only quoted where YAML would misread it."""
-    if "${AWS::" in text:
-        return dumper.represent_scalar("!Sub", text)
-    style = "'" if _LIKE_A_NUMBER.fullmatch(text) else None  # a hash may look like 12e34 to some parser
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _short(dumper: _Dumper, text: Tagged) -> yaml.ScalarNode:
-    return dumper.represent_scalar(text.tag, str(text))
-
-
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(Tagged, _short)
-
-
-def _yaml(data: object) -> str:
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=10**6, allow_unicode=True))
-
-
-def _indented(data: object) -> str:
-    return "".join(f"  {line}\n" for line in _yaml(data).splitlines())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from account import DESTINATIONS, PROFILE, REGION, write_bundle
+from deploy_account import DESTINATIONS, PROFILE, REGION, write_bundle
 
 from rftj_cli.errors import InputError
 from rftj_cli.reward.bundle import Bundle, read_bundle
@@ -343,3 +343,20 @@ def test_stack_names_are_what_cloudformation_takes(tmp_path: Path) -> None:
     for name, stack in (("_a_b", "rftj-a-b"), ("9x", "rftj-9x"), ("mine", "mine")):
         options = Options(function=name, profile_regions=DESTINATIONS)
         assert make_template(bundle(tmp_path), options, REGION, None).stack == stack
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"model": "bedrock:*"}, {"model": "bedrock:us.amazon.?"}, {"model": "bedrock:a.${x}"}, {"guardrail": "*:1"}],
+)
+def test_an_id_never_becomes_a_pattern_of_a_policy(tmp_path: Path, changed: dict[str, str]) -> None:
+    """`*` for a model would allow all models."""
+    with pytest.raises(InputError, match="pattern"):
+        statements(bundle(tmp_path, **changed), KNOWN)
+
+
+def test_a_key_is_one_key(tmp_path: Path) -> None:
+    """By its ARN: IAM takes no alias."""
+    for key in ("alias/mine", "arn:aws:kms:us-east-1:123456789012:key/*"):
+        with pytest.raises(InputError, match="ARN"):
+            statements(bundle(tmp_path, settings={"record": RECORD | {"kms_key": key}}), KNOWN)

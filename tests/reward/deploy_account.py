@@ -17,7 +17,7 @@ from rftj_cli.cloud import Call, Cloud, CloudError, check
 REGION = "us-east-1"
 PROFILE = "us.amazon.nova-2-lite-v1:0"
 DESTINATIONS = ("us-east-1", "us-east-2", "us-west-2")
-READS = ("get_", "list_", "describe_")
+READS = ("get_", "list_", "describe_", "head_")
 
 
 def write_bundle(path: Path, **changed: Any) -> Path:

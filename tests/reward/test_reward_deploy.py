@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from account import PROFILE, REGION, Account, opened, write_bundle
+from deploy_account import PROFILE, REGION, Account, opened, write_bundle
 
 from rftj_cli.cloud import Call
 from rftj_cli.errors import CannotTell, InputError, Interrupted
@@ -373,3 +373,16 @@ def test_another_rubric_under_the_same_name_is_told(account: Account, zip_: Path
     deploy(account, zip_, Options(function="shared"))
     second = plan(account, write_bundle(zip_.with_name("b.zip"), name="other"), Options(function="shared"))
     assert "another rubric before: contract-review" in second.notes[0]
+
+
+def test_answers_are_recorded_in_a_bucket_that_exists(account: Account, zip_: Path) -> None:
+    """Else all of them would be lost in silence; the role may write that prefix and nothing else."""
+    write_bundle(zip_, settings={"record": {"bucket": "records", "prefix": "judge/", "rate": 1, "kms_key": None}})
+    with pytest.raises(InputError, match="does not exist"):
+        deploy(account, zip_)
+    assert account.writes == []
+    account.cloud(Call("s3", "create_bucket", {"Bucket": "records"}))
+    made = deploy(account, zip_)
+    assert any(one["Resource"] == "arn:aws:s3:::records/judge/*" for one in made.plan.deployment.policy["Statement"])  # type: ignore[index]
+    account.fail["head_bucket"] = [("403", "Forbidden")]
+    assert deploy(account, zip_).plan.changes == ()

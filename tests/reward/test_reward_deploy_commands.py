@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from account import DESTINATIONS, Account, opened, write_bundle
+from deploy_account import DESTINATIONS, Account, opened, write_bundle
 
 from rftj_cli.main import run
 
