@@ -68,3 +68,41 @@ MaxCostOption = Annotated[float | None, typer.Option(help="US dollars this comma
 def overrides(set_: list[str] | None, model: str | None) -> tuple[str, ...]:
     """The rubric keys that a command line overrides."""
     return (*(set_ or ()), *([] if model is None else [f"judge.model={model}"]))
+
+
+BundleArgument = Annotated[
+    Path, typer.Argument(help="The bundle of rftj reward build.", metavar="ZIP", show_default=False)
+]
+PlaceOption = Annotated[str | None, typer.Option("--region", help="AWS region of the function.", metavar="REGION")]
+FunctionOption = Annotated[
+    str | None,
+    typer.Option(help="The function's name. Default: rftj-NAME. See the page for the targets' rules.", metavar="NAME"),
+]
+RoleOption = Annotated[
+    str | None,
+    typer.Option(help="An execution role that exists. IAM is then not touched. Default: one is made.", metavar="ARN"),
+]
+AccountOption = Annotated[str | None, typer.Option(help="The AWS account that is meant.", metavar="ID")]
+ProfileRegionsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the judge's inference profile computes, if AWS cannot be asked: us-east-1,us-east-2.",
+        metavar="REGIONS",
+    ),
+]
+RuntimeOption = Annotated[str, typer.Option(help="python3.13 or python3.12.", metavar="NAME")]
+ArchitectureOption = Annotated[str, typer.Option(help="arm64 or x86_64.", metavar="NAME")]
+TimeoutOption = Annotated[int, typer.Option(help="Seconds that one invocation may take, at most 900.")]
+MemoryOption = Annotated[int, typer.Option(help="Memory in MB.")]
+ReservedOption = Annotated[
+    int | None, typer.Option(help="Concurrency that is kept for the function, and its limit. Default: left as it is.")
+]
+ProvisionedOption = Annotated[
+    int | None, typer.Option(help="Environments of the alias that are kept warm, paid by the hour. Default: none.")
+]
+RetentionOption = Annotated[int, typer.Option(help="Days that the log is kept.", metavar="DAYS")]
+
+
+def listed_option(text: str | None) -> tuple[str, ...]:
+    """The words of an option that takes several, with commas."""
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
