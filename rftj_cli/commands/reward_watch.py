@@ -20,7 +20,8 @@ def watch(
     logs: Annotated[
         str,
         typer.Argument(
-            help="A log file, a folder of them, a log group, or the name or ARN of a function.", metavar="LOGS|LOG-GROUP"
+            help="A log file, a folder of them, a log group, or the name or ARN of a function.",
+            metavar="LOGS|LOG-GROUP",
         ),
     ],
     window: Annotated[
@@ -29,7 +30,8 @@ def watch(
     group_gap: Annotated[
         str | None,
         typer.Option(
-            help="Answers to one prompt with a longer pause between them are two groups. Default: found.", metavar="TIME"
+            help="Answers to one prompt with a longer pause between them are two groups. Default: found.",
+            metavar="TIME",
         ),
     ] = None,
     since: Annotated[
@@ -93,7 +95,7 @@ def _follow(watching: Watching, show: Callable[[Watched], None], *, json: bool, 
 
     reward_watch_report.waiting(watching.name, watching.every, quiet=quiet)
     last = None
-    for last in watching.follow():
+    for last in watching.follow(reward_watch_report.trouble):
         if not json:
             show(last)
     if json and last is not None:

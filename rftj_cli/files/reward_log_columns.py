@@ -1,6 +1,6 @@
 """A reward log in memory: a column of numbers for each key, so that millions of results fit.
 
-    entry --LogBuilder.add--> array.array, bytearray --LogBuilder.log--> RewardLog (numpy, ordered by time, no line twice)
+entry --LogBuilder.add--> array.array, bytearray --LogBuilder.log--> RewardLog (numpy, ordered by time, no line twice)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Codes = NDArray[np.int64]
 MOST_PARTS: Final = 64
 MOST_VERSIONS: Final = 32
 VARIOUS: Final = ("various", "various")  # fingerprints beyond these
+NAMELESS: Final = 1 << 63  # a malformed row has no hashes: it gets a number of its own, with 24 zero bytes after it
 _NAN: Final = float("nan")
 _NUMBERS: Final = ("latency_ms", "calls", "attempts", "input_tokens", "output_tokens", "response_words")
 
@@ -65,6 +66,15 @@ class RewardLog:
         """How many results."""
         return int(self.at.size)
 
+    @property
+    def named(self) -> NDArray[np.bool_]:
+        """(n,) whether the prompt and the response have hashes; those of malformed rows have none."""
+        return np.asarray(self.prompt_hash[:, 8:].any(axis=1))
+
+    def prompts(self, inside: NDArray[Any] | slice = slice(None)) -> int:
+        """How many prompts are known (among the results `inside`)."""
+        return int(np.unique(self.prompt[inside][self.named[inside]]).size)
+
     def take(self, index: NDArray[Any]) -> RewardLog:
         """Some of the results, by place or by mask."""
         cut = {
@@ -79,7 +89,9 @@ class RewardLog:
         return msgspec.json.decode(self.ids[self.id_from[place] : self.id_to[place]])
 
     def hashes(self, place: int) -> tuple[str, str]:
-        """prompt_sha256 and response_sha256 of a result."""
+        """prompt_sha256 and response_sha256 of a result; "" of a malformed row."""
+        if not self.prompt_hash[place, 8:].any():
+            return "", ""
         return self.prompt_hash[place].tobytes().hex(), self.response_hash[place].tobytes().hex()
 
 
@@ -113,7 +125,9 @@ class LogBuilder:
         self._outcome.append(OUTCOMES.index(entry.outcome))
         self._stage.append(STAGES.index(entry.failure) if entry.failure in STAGES else -1)
         essential = entry.essential
-        self._essential.append(-1 if essential is None else self._essentials.setdefault(essential, len(self._essentials)))
+        self._essential.append(
+            -1 if essential is None else self._essentials.setdefault(essential, len(self._essentials))
+        )
         version = (entry.judge_fingerprint or "", entry.reward_fingerprint or "")
         if version not in self._versions and len(self._versions) >= MOST_VERSIONS:
             version = VARIOUS
@@ -121,8 +135,9 @@ class LogBuilder:
         for name, column in self._numbers.items():
             value = getattr(entry, name)
             column.append(_NAN if value is None else value)
-        self._prompt += bytes.fromhex(entry.prompt_sha256)
-        self._response += bytes.fromhex(entry.response_sha256)
+        nameless = (NAMELESS + self.n).to_bytes(8, "little") + bytes(24)
+        self._prompt += bytes.fromhex(entry.prompt_sha256) or nameless
+        self._response += bytes.fromhex(entry.response_sha256) or nameless
         id = bytes(entry.id)
         self._ids += id
         self._id_sizes.append(len(id))

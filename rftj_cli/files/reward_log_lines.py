@@ -1,10 +1,10 @@
 """One line of a log to the reward results in it, whatever carries them.
 
-    {"schema": "rftj.reward-log/1", ...}                                as the handler prints it
-    2026-11-25T02:00:00Z [stream] {"schema": ...}                       `aws logs tail`, exports to S3
-    {"timestamp": ..., "message": "{...}" or {...}}                     Lambda's JSON log format
-    {"events": [{"message": "{...}"}]}, on one line or on many          `aws logs filter-log-events`, Insights, Firehose
-    2026-11-25 02:00:00,"{""schema"": ...}"                             a CSV of Logs Insights
+{"schema": "rftj.reward-log/1", ...}                                as the handler prints it
+2026-11-25T02:00:00Z [stream] {"schema": ...}                       `aws logs tail`, exports to S3
+{"timestamp": ..., "message": "{...}" or {...}}                     Lambda's JSON log format
+{"events": [{"message": "{...}"}]}, on one line or on many          `aws logs filter-log-events`, Insights, Firehose
+2026-11-25 02:00:00,"{""schema"": ...}"                             a CSV of Logs Insights
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import msgspec
 SCHEMA: Final = "rftj.reward-log/1"
 MARK: Final = b"rftj.reward-log/"
 DEEPEST, LARGEST = 8, 1e12
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 STAGES: Final = ("throttled", "timeout", "call", "filtered", "refused", "truncated", "unparsed", "skipped")
 OUTCOMES: Final = ("verdict", "failure", "malformed")
 _NOISE = re.compile(rb"^(?:\S+\s+){0,3}?(START|END|REPORT|INIT_START) ")
@@ -35,8 +36,8 @@ class Entry(msgspec.Struct, gc=False):
     at: datetime
     aggregate_reward_score: float | None
     outcome: Literal["verdict", "failure", "malformed"]
-    prompt_sha256: str
-    response_sha256: str
+    prompt_sha256: str = ""
+    response_sha256: str = ""
     id: msgspec.Raw = msgspec.Raw(b"null")
     failure: str | None = None
     essential: str | None = None
@@ -71,14 +72,16 @@ def noise(line: bytes) -> str:
     found = _NOISE.match(line)
     if found:
         return found.group(1).decode()
-    return "blank" if not line.strip() else "JSON" if line.lstrip().startswith((b"{", b"[", b'"', b"}", b"]")) else "other"
+    return (
+        "blank" if not line.strip() else "JSON" if line.lstrip().startswith((b"{", b"[", b'"', b"}", b"]")) else "other"
+    )
 
 
 def entry_of(text: bytes) -> Entry:
     """The result in a JSON text, its numbers checked. Raises `BadLine`."""
     try:
         entry = _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadLine(_why(text, error)) from None
     fault = _fault(entry)
     if fault is not None:
@@ -109,7 +112,8 @@ def results_in(value: Any, depth: int = 0) -> Iterator[bytes]:
         return
     if isinstance(value, str):
         if MARK.decode() in value:
-            yield from texts(value.encode("utf-8", "replace"))
+            for line in value.encode("utf-8", "replace").split(b"\n"):  # an invocation may print all its lines at once
+                yield from texts(line)
     elif isinstance(value, dict) and str(value.get("schema", "")).encode("utf-8", "replace").startswith(MARK):
         yield json.dumps(value).encode()
     elif isinstance(value, (dict, list)):
@@ -139,8 +143,11 @@ def _carried(text: bytes) -> list[bytes]:
 def _fault(entry: Entry) -> str | None:
     if entry.schema != SCHEMA:
         return f"schema {entry.schema[:40]!r}, expected {SCHEMA}"
-    if not (_HASH.match(entry.prompt_sha256) and _HASH.match(entry.response_sha256)):
+    nameless = entry.outcome == "malformed" and not entry.prompt_sha256 and not entry.response_sha256
+    if not nameless and not (_HASH.match(entry.prompt_sha256) and _HASH.match(entry.response_sha256)):
         return "prompt_sha256 or response_sha256 is no SHA-256"
+    if not FIRST_YEAR <= entry.at.year < LAST_YEAR:
+        return "at is no time of a training run"
     if entry.aggregate_reward_score is None:
         if entry.outcome == "verdict":
             return "a verdict without aggregate_reward_score"
@@ -148,7 +155,14 @@ def _fault(entry: Entry) -> str | None:
         return "aggregate_reward_score is too large"
     if entry.parts and any(u is not None and not -1e-9 <= u <= 1 + 1e-9 for u in entry.parts.values()):
         return "parts hold a number outside [0, 1]"
-    counts = (entry.latency_ms, entry.calls, entry.attempts, entry.input_tokens, entry.output_tokens, entry.response_words)
+    counts = (
+        entry.latency_ms,
+        entry.calls,
+        entry.attempts,
+        entry.input_tokens,
+        entry.output_tokens,
+        entry.response_words,
+    )
     return None if all(one is None or 0 <= one <= LARGEST for one in counts) else "a negative or too large count"
 
 

@@ -1,6 +1,6 @@
 """Reading reward logs from files: streamed, plain or gzip, one file or a folder of them, and what was added since.
 
-    LogFiles(path).read(intake) --messages--> Intake (results; bad lines named; everything else counted)
+LogFiles(path).read(intake) --messages--> Intake (results; bad lines named; everything else counted)
 """
 
 from __future__ import annotations
@@ -138,7 +138,8 @@ class LogFiles:
                     held += intake.line(line, str(file), place.lines, place.number)
         except OSError as error:
             raise InputError(f"cannot read the {WHAT}: {error.strerror or error}", file=file) from None
-        if not held and not packed and intake.bad_lines > spoilt[1] and file.stat().st_size < SMALL_FILE:
+        hopeless = final and not held and not packed and intake.bad_lines > spoilt[1]
+        if hopeless and file.stat().st_size < SMALL_FILE:
             _whole(file, place, intake, spoilt)
 
 

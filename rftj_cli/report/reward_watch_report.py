@@ -48,6 +48,11 @@ def waiting(name: str, seconds: float, *, quiet: bool) -> None:
         print(f"waiting for new results in {name}, every {duration(seconds)}; Ctrl-C ends", file=sys.stderr, flush=True)
 
 
+def trouble(said: str) -> None:
+    """Say that the logs could not be read this time."""
+    print(f"not read: {said}; the watch goes on", file=sys.stderr, flush=True)
+
+
 def ended(states: int, *, quiet: bool) -> None:
     """Say that the following has ended."""
     if not quiet:
@@ -90,7 +95,10 @@ def _facts(found: Watched) -> Iterator[tuple[str, str]]:
     counts = found.counts
     yield "log", f"{found.source['logs']}, {found.source['start']} to {found.source['end']}"
     aside = f"; {counted(counts['anchors'], 'result')} of anchors put aside" if counts["anchors"] else ""
-    yield "results", f"{counts['results']:,}, {counts['rewards']:,} with a reward; {counted(counts['prompts'], 'prompt')}{aside}"
+    yield (
+        "results",
+        f"{counts['results']:,}, {counts['rewards']:,} with a reward; {counted(counts['prompts'], 'prompt')}{aside}",
+    )
     yield "groups", _groups(found)
     for version in found.versions:
         if version.results:
@@ -104,7 +112,10 @@ def _facts(found: Watched) -> Iterator[tuple[str, str]]:
         joined = "; no texts: a log holds none (--records FILE joins them)"
         if one.joined is not None:
             joined = f"; texts of {one.joined:,} from the records"
-        yield "to label", f"{one.file}: {one.suspicious:,} suspicious, {one.random:,} at random (seed {one.seed}){joined}"
+        yield (
+            "to label",
+            f"{one.file}: {one.suspicious:,} suspicious, {one.random:,} at random (seed {one.seed}){joined}",
+        )
 
 
 def _groups(found: Watched) -> str:
@@ -133,6 +144,13 @@ def _windows(found: Watched) -> Iterator[Block]:
             number(window.tokens["output"], 0),
         ])  # fmt: skip
     yield Grid(["", "n", "reward", "low..high", "one\nreward", "words", "r with\nlength", "failed"], rows)
+    joined = sum(window.merged - 1 for window in found.windows)
+    if joined:
+        yield Lines(
+            [
+                f"{counted(joined, 'window')} of {duration(found.groups['window_seconds'])} held few results and joined the one before"
+            ]
+        )
     headers = ["", "groups", "quartiles", "spread", "essen-\ntial", "mal-\nformed", "re-\ntried", "throt-\ntled", "p50\nms",
                "p95\nms", "tokens\nin", "out"]  # fmt: skip
     yield Heading("Groups, failures and calls")
@@ -167,7 +185,7 @@ def _moved(found: Watched) -> Iterator[Block]:
     sides = [[w for w in found.windows if w.part == part] for part in ("early", "late")]
     times = [f"{side[0].start[:16]} to {side[-1].end[:16]}" for side in sides if side]
     yield Heading(f"Early ({times[0]}) and late ({times[1]})".replace("T", " "))
-    rows = [_move(one) for one in found.moved]
+    rows = [_move(one) for one in found.moved if one.kind != "share" or any(one.by_window)]
     yield Grid(["", "early", "late", f"change [{of_level(found.level)}]", "by window"], rows, tail=1)
     words = found.trends.get("words_per_window")
     if words is not None and words.value is not None:
@@ -175,7 +193,7 @@ def _moved(found: Watched) -> Iterator[Block]:
 
 
 def _move(one: Moved) -> list[str]:
-    name = NAMES.get(one.name, one.name)
+    name = NAMES.get(one.name, cut(one.name, 32))
     if one.kind == "ratio":
         change = f"x{interval(one.difference)}"
         return [name, number(one.early, 0), number(one.late, 0), change, bars(one.by_window)]
@@ -199,13 +217,13 @@ def _signs(found: Watched) -> Iterator[Block]:
 
 
 def _headline(sign: Sign) -> str:
-    part = "" if sign.part is None else f" {sign.part}"
+    part = "" if sign.part is None else f" {cut(sign.part, 60)}"
     return f"{sign.name}{part}: {sign.what}"
 
 
 def _details(sign: Sign) -> Iterator[str]:
     for one in sign.moved:
-        name = NAMES.get(one.name, one.name)
+        name = NAMES.get(one.name, cut(one.name, 60))
         digits = 0 if one.kind == "ratio" else 2
         factor = "x" if one.kind == "ratio" else "by "
         ends = f"{number(one.early, digits)} -> {number(one.late, digits)}"
@@ -229,16 +247,22 @@ def _drift(drift: Drift) -> Iterator[Block]:
 
 def _drift_facts(drift: Drift) -> Iterator[tuple[str, str]]:
     failed = f"; {counted(drift.failed, 'failure')} left out" if drift.failed else ""
-    yield "anchors", (
-        f"{drift.run}: {drift.matched:,} of {counted(drift.anchors, 'sample')} scored again in the log,"
-        f" {counted(drift.results, 'time')} in all{failed}"
+    yield (
+        "anchors",
+        (
+            f"{drift.run}: {drift.matched:,} of {counted(drift.anchors, 'sample')} scored again in the log,"
+            f" {counted(drift.results, 'time')} in all{failed}"
+        ),
     )
     if drift.results:
         yield "difference", f"{interval(drift.difference)} to the run's own rewards (log minus run)"
         said = "the judge has changed" if drift.drifted else "no change of the judge shown"
         seen = f" after {counted(drift.stopped, 'score')}" if drift.stopped is not None else ""
-        yield "answer", (
-            f"{said}{seen}: e = {_worth(drift.e_value)}, {1 / drift.alpha:g} decides; anytime-valid at {drift.alpha:g}"
+        yield (
+            "answer",
+            (
+                f"{said}{seen}: e = {_worth(drift.e_value)}, {1 / drift.alpha:g} decides; anytime-valid at {drift.alpha:g}"
+            ),
         )
         if drift.drifted:
             yield "so", "what moved above may be the judge's doing and not the model's"

@@ -1,8 +1,8 @@
 """`rftj reward watch`: the reward logs of a training run, read and weighed.
 
-    files | CloudWatch --> Intake --> RewardLog --> Frame (groups, windows, early and late)
-                                                      |--> windows, moves, signs (Holm over all), choice for labelling
-    run --> Anchors --> results of its samples, put aside --> Drift of the judge
+files | CloudWatch --> Intake --> RewardLog --> Frame (groups, windows, early and late)
+                                                  |--> windows, moves, signs (Holm over all), choice for labelling
+run --> Anchors --> results of its samples, put aside --> Drift of the judge
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rftj_cli.cloud import Cloud
+from rftj_cli.cloud import Cloud, CloudError
 from rftj_cli.errors import InputError
 from rftj_cli.files.reward_log_columns import RewardLog
 from rftj_cli.files.reward_logs import Intake, LogFiles
@@ -34,6 +34,7 @@ from rftj_cli.stats.looks import level_of_look
 
 CLOUD_SINCE = "1d"  # of CloudWatch, where --since does not say
 FILES_EVERY, CLOUD_EVERY, LEAST_EVERY = 2.0, 30.0, 0.2
+COMMON = 0.5  # share of the late prompts that came early too, below which a caution is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,12 @@ class Watching:
             raise InputError("--since is not before --until", key="--since", found=question.since)
         if question.records is not None and question.to_label is None:
             raise InputError("--records gives texts to --to-label", key="--records", hint="add --to-label FILE")
+        if question.to_label is not None and question.to_label.exists():
+            raise InputError(
+                "this file exists; nothing is overwritten", file=question.to_label, hint="name another with --to-label"
+            )
         self._anchors = None if question.anchors is None else read_anchors(question.anchors)
-        self._intake, self.looks = Intake(), 0
+        self._intake, self.looks, self._reached = Intake(), 0, False
         group = group_of(question.logs)
         self.cloud = group is not None
         self.every = max(LEAST_EVERY, every or (CLOUD_EVERY if self.cloud else FILES_EVERY))
@@ -87,7 +92,9 @@ class Watching:
         try:
             cloud = Cloud(self._question.region or group.region)
         except InputError as error:
-            hint = f"there is no file or folder {self._question.logs!r}; it was taken for a log group. {error.hint or ''}"
+            hint = (
+                f"there is no file or folder {self._question.logs!r}; it was taken for a log group. {error.hint or ''}"
+            )
             raise InputError(error.problem, key=error.key, hint=hint.strip()) from None
         until = None if self._until is None else int(self._until * 1000)
         return LogEvents(cloud, group.name, int(since * 1000), until, tell=tell)
@@ -98,11 +105,14 @@ class Watching:
         self._intake.refuse_empty(self.name)
         return self._weighed()
 
-    def follow(self) -> Iterator[Watched]:
-        """What is there, then what it has become whenever results were added, until Ctrl-C."""
+    def follow(self, trouble: Callable[[str], None]) -> Iterator[Watched]:
+        """What is there, then what it has become whenever results were added, until Ctrl-C.
+
+        A service that cannot be reached for a while is told as `trouble`, unless it never could.
+        """
         with ends_on_signals() as signals:
             while True:
-                new = self._source.read(self._intake)
+                new = self._read(trouble)
                 found = self._weighed() if new and self._intake.builder.n else None
                 signals.waiting = True
                 if found is not None:
@@ -110,6 +120,17 @@ class Watching:
                 if signals.stop.wait(self.every):
                     return
                 signals.waiting = False
+
+    def _read(self, trouble: Callable[[str], None]) -> int:
+        try:
+            new = self._source.read(self._intake)
+        except CloudError as error:
+            if not self._reached:
+                raise
+            trouble(str(error))
+            return 0
+        self._reached = True
+        return new
 
     def _weighed(self) -> Watched:
         """Each look is charged: look k at one log has 6 alpha/(pi^2 k^2)."""
@@ -193,7 +214,7 @@ def _counts(log: RewardLog, frame: Frame, intake: Intake) -> dict[str, int]:
     return {
         "results": log.n,
         "anchors": log.n - frame.log.n,
-        "prompts": int(np.unique(frame.log.prompt).size),
+        "prompts": frame.log.prompts(),
         "groups": int(frame.group.max()) + 1,
         "rewards": int((~np.isnan(frame.log.reward)).sum()),
         "lines": intake.lines,
@@ -232,6 +253,14 @@ def _warnings(log: RewardLog, frame: Frame, intake: Intake, drifted: Drift | Non
         yield f"rows bring criteria of their own: {log.unnamed_parts:,} further names are in no table"
     if frame.bursts.size >= 2 and frame.bursts.regular < 0.5:
         yield "groups differ in size: give --group-gap if the cut between training steps is not where it should be"
+    if frame.compared is not None:
+        early, late = (np.unique(frame.log.prompt[frame.side == side]) for side in (0, 1))
+        common = np.isin(late, early).mean()
+        if common < COMMON:
+            yield (
+                f"early and late have few prompts in common ({common:.0%} of the late ones): if the data set is ordered, what"
+                " moved may be the prompts"
+            )
     if drifted is not None and drifted.results + drifted.failed == log.n:
         yield "every result is one of an anchor: the windows are theirs"
     if not np.any(np.diff(frame.log.at)):

@@ -120,7 +120,9 @@ def _mixed(log: RewardLog) -> Ints:
     return _mix(log.prompt_hash, log.response_hash)
 
 
-def _mix(prompt: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], response: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Ints:
+def _mix(
+    prompt: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], response: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> Ints:
     a, b = (np.ascontiguousarray(one[:, :8]).view(np.uint64).ravel() for one in (prompt, response))
     with np.errstate(over="ignore"):
         return (a * np.uint64(0x9E3779B97F4A7C15) ^ b).view(np.int64)

@@ -1,6 +1,6 @@
 """Reward logs from CloudWatch: which log group a name means, its results page by page, and what came since.
 
-    NAME, /aws/lambda/NAME, arn:aws:lambda:..., arn:aws:logs:... --group_of--> log group --filter_log_events--> Intake
+NAME, /aws/lambda/NAME, arn:aws:lambda:..., arn:aws:logs:... --group_of--> log group --filter_log_events--> Intake
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ def group_of(text: str) -> LogGroup | None:
             "not the ARN of a Lambda function or of a log group", found=text,
             expected="arn:aws:lambda:REGION:ACCOUNT:function:NAME or arn:aws:logs:REGION:ACCOUNT:log-group:NAME",
         )  # fmt: skip
+    if not text.strip():
+        raise InputError("no log is named", key="LOGS", expected="a file, a folder, a function or a log group")
     path = Path(text)
-    if path.exists() or not text:
+    if path.exists():
         return None
     if _GROUP.match(text) and (text.startswith("/aws/") or not _beside(path)):
         return LogGroup(text)
@@ -96,7 +98,8 @@ class LogEvents:
         self._seen[id] = at
         stream = str(event.get("logStreamName", ""))
         # One source for all: two events are two results, however alike.
-        intake.line(str(event.get("message", "")).encode(), f"{self.group} {stream}", intake.lines + 1, 0)
+        for line in str(event.get("message", "")).rstrip("\n").split("\n"):
+            intake.line(line.encode("utf-8", "replace"), f"{self.group} {stream}", intake.lines + 1, 0)
 
     def _page(self, token: str | None) -> dict[str, Any]:
         parameters: dict[str, Any] = {

@@ -126,17 +126,16 @@ def _sides(log: RewardLog, window: Ints, version: Ints) -> tuple[int | None, Boo
 
 def _enough(log: RewardLog, inside: Bools) -> bool:
     scored = inside & ~np.isnan(log.reward)
-    return int(scored.sum()) >= LEAST_RESULTS and int(np.unique(log.prompt[scored]).size) >= LEAST_PROMPTS
+    return int(scored.sum()) >= LEAST_RESULTS and log.prompts(scored) >= LEAST_PROMPTS
 
 
 def _missing(log: RewardLog, sides: list[Bools], windows: int) -> str:
     wanted = f"{LEAST_RESULTS} rewards of {LEAST_PROMPTS} prompts are needed early and late"
     if windows < 2:
         scored = ~np.isnan(log.reward)
-        return f"{wanted}; there is one window of {int(scored.sum())} rewards of {np.unique(log.prompt[scored]).size} prompts"
+        return f"{wanted}; there is one window of {int(scored.sum())} rewards of {log.prompts(scored)} prompts"
     said = [
-        f"{int((side & ~np.isnan(log.reward)).sum())} of {np.unique(log.prompt[side & ~np.isnan(log.reward)]).size}"
-        for side in sides
+        f"{int((side & ~np.isnan(log.reward)).sum())} of {log.prompts(side & ~np.isnan(log.reward))}" for side in sides
     ]
     return f"{wanted}; there are {said[0]} early and {said[1]} late"
 

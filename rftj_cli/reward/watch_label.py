@@ -57,14 +57,14 @@ def choose(frame: Frame, found: Found, size: int, seed: int) -> list[Pick]:
     """At most half of `size` suspicious results, taken from the signs in turn; the rest at random by part."""
     suspicious = _suspicious(found, size // 2)
     side = frame.side
-    free = np.ones(frame.log.n, np.bool_)
+    free = frame.log.named
     free[[pick.place for pick in suspicious]] = False
     rng = np.random.default_rng(seed)
     strata = [np.flatnonzero(free & (side == code)) for code in PARTS] if (side >= 0).any() else [np.flatnonzero(free)]
     sizes = _allotted([stratum.size for stratum in strata], size - len(suspicious))
     drawn = []
     for code, stratum, count in zip(PARTS, strata, sizes, strict=False):
-        places = rng.choice(stratum, count, replace=False) if count else []
+        places = rng.choice(stratum, count, replace=False)
         name = f"random, {PARTS[code]} windows" if len(strata) > 1 else "random"
         drawn += [Pick(int(place), name, count / stratum.size) for place in sorted(places)]
     return suspicious + drawn
@@ -108,4 +108,3 @@ def _unique(id: object, response: str, known: set[str]) -> str:
     name = next((one for one in candidates if one not in known), None) or f"{base}-{response[:8]}-{len(known)}"
     known.add(name)
     return name
-

@@ -99,7 +99,7 @@ def _move(frame: Frame, name: str, kind: str, places: Ints, x: Floats, level: fl
 
 
 def _at_max(reward: Floats) -> Floats:
-    return (reward >= reward.max(initial=-np.inf) - 1e-9).astype(np.float64)
+    return np.asarray(reward >= reward.max(initial=-np.inf) - 1e-9, np.float64)
 
 
 def _failed(log: RewardLog, *, service: bool) -> Bools:

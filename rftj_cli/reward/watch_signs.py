@@ -63,7 +63,8 @@ def signs_of(frame: Frame, moves: Moves, level: float, seed: int) -> Found:
     late = np.flatnonzero(frame.side == 1)
     ranked = [_ranked(rules[i], frame.log, late, moves, seed) for i in standing]
     signs = [
-        _sign(rules[i], frame, moves, p[i], float(raised[i]), places) for i, places in zip(standing, ranked, strict=True)
+        _sign(rules[i], frame, moves, p[i], float(raised[i]), places)
+        for i, places in zip(standing, ranked, strict=True)
     ]
     return Found(tuple(signs), tuple(ranked), len(rules))
 
@@ -71,7 +72,7 @@ def signs_of(frame: Frame, moves: Moves, level: float, seed: int) -> Found:
 def _ranked(rule: Rule, log: RewardLog, late: Ints, moves: Moves, seed: int) -> Ints:
     """Late results to look at: by the rule's rank, equal ones in an order that the seed draws; each answer once."""
     rank = rule.rank(log, late, moves)
-    use = ~np.isnan(rank)
+    use = ~np.isnan(rank) & log.named[late]
     places, rank = late[use], rank[use]
     order = np.lexsort((np.random.default_rng(seed).random(places.size), -rank))
     places = places[order]

@@ -100,7 +100,7 @@ def _window(frame: Frame, number: int, places: Ints, ends: tuple[float, float]) 
         part=part,
         merged=int(frame.merged[number]),
         results=log.n,
-        prompts=int(np.unique(log.prompt).size),
+        prompts=log.prompts(),
         groups=int(np.unique(frame.group[places]).size),
         estimates=_estimates(log, groups, frame.group[places]),
         quartiles=quartiles,  # type: ignore[arg-type]

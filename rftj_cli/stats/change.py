@@ -13,6 +13,8 @@ from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 
+MOST_LOG = 300.0  # of a ratio that is still worth a number
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -45,27 +47,29 @@ def change(
     counts = [int(part.sum()) for part in parts]
     if min(counts) == 0:
         return Change(None, None, Estimate.missing(n, "nothing on one side"), 1.0, 1.0)
-    means = [float(values[part].mean()) for part in parts]
-    found = means[1] - means[0]
+    early, late_mean = (float(values[part].mean()) for part in parts)
+    found = late_mean - early
     codes = codes_of(clusters, n)
-    pull = np.where(late, (values - means[1]) / counts[1], -(values - means[0]) / counts[0])
+    pull = np.where(late, (values - late_mean) / counts[1], -(values - early) / counts[0])
     se, units = item_se(pull, codes)
     inside = min(np.unique(codes[part]).size for part in parts)
     if inside < 2:
-        return Change(*means, Estimate(found, None, None, n, "none", "only 1 cluster on a side: no interval"), 1.0, 1.0)
+        return Change(
+            early, late_mean, Estimate(found, None, None, n, "none", "only 1 cluster on a side: no interval"), 1.0, 1.0
+        )
     se = max(se, _least(values, parts, codes) if share else 0.0)
     if se <= 1e-12 * max(1.0, abs(found)):  # all alike on either side: as many voices as clusters
         se = abs(found) / sqrt(inside)
-    df = min(units - 1.0, freedom(np.bincount(codes, weights=pull)))
+    df = min(units - 1.0, freedom(np.bincount(codes, weights=pull).astype(np.float64)))
     half = float(stdtrit(df, 0.5 + level / 2)) * se
     method = f"late minus early {percent(level)}, sums by cluster, t({df:.0f})"
     p_up = 1.0 if se == 0 else float(stdtr(df, -found / se))
-    ends = (found, found - half, found + half)
+    low, high = found - half, found + half
+    p_down = 1.0 if se == 0 else 1 - p_up
     if ratio:
         method = f"ratio of geometric means, late to early {percent(level)}, sums by cluster, t({df:.0f})"
-        ends = tuple(exp(min(end, 300.0)) for end in ends)  # type: ignore[assignment]
-        means = [exp(min(one, 300.0)) for one in means]
-    return Change(*means, Estimate(*ends, n, method, few(inside)), p_up, 1.0 if se == 0 else 1 - p_up)
+        early, late_mean, found, low, high = (exp(min(one, MOST_LOG)) for one in (early, late_mean, found, low, high))
+    return Change(early, late_mean, Estimate(found, low, high, n, method, few(inside)), p_up, p_down)
 
 
 def _least(x: Floats, parts: tuple[Bools, Bools], codes: Ints) -> float:

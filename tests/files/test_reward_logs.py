@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rftj_cli.errors import InputError
@@ -52,10 +53,13 @@ def as_csv(rows: list[str]) -> str:
 NOISE = ["START RequestId: 1 Version: 3", "END RequestId: 1", "REPORT RequestId: 1\tDuration: 3 ms", "", "hello"]
 CARRIERS = {
     "plain, with Lambda's noise": lambda rows: "\n".join([*NOISE, *rows, *NOISE]),
-    "aws logs tail": lambda rows: "\n".join(f"2026-11-25T02:00:00.123000+00:00 2026/11/25/[3]a1b2 {row}" for row in rows),
+    "aws logs tail": lambda rows: "\n".join(
+        f"2026-11-25T02:00:00.123000+00:00 2026/11/25/[3]a1b2 {row}" for row in rows
+    ),
     "text output": lambda rows: "\n".join(f"EVENTS\t38\t1764036000123\t{row}\tstream\t1764036000123" for row in rows),
     "JSON log format": lambda rows: "\n".join(
-        json.dumps({"timestamp": "2026-11-25T02:00:00Z", "level": "INFO", "message": row, "requestId": "1"}) for row in rows
+        json.dumps({"timestamp": "2026-11-25T02:00:00Z", "level": "INFO", "message": row, "requestId": "1"})
+        for row in rows
     ),
     "JSON log format, message an object": lambda rows: "\n".join(
         json.dumps({"timestamp": "2026-11-25T02:00:00Z", "message": json.loads(row)}) for row in rows
@@ -116,13 +120,27 @@ def test_a_bad_line_is_named_and_not_fatal(tmp_path: Path, problem: str) -> None
         read(written(tmp_path, BAD[problem])).refuse_empty("log")
 
 
+def test_malformed_rows_have_no_hashes_and_many_lines_may_be_one_message(tmp_path: Path) -> None:
+    """As the handler writes: a malformed row is no prompt, and all rows of an invocation are printed at once."""
+    hashless = {k: v for k, v in entry(5, outcome="malformed", parts={}).items() if "sha256" not in k}
+    text = "\n".join([*lines(3), json.dumps({**hashless, "fault": "messages: missing key"}), json.dumps(hashless)])
+    log = read(written(tmp_path, json.dumps({"events": [{"message": text + "\n"}]}))).builder.log()
+    assert log.n == 5 and log.prompts() == 1 and log.named.tolist() == [True, True, True, False, False]
+    assert log.hashes(4) == ("", "") and log.prompt[3] != log.prompt[4]
+
+
 def test_null_ids_missing_keys_and_failures_without_a_reward_are_read(tmp_path: Path) -> None:
     least = {k: entry()[k] for k in ("schema", "at", "outcome", "prompt_sha256", "response_sha256")}
-    rows = [{**least, "outcome": "failure", "aggregate_reward_score": None}, entry(id=None), entry(id={"a": [1]}), entry(id="ü")]
+    rows = [
+        {**least, "outcome": "failure", "aggregate_reward_score": None},
+        entry(id=None),
+        entry(id={"a": [1]}),
+        entry(id="ü"),
+    ]
     log = read(written(tmp_path, "\n".join(json.dumps(row) for row in rows))).builder.log()
     ids = [log.id_of(place) for place in range(4)]
     assert ids.count(None) == 2 and {"a": [1]} in ids and "ü" in ids
-    assert sum(reward != reward for reward in log.reward) == 1
+    assert np.isnan(log.reward).sum() == 1
 
 
 def test_a_file_without_results_says_what_is_in_it(tmp_path: Path) -> None:
@@ -132,7 +150,16 @@ def test_a_file_without_results_says_what_is_in_it(tmp_path: Path) -> None:
     assert "1 START" in str(error.value) and "1 JSON" in str(error.value) and "hello" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b broken", b"\x00\xff" * 5000, b"[" * 100_000 + b"rftj.reward-log/1", b"\n\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x1f\x8b broken",
+        b"\x00\xff" * 5000,
+        b"[" * 100_000 + b"rftj.reward-log/1",
+        b'{"a":' * 99_999 + b'"rftj.reward-log/1"',
+        b"\n\n",
+    ],
+)
 def test_rubbish_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "log"
     path.write_bytes(content)

@@ -63,11 +63,19 @@ def _group(
         skill = level if flat else float(np.clip(0.5 + ease + 0.2 * rng.normal() + course.reward * t, 0, 1))
         skill = 1.0 if rng.random() < course.highest * t else skill
         roll = rng.random()
-        stage = "unparsed" if roll < 0.01 + course.content * t else "throttled" if roll > 0.99 - course.service * t else None
+        stage = (
+            "unparsed"
+            if roll < 0.01 + course.content * t
+            else "throttled"
+            if roll > 0.99 - course.service * t
+            else None
+        )
         text = "As an expert, ..." if rng.random() < course.repeats * t else f"{prompt} {step} {answer} {rng.random()}"
         yield {
             "schema": "rftj.reward-log/1",
-            "at": (at + timedelta(seconds=float(rng.random() * 40))).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": (at + timedelta(seconds=float(rng.random() * 40)))
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
             "request": f"r{step}",
             "id": f"p{prompt}",
             "aggregate_reward_score": round(skill, 3) if stage is None else 0.0,

@@ -67,7 +67,9 @@ def test_windows_and_groups_can_be_given(home: Path) -> None:
     found = succeed("reward", "watch", "log.jsonl", "--window", "6m", "--group-gap", "50s", "--json").document
     assert len(found["windows"]) == 4 and found["groups"]["gap_seconds"] == 50
     assert sum(window["results"] for window in found["windows"]) == 1536
-    part = succeed("reward", "watch", "log.jsonl", "--since", "2026-11-25T02:10:00Z", "--until", "2026-11-25T02:20", "--json")
+    part = succeed(
+        "reward", "watch", "log.jsonl", "--since", "2026-11-25T02:10:00Z", "--until", "2026-11-25T02:20", "--json"
+    )
     assert part.document["counts"]["results"] < 1000
     for options in (["--window", "ten"], ["--window", "0.1s"], ["--since", "2026"], ["--since", "1h", "--until", "2h"],
                     ["--every", "0s"], ["--records", "r.jsonl"]):  # fmt: skip
@@ -128,9 +130,9 @@ def test_what_to_label_is_written_with_its_weights(home: Path) -> None:
     }  # fmt: skip
     # Horvitz and Thompson: the weights stand for the whole log.
     assert sum(row["weight"] for row in rows) == pytest.approx(len(log))
-    before = (home / "todo.jsonl").read_bytes()
-    succeed("reward", "watch", "log.jsonl", "--to-label", "todo.jsonl", "--label-size", 40, "--seed", 5)
-    assert (home / "todo.jsonl").read_bytes() == before
+    succeed("reward", "watch", "log.jsonl", "--to-label", "again.jsonl", "--label-size", 40, "--seed", 5)
+    assert (home / "todo.jsonl").read_bytes() == (home / "again.jsonl").read_bytes()
+    assert "nothing is overwritten" in json.dumps(refused("reward", "watch", "log.jsonl", "--to-label", "todo.jsonl"))
 
 
 def test_weights_make_the_chosen_speak_for_all(home: Path) -> None:
@@ -139,8 +141,8 @@ def test_weights_make_the_chosen_speak_for_all(home: Path) -> None:
     write(home / "log.jsonl", log)
     means = []
     for seed in range(40):
-        succeed("reward", "watch", "log.jsonl", "--to-label", "todo.jsonl", "--seed", seed, "--json")
-        rows = rows_of(home / "todo.jsonl")
+        succeed("reward", "watch", "log.jsonl", "--to-label", f"todo{seed}.jsonl", "--seed", seed, "--json")
+        rows = rows_of(home / f"todo{seed}.jsonl")
         means.append(sum(row["weight"] * row["reward"] for row in rows) / len(log))
     truth = float(np.mean([row["aggregate_reward_score"] for row in log]))
     assert abs(np.mean(means) - truth) < 3 * np.std(means) / np.sqrt(40)
@@ -160,7 +162,7 @@ def test_records_give_the_texts(home: Path) -> None:
     assert all(row["response"].startswith("text ") and row["prompt"] == "Say." for row in rows_of(home / "todo.jsonl"))
     write(home / "records.jsonl", [{"id": 1}])
     assert "not a record" in json.dumps(
-        refused("reward", "watch", "log.jsonl", "--to-label", "todo.jsonl", "--records", "records.jsonl")
+        refused("reward", "watch", "log.jsonl", "--to-label", "more.jsonl", "--records", "records.jsonl")
     )
 
 

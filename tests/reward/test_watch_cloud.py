@@ -103,7 +103,9 @@ def test_a_busy_service_is_asked_again_and_a_forbidden_one_is_not() -> None:
 
 
 def test_what_names_a_log_group(home: Path) -> None:
-    assert group_of("arn:aws:lambda:us-west-2:111122223333:function:reward:live") == LogGroup("/aws/lambda/reward", "us-west-2")
+    assert group_of("arn:aws:lambda:us-west-2:111122223333:function:reward:live") == LogGroup(
+        "/aws/lambda/reward", "us-west-2"
+    )
     arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/reward:*"
     assert group_of(arn) == LogGroup("/aws/lambda/reward", "eu-west-1")
     assert group_of("reward") == LogGroup("/aws/lambda/reward")
