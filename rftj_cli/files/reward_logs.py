@@ -64,8 +64,8 @@ class Intake:
         if len(self.bad) < NAMED:
             self.bad.append(Bad(file, number, problem))
 
-    def refuse_empty(self, file: object) -> None:
-        """Raise `InputError` where there is no result: say what there was."""
+    def refuse_empty(self, file: object, hint: str | None = None) -> None:
+        """Raise `InputError` where there is no result: say what there was, and give a hint."""
         if self.builder.n:
             return
         if self.bad_lines:
@@ -78,7 +78,7 @@ class Intake:
         raise InputError(
             "no line of a reward log in it", file=file, found=f"{self.lines:,} lines: {listed(kinds)}" if kinds else None,
             expected='lines that hold {"schema": "rftj.reward-log/1", ...}',
-            hint="the function that `rftj reward build` makes prints one for every result",
+            hint=hint or "the function that `rftj reward build` makes prints one for every result",
         )  # fmt: skip
 
 

@@ -271,4 +271,4 @@ def _drift_facts(drift: Drift) -> Iterator[tuple[str, str]]:
 
 
 def _worth(value: float) -> str:
-    return f"{value:,.2g}" if value < 1000 else f"{value:.1e}"
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"

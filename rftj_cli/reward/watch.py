@@ -102,7 +102,10 @@ class Watching:
     def look(self) -> Watched:
         """Read what is there. Raises `InputError` where there is no result in it."""
         self._source.read(self._intake)
-        self._intake.refuse_empty(self.name)
+        early = self.cloud and self._since is None
+        self._intake.refuse_empty(
+            self.name, f"CloudWatch was read from {CLOUD_SINCE} ago: --since 7d" if early else None
+        )
         return self._weighed()
 
     def follow(self, trouble: Callable[[str], None]) -> Iterator[Watched]:

@@ -65,13 +65,16 @@ def cut(log: RewardLog, length: float | None, gap: float | None) -> Frame:
     began = np.full(int(made.group.max()) + 1, np.inf)
     np.minimum.at(began, made.group, log.at)
     span = float(log.at[-1] - log.at[0])
-    length = default_length(span) if length is None else length
-    if span / length > MOST:
+    if length is None:  # pauses between one reward and the next make no windows longer
+        ends = [log.at[log.version == code][[0, -1]] for code in np.unique(log.version)]
+        length = default_length(min(span, sum(float(last - first) for first, last in ends)))
+    number = np.floor((began[made.group] - log.at[0]) / length).astype(np.int64)
+    held = np.unique(number).size
+    if held > MOST:
         raise InputError(
-            f"that is {span / length:,.0f} windows", key="--window", found=f"{length:g} s",
+            f"that is {held:,} windows", key="--window", found=f"{length:g} s",
             expected=f"at most {MOST:,}; the log spans {span:,.0f} s",
         )  # fmt: skip
-    number = np.floor((began[made.group] - log.at[0]) / length).astype(np.int64)
     window, version, merged = _joined(log.version, number)
     compared, early, late, needed = _sides(log, window, version)
     return Frame(log, made, window, length, version, merged, compared, early, late, needed)

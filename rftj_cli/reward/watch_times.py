@@ -16,7 +16,7 @@ def duration(text: str | None, key: str) -> float | None:
     if text is None:
         return None
     found = _DURATION.match(text.strip())
-    if not found or not 0 < float(found.group(1)) * UNITS[found.group(2)] < 1e10:
+    if not found or not 0.001 <= float(found.group(1)) * UNITS[found.group(2)] < 1e10:
         raise InputError("not a duration", key=key, found=text, expected="a number with s, m, h, d or w: 30s, 10m, 2h")
     return float(found.group(1)) * UNITS[found.group(2)]
 

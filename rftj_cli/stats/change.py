@@ -36,7 +36,7 @@ def change(
     """Mean of `x` (n,) where `late` (n,), minus the mean elsewhere; clusters: (n,) keys, such as prompts.
 
     Influence values of the difference summed by cluster (a cluster on both sides is paired with itself), t with
-    Satterthwaite's degrees of freedom. share: x lies in [0, 1]; the variance is then at least that of the effective counts
+    Satterthwaite's degrees of freedom. share: where x is 0 or 1 the variance is at least that of the effective counts
     with a success and a failure added on each side (Agresti and Caffo 2000), so that 0 against 3 of 400, or 0 of 40 against
     40 of 40, is neither everything nor nothing. ratio: x are logarithms; the difference is given as a ratio.
     """

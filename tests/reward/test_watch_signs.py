@@ -10,7 +10,7 @@ from reward_log_making import Course, simulated, write
 from rftj_cli.reward.watch import Watching, WatchQuestion
 from rftj_cli.reward.watch_values import Watched
 
-RUNS = 60
+RUNS = 40
 
 
 def watched(path: Path, **options: object) -> Watched:
@@ -26,14 +26,14 @@ def signs(path: Path, course: Course, seed: int, **options: int) -> set[str]:
 
 @pytest.mark.parametrize("prompts, epochs", [(24, 4), (96, 1)])
 def test_noise_is_no_sign(tmp_path: Path, prompts: int, epochs: int) -> None:
-    """60 logs without any drift: at most 5% show a sign."""
+    """40 logs without any drift: at most 5% show a sign."""
     false = [bool(signs(tmp_path / "log", Course(), seed, prompts=prompts, epochs=epochs)) for seed in range(RUNS)]
     assert sum(false) <= 0.05 * RUNS
 
 
 def test_honest_learning_is_no_sign(tmp_path: Path) -> None:
     """The reward rises, and nothing else."""
-    assert sum(bool(signs(tmp_path / "log", Course(reward=0.15), seed)) for seed in range(20)) <= 1
+    assert sum(bool(signs(tmp_path / "log", Course(reward=0.15), seed)) for seed in range(15)) == 0
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_honest_learning_is_no_sign(tmp_path: Path) -> None:
     ],
 )
 def test_hacking_is_found(tmp_path: Path, name: str, course: Course) -> None:
-    """Each pattern in at least 9 of 10 logs, with results to look at."""
-    assert sum(name in signs(tmp_path / "log", course, seed) for seed in range(10)) >= 9
+    """Each pattern in five logs of five, with results to look at."""
+    assert all(name in signs(tmp_path / "log", course, seed) for seed in range(5))
     found = next(sign for sign in watched(tmp_path / "log").signs if f"{sign.name} {sign.part or ''}".strip() == name)
     assert found.samples and all(len(one.response_sha256) == 64 for one in found.samples)
     assert found.p_holm <= 0.05 and all(one.difference.low is not None for one in found.moved)

@@ -17,7 +17,10 @@ import pytest
 from reporting import refused, rftj, scored, succeed
 from reward_log_making import Course, simulated, write
 
+from rftj_cli.cloud import Call, CloudError
+from rftj_cli.files.reward_logs import Intake
 from rftj_cli.reward.hashes import prompt_sha256, response_sha256
+from rftj_cli.reward.watch import Watching, WatchQuestion
 
 HACKED = Course(reward=0.25, words=0.8, grounding=-0.4)
 
@@ -71,7 +74,7 @@ def test_windows_and_groups_can_be_given(home: Path) -> None:
         "reward", "watch", "log.jsonl", "--since", "2026-11-25T02:10:00Z", "--until", "2026-11-25T02:20", "--json"
     )
     assert part.document["counts"]["results"] < 1000
-    for options in (["--window", "ten"], ["--window", "0.1s"], ["--since", "2026"], ["--since", "1h", "--until", "2h"],
+    for options in (["--window", "ten"], ["--window", "0.0001s"], ["--since", "2026"], ["--since", "1h", "--until", "2h"],
                     ["--every", "0s"], ["--records", "r.jsonl"]):  # fmt: skip
         assert refused("reward", "watch", "log.jsonl", *options)
 
@@ -164,6 +167,39 @@ def test_records_give_the_texts(home: Path) -> None:
     assert "not a record" in json.dumps(
         refused("reward", "watch", "log.jsonl", "--to-label", "more.jsonl", "--records", "records.jsonl")
     )
+
+
+class Flaky:
+    """A source that fails where it is told to."""
+
+    def __init__(self, source: Any, fails: set[int]) -> None:
+        self.source, self.fails, self.reads = source, fails, 0
+
+    def read(self, intake: Intake) -> int:
+        self.reads += 1
+        if self.reads in self.fails:
+            raise CloudError(Call("logs", "filter_log_events"), "", "the network is down")
+        new: int = self.source.read(intake)
+        return new
+
+
+def test_following_outlives_a_service_that_was_there_once(home: Path) -> None:
+    """What cannot be reached the first time is an error; later it is told, and the watch goes on. Each look is charged."""
+    path = write(home / "log.jsonl", simulated(prompts=24))
+    watching = Watching(WatchQuestion(str(path), follow=True, every="0.2s"))
+    watching._source = Flaky(watching._source, {2})
+    told: list[str] = []
+    states = watching.follow(told.append)
+    assert next(states).level == pytest.approx(1 - 0.05 * 6 / np.pi**2)
+    with path.open("a") as file:
+        file.write(json.dumps(simulated(prompts=24, seed=1)[0]) + "\n")
+    assert next(states).level == pytest.approx(1 - 0.05 * 6 / np.pi**2 / 4)
+    assert len(told) == 1 and "the network is down" in told[0]
+    states.close()  # type: ignore[attr-defined]
+    watching = Watching(WatchQuestion(str(path), follow=True))
+    watching._source = Flaky(watching._source, {1})
+    with pytest.raises(CloudError):
+        next(watching.follow(told.append))
 
 
 def test_following_prints_what_was_added_and_ends_with_130(home: Path) -> None:
