@@ -12,6 +12,8 @@ import numpy as np
 from rftj_cli.errors import InputError
 from rftj_cli.files.reward_log_columns import RewardLog, hashes_of
 from rftj_cli.files.runs import Run, open_run
+from rftj_cli.files.store_rows import OutcomeRow
+from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.reward.hashes import prompt_sha256, response_sha256
 from rftj_cli.reward.watch_values import Drift
 from rftj_cli.stats.arrays import Bools, Floats, Ints
@@ -60,11 +62,16 @@ def _rows(run: Run) -> list[tuple[str, str, str, float]]:
         out = []
         for row, one in store.outcomes():
             response, prompt = row.sample.fields.get("response"), prompt_sha256(row.sample.fields)
-            if isinstance(response, str) and prompt is not None and one.reward.value is not None:
+            if isinstance(response, str) and prompt is not None and one.reward.value is not None and _judged(one):
                 out.append((row.split, prompt, response_sha256(response), one.reward.value))
         return out
     finally:
         store.close()
+
+
+def _judged(one: OutcomeRow) -> bool:
+    """A verdict, or a failed essential check: the reward of any other failure is a constant and no measurement."""
+    return isinstance(one.outcome, Verdict) or any(part.essential and part.u == 0 for part in one.reward.parts)
 
 
 def places_in(log: RewardLog, anchors: Anchors) -> tuple[Bools, Ints]:
