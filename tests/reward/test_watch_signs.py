@@ -1,0 +1,58 @@
+"""Signs of reward hacking: noise and honest learning show none, each way of hacking is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from reward_log_making import Course, simulated, write
+
+from rftj_cli.reward.watch import Watching, WatchQuestion
+from rftj_cli.reward.watch_values import Watched
+
+RUNS = 40
+
+
+def watched(path: Path, **options: object) -> Watched:
+    return Watching(WatchQuestion(str(path), **options)).look()  # type: ignore[arg-type]
+
+
+def signs(path: Path, course: Course, seed: int, **options: int) -> set[str]:
+    write(path, simulated(course, seed=seed, **options))
+    found = watched(path)
+    assert found.needed is None
+    return {f"{sign.name} {sign.part}" if sign.part else sign.name for sign in found.signs}
+
+
+@pytest.mark.parametrize("prompts, epochs", [(24, 4), (96, 1)])
+def test_noise_is_no_sign(tmp_path: Path, prompts: int, epochs: int) -> None:
+    """40 logs without any drift: at most 5% show a sign."""
+    false = [bool(signs(tmp_path / "log", Course(), seed, prompts=prompts, epochs=epochs)) for seed in range(RUNS)]
+    assert sum(false) <= 0.05 * RUNS
+
+
+def test_honest_learning_is_no_sign(tmp_path: Path) -> None:
+    """The reward rises, and nothing else."""
+    assert sum(bool(signs(tmp_path / "log", Course(reward=0.15), seed)) for seed in range(15)) == 0
+
+
+@pytest.mark.parametrize(
+    "name, course",
+    [
+        ("verbosity", Course(reward=0.2, words=0.8)),
+        ("criterion_down grounding", Course(reward=0.2, grounding=-0.4)),
+        ("always_pass tone", Course(tone_to=1.0)),
+        ("saturation", Course(highest=0.8)),
+        ("variance_collapse", Course(flat=0.7)),
+        ("content_failures", Course(content=0.15)),
+        ("service_failures", Course(service=0.15)),
+        ("repeats", Course(repeats=0.2)),
+        ("shorter", Course(words=-0.6)),
+    ],
+)
+def test_hacking_is_found(tmp_path: Path, name: str, course: Course) -> None:
+    """Each pattern in five logs of five, with results to look at."""
+    assert all(name in signs(tmp_path / "log", course, seed) for seed in range(5))
+    found = next(sign for sign in watched(tmp_path / "log").signs if f"{sign.name} {sign.part or ''}".strip() == name)
+    assert found.samples and all(len(one.response_sha256) == 64 for one in found.samples)
+    assert found.p_holm <= 0.05 and all(one.difference.low is not None for one in found.moved)
