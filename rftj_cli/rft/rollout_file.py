@@ -79,7 +79,7 @@ def write_samples(
                 reply = _settled(store, f"{prompt.id}-{k}", key_of(prompt.id, k), written)
                 if reply is not None:
                     texts.append(reply.text)
-                    yield json.dumps(_row(prompt, k, settings, reply), ensure_ascii=False) + "\n"
+                    yield json.dumps(_row(prompt, k, settings, reply), ensure_ascii=False, default=str) + "\n"
             written.uniform += len(texts) > 1 and len(set(texts)) == 1
 
     write_lines(out, lines())
