@@ -53,7 +53,7 @@ def _blocks(prepared: Prepared) -> Iterator[Block]:
         shown = "" if len(kept) == number else f" (the first {len(kept)} of {number:,})"
         yield Heading(f"{title}{shown}")
         if severity == "advice":
-            yield Lines([one.problem for one in kept])
+            yield Lines([f"{one.file}: {one.problem}" for one in kept])
         else:
             yield Entries([(_where(one), [cut(one.problem, 300)]) for one in kept])
     if not prepared.written:
