@@ -101,7 +101,8 @@ class _Work:
                 found.take(read_row(data, row))
             except InputError as error:
                 said = error.problem + (f": {error.found}" if error.found else "")
-                self._faulty(path, error.row or row, [("row", error.key or "row", said)])
+                rule = "template" if (error.key or "").startswith("--") else "unreadable"
+                self._faulty(path, error.row or row, [(rule, error.key or "row", said)])
         self.met += found.prompts
         entries = [self._entry(str(path), prompt) for prompt in found.prompts]
         return tuple(one for one in entries if one is not None), (rows, found.answered)

@@ -24,7 +24,7 @@ PAYLOAD: Final = 6_000_000  # bytes that Lambda takes in one invocation
 BATCH: Final = 64  # rows that a trainer may send in one
 SHORT: Final = 8  # characters of a prompt that hardly asks anything
 UNSURE: Final = 0.15  # of an estimate of tokens
-SHOWN: Final = 5  # findings of one rule that are listed
+SHOWN: Final = 3  # findings of one rule that are listed
 
 Severity = Literal["error", "warning", "advice"]
 Fault = tuple[str, str, str]  # rule, key, problem

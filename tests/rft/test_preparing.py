@@ -88,8 +88,8 @@ def test_samples_become_one_record_a_group_without_answers_and_labels(rftj: Rftj
         ({"id": "p3", "prompt": "Name a river, please."}, "duplicate-id", "id"),
         ({"prompt": "river " * 20_000}, "prompt-length", "messages"),
         ({"prompt": "x" * 6_000_001}, "record-size", "messages"),
-        ({"text": "x"}, "row", "prompt"),
-        ({"prompt": "x", "id": {}}, "row", "id"),
+        ({"text": "x"}, "unreadable", "prompt"),
+        ({"prompt": "x", "id": {}}, "unreadable", "id"),
     ],
 )
 def test_a_faulty_row_is_found_named_and_can_be_left_out(rftj: Rftj, row: dict[str, Any], rule: str, key: str) -> None:
@@ -193,9 +193,9 @@ def test_findings_are_counted_whole_and_listed_in_part(rftj: Rftj) -> None:
     """A file with one fault in every row is not printed row by row."""
     done = prepare(rftj, [{"id": f"p{i}", "prompt": "Name a river, please."} for i in range(500)])
     assert rules(done) == {"duplicate-messages": 499, "too-few": 1}
-    assert len(done.document["findings"]) == 6
+    assert len(done.document["findings"]) == 4
     shown = rftj("rft", "prepare", "rows.jsonl", "--out", "data")
-    assert shown.code == 2 and "(the first 6 of 500)" in shown.out and len(shown.out.splitlines()) < 25
+    assert shown.code == 2 and "(the first 4 of 500)" in shown.out and len(shown.out.splitlines()) < 25
 
 
 def test_what_others_wrote_is_not_written_over(rftj: Rftj) -> None:
