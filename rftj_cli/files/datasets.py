@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import msgspec
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.text import read_data, read_text, write_bytes, write_whole
@@ -17,6 +20,45 @@ from rftj_cli.files.text import read_data, read_text, write_bytes, write_whole
 MANIFEST: Final = "prepare.json"
 JOB: Final = "job.json"
 FILES: Final = ("train.jsonl", "eval.jsonl")
+
+
+@dataclass(frozen=True)
+class _Part:
+    records: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Rubric:
+    name: str
+    model: str
+    tier: Literal["default", "priority", "flex", "reserved"]
+    judge_fingerprint: str
+    reward_fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Judging:
+    calls: float
+    input_tokens: float
+    output_tokens: float
+    of_answers: str
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """What a reader of prepare.json relies on."""
+
+    schema: Literal["rftj.rft-data/1"]
+    target: str
+    max_prompt_length: int
+    parts: dict[Literal["train", "eval"], _Part]
+    rubric: _Rubric | None
+    judging: _Judging | None
+
+    def __post_init__(self) -> None:
+        if "train" not in self.parts:
+            raise ValueError("no `train` among its parts")
 
 
 def write_dataset(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
@@ -52,14 +94,15 @@ def read_dataset(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         raise InputError("this data was not checked: there is no prepare.json", file=folder,
                          hint="rftj rft prepare SAMPLES --out DIR")  # fmt: skip
     manifest = _object(folder / MANIFEST)
-    parts = manifest.get("parts")
-    if manifest.get("schema") != "rftj.rft-data/1" or not isinstance(parts, dict) or "train" not in parts:
-        raise InputError("not a manifest of `rftj rft prepare`", file=folder / MANIFEST)
+    try:
+        known = msgspec.convert(manifest, type=_Manifest)
+    except msgspec.ValidationError as error:
+        raise InputError(f"not a manifest of `rftj rft prepare`: {error}", file=folder / MANIFEST) from None
     files = {}
-    for name, part in parts.items():
+    for name, part in known.parts.items():
         path = folder / f"{name}.jsonl"
         data = read_data(path, "data set")
-        if not isinstance(part, dict) or hashlib.sha256(data).hexdigest() != part.get("sha256"):
+        if hashlib.sha256(data).hexdigest() != part.sha256:
             raise InputError(
                 "the file was changed after it was checked", file=path, hint="run `rftj rft prepare` again"
             )

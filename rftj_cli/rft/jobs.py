@@ -66,8 +66,8 @@ def named(job: str, region: str | None) -> Named:
     folder = Path(job)
     if folder.is_dir():
         found = read_job(folder)
-        if found is None or not isinstance(found.get("job_arn"), str):
-            raise InputError("no job was submitted with this data: there is no job.json", file=folder,
+        if found is None or not all(isinstance(found.get(name), str) for name in ("job_arn", "job_name", "region")):
+            raise InputError("no job was submitted with this data: no job.json tells of one", file=folder,
                              hint="`rftj rft submit` writes it")  # fmt: skip
         return Named(str(found["job_name"]), region or str(found["region"]), found["job_arn"])
     if job.startswith("arn:"):

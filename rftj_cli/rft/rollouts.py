@@ -136,11 +136,13 @@ class _Run:
         traffic = None if live is None else live.traffic
         self._budget = Budget(expected.price, wish.max_cost, meter)
         self._tally = Tally(expected.calls, wish.progress(expected, self._folder), traffic)
-        self._interrupted, self._meter = threading.Event(), meter
+        self._interrupted, self._meter, self._moved = threading.Event(), meter, False
 
     def go(self) -> Sampled:
         wish, folder = self._wish, self._folder
         source = Endpoint(wish.judge, 1, wish.base_url, wish.region).name
+        before = read_rollouts(folder)
+        self._moved = before is not None and before.source != source and self._expected.settled > 0
         manifest = begun(folder, wish.settings, source, wish.prompts)
         with ExitStack() as open_:
             store = Store(folder / "store.sqlite", write=True)
@@ -199,6 +201,10 @@ class _Run:
         wish = self._wish
         notes = () if self._live is None else notes_of(self._live.judge)
         found = [told_too_much(wish.template), hidden_context(self._gathering.prompts)]
+        if self._moved:
+            found.append(
+                f"{self._expected.settled} rollouts came from another endpoint or region: is it the same model?"
+            )
         if wish.temperature == 0 and wish.n > 1:
             found.append("temperature 0: the answers to one prompt are alike, and alike they give no signal")
         if written.cut:

@@ -134,7 +134,7 @@ def count_finding(name: str, records: int, target: str) -> Finding | None:
     """What the number of records in one of the files says."""
     file = f"{name}.jsonl"
     if records < LEAST:
-        binding = name == "train" or target != "bedrock"
+        binding = name == "train" or target != "bedrock" or not records
         said = f"{records} sound {'record' if records == 1 else 'records'}, and the service wants at least {LEAST}"
         return Finding("too-few", "error" if binding else "advice", file, None, None, said)
     if name == "train" and records < SMALL:

@@ -211,9 +211,17 @@ def test_only_data_that_was_checked_and_is_unchanged_is_submitted(rftj: Rftj, da
     assert "changed after it was checked" in rftj("rft", "submit", data, *JOB, "--dry-run").err
     assert rftj("rft", "prepare", "rows.jsonl", "--out", "hp", "--target", "hyperpod").code == 0
     assert "another target" in rftj("rft", "submit", "hp", *JOB, "--dry-run").err
-    for text in ("{", "[]", "{}", '{"schema": "rftj.rft-data/1", "parts": {"train": 3}}'):
-        (data / "prepare.json").write_text(text, encoding="utf-8")
-        assert rftj("rft", "submit", data, *JOB, "--dry-run").code == 2
+    good = json.loads(Path("hp/prepare.json").read_text(encoding="utf-8"))
+    bad = [
+        {"parts": {}},
+        {"parts": {"../x": good["parts"]["train"]}},
+        {"judging": {}},
+        {"rubric": 3},
+        {"max_prompt_length": "x"},
+    ]
+    for text in ("{", "[]", "{}", *(json.dumps({**good, "target": "bedrock", **one}) for one in bad)):
+        Path("hp/prepare.json").write_text(text, encoding="utf-8")
+        assert rftj("rft", "submit", "hp", *JOB, "--dry-run").code == 2, text
 
 
 def publish(aws: Cloud, description: str = "") -> str:

@@ -112,6 +112,7 @@ def test_fewer_than_a_hundred_records_are_an_error_that_nothing_gets_around(rftj
     done = prepare(rftj, prompts(160), "--split", "train")
     assert done.code == 0 and "too-few" in rules(done, "advice")
     assert rules(prepare(rftj, prompts(160), "--split", "train", "--target", "sagemaker")) == {"too-few": 1}
+    assert rules(prepare(rftj, prompts(160), "--split", "anchor")) == {"too-few": 1}  # an empty eval.jsonl is none
 
 
 def test_train_and_eval_share_no_prompt_and_no_cluster(rftj: Rftj) -> None:
@@ -122,7 +123,11 @@ def test_train_and_eval_share_no_prompt_and_no_cluster(rftj: Rftj) -> None:
     assert not clusters[0] & clusters[1] and len(clusters[1]) > 20
     write_rows(
         Path("eval.jsonl"),
-        [{"id": "e1", "prompt": "Name number 3, please."}, {"id": "e2", "prompt": "A new one.", "cluster": "p7"}],
+        [
+            {"id": "e1", "prompt": "Name number 3, please."},
+            {"id": "e2", "prompt": "A new one.", "cluster": "p7"},
+            {"id": "e3", "prompt": "A third."},
+        ],
     )
     leaky = prepare(rftj, prompts(), "--eval", "eval.jsonl")
     assert rules(leaky) == {"leak": 2}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +132,51 @@ def test_the_same_command_goes_on_where_it_stopped(rftj: Rftj, poet: FakeJudgeSe
         assert more.code == 0 and poet.requests == 160
     assert len(rows_in("out.jsonl")) == 160
     assert set(first.splitlines()) <= set(Path("out.jsonl").read_bytes().splitlines())
+
+
+def test_what_came_from_another_endpoint_is_said(rftj: Rftj, poet: FakeJudgeServer, server: FakeJudgeServer) -> None:
+    """The name of a model is not the model: a folder may be continued elsewhere, and the report says so."""
+    write_rows(Path("prompts.jsonl"), PROMPTS)
+    with poet:
+        assert sample(rftj, poet).code == 0
+    done = sample(rftj, server, n=4)
+    assert done.code == 0 and "6 rollouts came from another endpoint" in " ".join(done.out.split())
+
+
+def test_a_killed_command_loses_at_most_what_was_in_flight(rftj: Rftj, home: Path) -> None:
+    """After SIGKILL the same command finishes the rest, and every rollout is there once."""
+    write_rows(Path("prompts.jsonl"), [{"id": f"p{i}", "prompt": f"Prompt {i}."} for i in range(50)])
+    with FakeJudgeServer("Fine.", latency=0.02) as slow:
+        command = [sys.executable, "-m", "rftj_cli", "rft", "sample", "prompts.jsonl", "--model", "openai:m", "-n", "4"]
+        command += ["--base-url", slow.base_url, "--out", "out.jsonl", "--workers", "2", "--run", "kept"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while slow.requests < 60 and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        assert not Path("out.jsonl").exists()
+        slow.latency = 0
+        done = sample(rftj, slow, "--run", "kept", n=4)
+        assert done.code == 0
+        assert 200 <= slow.requests <= 200 + 60
+    assert len({row["id"] for row in rows_in("out.jsonl")}) == len(rows_in("out.jsonl")) == 200
+
+
+def test_rollouts_are_prepared_as_the_prompts_they_answer(rftj: Rftj, poet: FakeJudgeServer) -> None:
+    """The messages that the model saw become the record's, and its id is the prompt's."""
+    rows = [{"id": f"p{i}", "prompt": f"Name number {i}.", "context": f"c{i}", "reference": "r"} for i in range(100)]
+    write_rows(Path("prompts.jsonl"), rows)
+    Path("t.j2").write_text("{{ prompt }} {{ context }}", encoding="utf-8")
+    write_rubric(Path(), prompt={"user": "{{ prompt }} {{ context }} {{ reference }} {{ response }}"})
+    with poet:
+        assert sample(rftj, poet, "--prompt-template", "t.j2", n=2).code == 0
+    done = rftj("rft", "prepare", "out.jsonl", "--out", "data", "--rubric", "rubric.yaml", "--json")
+    assert done.code == 0, done.out
+    assert done.document["judging"]["of_answers"] == "real"
+    assert rows_in("data/train.jsonl")[7] == {
+        "id": "p7", "messages": [{"role": "user", "content": "Name number 7. c7"}], "reference_answer": "r", "context": "c7",
+        "prompt": "Name number 7.",
+    }  # fmt: skip
 
 
 def test_a_ceiling_holds_from_the_first_call_on(rftj: Rftj) -> None:
