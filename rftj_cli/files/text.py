@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 
@@ -40,15 +40,20 @@ def _siblings(path: Path) -> list[Path]:
 
 def read_text(path: Path, what: str) -> str:
     """The UTF-8 text of a small file; a byte order mark is dropped."""
-    try:
-        data = existing(path, what).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the {what}: {error.strerror}", file=path) from None
+    data = read_data(path, what)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = data[: error.start].count(b"\n") + 1
         raise not_utf8(path, row, data[error.start : error.start + 1]) from None
+
+
+def read_data(path: Path, what: str) -> bytes:
+    """The bytes of a file."""
+    try:
+        return existing(path, what).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the {what}: {error.strerror}", file=path) from None
 
 
 def read_input(path: Path, what: str, most: int) -> bytes:
@@ -94,7 +99,12 @@ def not_utf8(path: object, row: int, byte: bytes) -> InputError:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step, so that no reader and no crash ever sees half of it."""
-    _replace(path, text.encode("utf-8"))
+    _replace(path, (text.encode("utf-8"),))
+
+
+def write_lines(path: Path, parts: Iterable[str]) -> None:
+    """The same for text that comes in parts, such as the lines of a long file, each with its end of line."""
+    _replace(path, (part.encode("utf-8") for part in parts))
 
 
 def write_bytes(path: Path, data: bytes) -> bool:
@@ -103,17 +113,17 @@ def write_bytes(path: Path, data: bytes) -> bool:
         raise InputError("this is a folder, not a file to write", file=path)
     if path.is_file() and path.read_bytes() == data:
         return True
-    _replace(path, data)
+    _replace(path, (data,))
     path.chmod(0o644)
     return False
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

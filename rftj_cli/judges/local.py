@@ -97,7 +97,8 @@ class _Talk:
     def __init__(self, engine: _Engine, request: Request) -> None:
         self._engine = engine
         self._messages = [{"role": "system", "content": request.system}] if request.system else []
-        self._messages.append({"role": "user", "content": request.user})
+        said = (*request.turns, ("user", request.user))
+        self._messages += [{"role": role, "content": text} for role, text in said]
         self._seed = 0 if request.seed is None else request.seed
         self.input_tokens = self.output_tokens = 0
 

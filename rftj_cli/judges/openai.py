@@ -128,7 +128,7 @@ def used_for(request: Request, learned: Learned) -> Accepted:
 def build_chat(request: Request, used: Accepted, *, tier: str = "default") -> dict[str, Any]:
     """The body of a chat completion; `used.structure` says how the answer is held to JSON."""
     messages = [{"role": "system", "content": request.system}] if request.system else []
-    messages.append({"role": "user", "content": request.user})
+    messages += [{"role": role, "content": text} for role, text in (*request.turns, ("user", request.user))]
     body: dict[str, Any] = {"model": model_name(request.model), "messages": messages}
     body["max_tokens" if used.max_tokens else "max_completion_tokens"] = request.max_tokens
     if used.temperature:

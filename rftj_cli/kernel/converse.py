@@ -67,7 +67,7 @@ def build_converse(request: Request, used: Accepted, *, cache: bool, tier: str =
         config["temperature"] = request.temperature
     point = _cached(request) if cache and used.cache else None
     call: dict[str, Any] = {
-        "messages": [{"role": "user", "content": _blocks(_text(request.user), point)}],
+        "messages": _messages(request, _blocks(_text(request.user), point)),
         "inferenceConfig": config,
     }
     if request.system.strip():  # Bedrock refuses a blank text
@@ -84,6 +84,17 @@ def build_converse(request: Request, used: Accepted, *, cache: bool, tier: str =
     if tier != "default":
         call["serviceTier"] = {"type": tier}
     return call
+
+
+def _messages(request: Request, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The conversation. Converse wants the roles to alternate: what one role says twice in a row is one message."""
+    messages: list[dict[str, Any]] = []
+    for role, content in (*((role, [{"text": _text(text)}]) for role, text in request.turns), ("user", asked)):
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += content
+        else:
+            messages.append({"role": role, "content": content})
+    return messages
 
 
 def _text(text: str) -> str:
@@ -109,7 +120,7 @@ def _cached(request: Request) -> int | None:
     if fewest is None or request.shared < 0:
         return None
     system = len(request.system) if request.system.strip() else 0
-    shared = request.shared if request.user[: request.shared].strip() else 0
+    shared = request.shared if not request.turns and request.user[: request.shared].strip() else 0
     if not system + shared or system + shared < fewest * CHARACTERS:
         return None
     return shared

@@ -26,7 +26,8 @@ class Request:
     `structure` says how it is held to JSON (auto: as the model accepts), `logprobs` asks for the verdict's probabilities,
     `guardrail` is `ID:VERSION` on Bedrock. `sample` is given only to judges that read the sample instead of a prompt
     (`lexical`, `length`). `shared` counts the characters at the head of `user` that are the same for all samples of the
-    rubric (-1: not even `system` is), so that a service can cache them: it changes no reply and is no part of the key.
+    rubric (-1: not even `system` is), so that a service can cache them: it changes no reply and is no part of the key. `turns`
+    are what was said between `system` and `user`, (`user` or `assistant`, text) each.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Request:
     logprobs: bool = False
     guardrail: str | None = None
     shared: int = 0
+    turns: tuple[tuple[str, str], ...] = ()
     _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
@@ -62,7 +64,7 @@ class Request:
 _KEYED: Final = (
     "model", "system", "user", "temperature", "max_tokens", "seed", "answers", "reason", "json", "vote", "sample",
 )  # fmt: skip
-_SINCE: Final[Mapping[str, object]] = {"structure": "auto", "logprobs": False, "guardrail": None}
+_SINCE: Final[Mapping[str, object]] = {"structure": "auto", "logprobs": False, "guardrail": None, "turns": ()}
 
 
 @dataclass(frozen=True, slots=True)

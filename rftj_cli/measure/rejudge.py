@@ -16,10 +16,11 @@ from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.running.account import Progress, Silent
+from rftj_cli.running.calling import FIRST_TIMEOUT
 from rftj_cli.running.live import Endpoint, default_workers
 from rftj_cli.running.preflight import Forecast
 from rftj_cli.running.recordings import Recordings, chosen
-from rftj_cli.running.score import FIRST_TIMEOUT, Settings, score
+from rftj_cli.running.score import Settings, score
 
 MOST = 25  # repeats: beyond that nothing is learned of one sample
 

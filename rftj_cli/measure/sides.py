@@ -19,9 +19,10 @@ from rftj_cli.measure.compare import CompareQuestion
 from rftj_cli.measure.labelled import validated_labels
 from rftj_cli.measure.matching import ALL
 from rftj_cli.running.account import Progress, Silent
+from rftj_cli.running.calling import FIRST_TIMEOUT
 from rftj_cli.running.live import Endpoint, default_workers
 from rftj_cli.running.preflight import Forecast, place
-from rftj_cli.running.score import FIRST_TIMEOUT, Settings
+from rftj_cli.running.score import Settings
 from rftj_cli.running.score import score as run_score
 
 TABLES = (".jsonl", ".csv", ".parquet", ".json")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rftj_cli.report.words import counted, cut, duration, money
+from rftj_cli.rft.rollout_order import Expected
 from rftj_cli.running.account import Progress, Silent, Snapshot
 from rftj_cli.running.preflight import Forecast
 
@@ -20,6 +21,28 @@ def chooser(*, quiet: bool) -> Callable[[Forecast, Path], Progress]:
     if quiet:
         return lambda forecast, folder: Silent()
     return _begin
+
+
+def sampling(*, quiet: bool) -> Callable[[Expected, Path], Progress]:
+    """The same for rollouts, whose length nobody knows before."""
+    if quiet:
+        return lambda expected, folder: Silent()
+    return _begin_sampling
+
+
+def _begin_sampling(expected: Expected, folder: Path) -> Progress:
+    if not expected.calls:
+        return Silent()
+    cost = "cost unknown (--prices FILE)"
+    if expected.price is not None:
+        cost = f"at most {money(expected.cost)} (prices: {expected.price.source})"
+    done = f", {expected.settled:,} sampled before" if expected.settled else ""
+    print(
+        f"sampling {counted(expected.calls, 'answer')} to {counted(expected.prompts, 'prompt')}{done}; about "
+        f"{expected.input_tokens:,} tokens in, at most {expected.output_tokens:,} out, {cost}",
+        file=sys.stderr,
+    )
+    return _Lines(live=sys.stderr.isatty())
 
 
 def _begin(forecast: Forecast, folder: Path) -> Progress:

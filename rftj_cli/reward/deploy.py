@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rftj_cli.cloud import Call, Cloud, CloudError
 from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError
-from rftj_cli.files.binary import read_bytes
+from rftj_cli.files.text import read_data
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.existing import Found, find
 from rftj_cli.reward.judge_access import Ask
@@ -111,7 +111,7 @@ def _zip(plan: DeployPlan) -> bytes:
     path = plan.deployment.bundle.path
     if read_bundle(path).sha256 != plan.deployment.bundle.sha256:
         raise InputError("the bundle changed while its deployment was planned", file=path, hint="deploy again")
-    return read_bytes(path, "bundle")
+    return read_data(path, "bundle")
 
 
 def _uploads(step: Step) -> bool:

@@ -13,8 +13,8 @@ from rftj_cli.errors import InputError
 from rftj_cli.files.reward_log_columns import RewardLog, hashes_of
 from rftj_cli.files.runs import Run, open_run
 from rftj_cli.files.store_rows import OutcomeRow
+from rftj_cli.kernel.events import prompt_hash, response_hash
 from rftj_cli.kernel.outcome import Verdict
-from rftj_cli.reward.hashes import prompt_sha256, response_sha256
 from rftj_cli.reward.watch_values import Drift
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.drift import exchange_e_process
@@ -61,9 +61,9 @@ def _rows(run: Run) -> list[tuple[str, str, str, float]]:
     try:
         out = []
         for row, one in store.outcomes():
-            response, prompt = row.sample.fields.get("response"), prompt_sha256(row.sample.fields)
-            if isinstance(response, str) and prompt is not None and one.reward.value is not None and _judged(one):
-                out.append((row.split, prompt, response_sha256(response), one.reward.value))
+            response = row.sample.fields.get("response")
+            if isinstance(response, str) and one.reward.value is not None and _judged(one):
+                out.append((row.split, prompt_hash(row.sample), response_hash(response), one.reward.value))
         return out
     finally:
         store.close()

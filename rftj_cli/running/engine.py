@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from rftj_cli.files.prices import Price
 from rftj_cli.files.store import Store
 from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, SampleRow
 from rftj_cli.kernel.asks import Ask
-from rftj_cli.kernel.evaluate import Task, finish
+from rftj_cli.kernel.evaluate import Judged, Task, finish
 from rftj_cli.kernel.outcome import CallError, Reply
 from rftj_cli.kernel.votes import needed
 from rftj_cli.running.account import Tally
@@ -45,7 +45,10 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine works with. `traffic` is None where no service is called; with `adaptive` settled votes are not asked."""
+    """What an engine works with. `traffic` is None where no service is called; with `adaptive` settled votes are not asked.
+
+    `conclude` says what the answers to a task's calls are worth, `who` is asked, for errors.
+    """
 
     store: Store
     recordings: Sequence[Recordings]
@@ -56,6 +59,8 @@ class Parts:
     stop: threading.Event
     traffic: Traffic | None = None
     adaptive: bool = False
+    conclude: Callable[[Task, Sequence[tuple[Ask, Reply | CallError]]], Judged] = finish
+    who: str = "the judge"
 
 
 class Engine:
@@ -89,7 +94,7 @@ class Engine:
             self._writer.close()
         traffic = self._parts.traffic
         if self._error is None and traffic is not None and traffic.over is not None:
-            raise CannotTell(f"the judge does not answer: {traffic.over}\n  {KEPT}")
+            raise CannotTell(f"{self._parts.who} does not answer: {traffic.over}\n  {KEPT}")
         if self._error is not None:
             raise self._error
 
@@ -160,17 +165,17 @@ class Engine:
         """Whether this failure ends the run: no retry can mend it, or nothing comes back at all."""
         traffic = self._parts.traffic
         if error.fatal:
-            self._fail(CannotTell(f"the judge cannot be used: {error.reason}\n  {error.advice}".rstrip()))
+            self._fail(CannotTell(f"{self._parts.who} cannot be used: {error.reason}\n  {error.advice}".rstrip()))
             return True
         if traffic is None or traffic.answered or not error.retry:
             return False
-        self._fail(CannotTell(f"the judge does not answer: {error.reason}\n  {KEPT}"))
+        self._fail(CannotTell(f"{self._parts.who} does not answer: {error.reason}\n  {KEPT}"))
         return True
 
     def _finish(self, job: _Job) -> None:
         task = job.task
         answered = [(ask, a) for ask, a in zip(task.asks, job.answers, strict=True) if a is not None]
-        judged = finish(task, answered)
+        judged = self._parts.conclude(task, answered)
         self._parts.tally.save(len(task.asks) - len(answered))
         self._writer.put(OutcomeRow(task.sample.id, judged.outcome, judged.reward, judged.checks))
 

@@ -11,10 +11,11 @@ from rftj_cli.files.prices import price_of
 from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.running.account import Progress
+from rftj_cli.running.calling import FIRST_TIMEOUT
 from rftj_cli.running.live import Endpoint, default_workers
 from rftj_cli.running.preflight import Forecast
 from rftj_cli.running.recordings import Recordings
-from rftj_cli.running.score import FIRST_TIMEOUT, Scored, Settings, score
+from rftj_cli.running.score import Scored, Settings, score
 from rftj_cli.running.selection import Part
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from rftj_cli.errors import CannotTell, InputError, Interrupted
+from rftj_cli.errors import CannotTell, Interrupted
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
@@ -26,27 +25,22 @@ from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.files.store_rows import Rewards, SampleRow
 from rftj_cli.kernel.asks import names_used
-from rftj_cli.kernel.dialect import learned_of, notes_of
+from rftj_cli.kernel.dialect import notes_of
 from rftj_cli.kernel.evaluate import Task, prepare
 from rftj_cli.kernel.outcome import Judge
-from rftj_cli.kernel.retry import Policy, longest_attempt
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.votes import refuse_fixed_votes
 from rftj_cli.running.account import Progress, Silent, Tally
 from rftj_cli.running.budget import Budget
+from rftj_cli.running.calling import Live, Pace, live_of, refuse_unpriced
 from rftj_cli.running.changes import refuse_changes
 from rftj_cli.running.engine import Engine, Parts
-from rftj_cli.running.live import is_service
 from rftj_cli.running.manifests import begun, ended, learned_before
-from rftj_cli.running.pool import Pool, make_pool
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
 from rftj_cli.running.recordings import ImportedFile, Recordings, close_borrowed, nearest_first
 from rftj_cli.running.signals import stops_on_signals
 from rftj_cli.running.tokens import Meter
-from rftj_cli.running.traffic import Traffic
 
-TIMEOUT: Final = 120.0  # seconds for one call
-FIRST_TIMEOUT: Final = 300.0  # for the first: a service may take minutes to compile a new schema, or to load a model
 MakeJudge = Callable[[Mapping[str, Any]], Judge]
 
 
@@ -142,15 +136,8 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
     Raises `InputError` before anything is written or called, `CannotTell` where the judge or the budget ends the run,
     `Interrupted` on Ctrl-C; whatever was judged is kept in all cases.
     """
-    for key, value in (("--rpm", settings.rpm), ("--tpm", settings.tpm), ("--timeout", settings.timeout)):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise InputError("not a number that can be used", key=key, found=value, expected="a number above 0")
-    if settings.max_cost is not None and math.isnan(settings.max_cost):
-        raise InputError("not a number", key="--max-cost", found=settings.max_cost, expected="US dollars")
-    if settings.max_cost is not None and settings.price is None:
-        raise InputError(
-            "--max-cost needs the price of the model, and it is unknown", hint="give it with --prices FILE"
-        )
+    Pace(settings.workers, settings.timeout, settings.rpm, settings.tpm).refuse_nonsense()
+    refuse_unpriced(settings.max_cost, settings.price)
     if settings.adaptive:
         refuse_fixed_votes(rubric)
     folder = settings.folder or default_folder(rubric)
@@ -178,48 +165,9 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
     with Lock(folder):
         refuse_changes(rubric, folder)  # again, since another command may have made the run meanwhile
         stop = threading.Event()
-        traffic = None if judge is None else _traffic(rubric, settings, learned.get("rates"), stop)
-        live = None if judge is None else _Live(judge, traffic, meter, stop)
+        pace = Pace(settings.workers, settings.timeout, settings.rpm, settings.tpm)
+        live = None if judge is None else live_of(judge, rubric.judge, pace, meter, stop, learned.get("rates"))
         return _judge(rubric, rubric_path, samples, settings, folder, forecast, live)
-
-
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """The judge of a command that has calls to make."""
-
-    judge: Judge
-    traffic: Traffic | None
-    meter: Meter
-    stop: threading.Event
-
-    def pool(self, settings: Settings) -> Pool:
-        deadline, traffic = settings.timeout or TIMEOUT, self.traffic
-        policy = Policy(deadline=deadline)
-        if traffic is not None:
-            policy = Policy(
-                deadline=deadline, gated=True, longest=lambda: longest_attempt(deadline, traffic.round_trip)
-            )
-        first = FIRST_TIMEOUT if settings.timeout is None else 0.0
-        return make_pool(
-            self.judge, policy, self.traffic, self.meter, workers=settings.workers, stop=self.stop, first=first
-        )
-
-    def learned(self) -> dict[str, Any]:
-        """What the calls have shown."""
-        learned = {"tokens": self.meter.document()}
-        if self.traffic is not None:
-            learned["rates"] = self.traffic.found()
-        accepted = learned_of(self.judge)
-        return learned if accepted is None else {**learned, "accepted": accepted.document()}
-
-
-def _traffic(
-    rubric: Rubric, settings: Settings, known: Mapping[str, Any] | None, stop: threading.Event
-) -> Traffic | None:
-    if not is_service(rubric.judge):
-        return None
-    patience = max(60.0, settings.timeout or FIRST_TIMEOUT)
-    return Traffic(rpm=settings.rpm, tpm=settings.tpm, patience=patience, known=known, stop=stop)
 
 
 def _judge(
@@ -229,7 +177,7 @@ def _judge(
     settings: Settings,
     folder: Path,
     forecast: Forecast,
-    live: _Live | None,
+    live: Live | None,
 ) -> Scored:
     source = settings.source if settings.replay is None else settings.replay.name
     chosen, whole = settings.selection, settings.whole(forecast)
@@ -249,7 +197,7 @@ def _judge(
     began, interrupted = time.monotonic(), threading.Event()
     try:
         with stops_on_signals(stop, interrupted):
-            engine = Engine(parts, None if live is None else live.pool(settings))
+            engine = Engine(parts, None if live is None else live.pool())
             engine.run(_tasks(rubric, samples, reader, settings.imported))
     finally:
         tally.progress.close(tally.snapshot())

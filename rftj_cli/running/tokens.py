@@ -168,7 +168,7 @@ def _keys_besides(example: str, ids: frozenset[str]) -> int | None:
 
 def request_tokens(request: Request) -> tuple[int, int]:
     """The estimated input and output tokens of one call; a tool or schema sent along is not counted."""
-    parts = [text for text in (request.system, request.user) if text]
+    parts = [text for text in (request.system, *(text for _, text in request.turns), request.user) if text]
     prompt = sum(_known_estimate(text) for text in parts)
     return prompt + MESSAGE_TOKENS * len(parts) + PRIMING_TOKENS, answer_tokens(request)
 

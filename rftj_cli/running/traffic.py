@@ -205,7 +205,8 @@ def _a_minute(rate: float | None) -> float | None:
 def tokens_of(request: Request, traffic: Traffic, meter: Meter) -> float:
     """The size of a call for the limiter. To find a limit any measure will do; only a given one must be met in tokens."""
     if traffic.tokens.cap is None:
-        return (len(request.system) + len(request.user)) / 4 + 1
+        turns = sum(len(text) for _, text in request.turns)
+        return (len(request.system) + turns + len(request.user)) / 4 + 1
     return sum(meter.expected(request))
 
 

@@ -19,7 +19,7 @@ from reward_log_making import Course, simulated, write
 
 from rftj_cli.cloud import Call, CloudError
 from rftj_cli.files.reward_logs import Intake
-from rftj_cli.reward.hashes import prompt_sha256, response_sha256
+from rftj_cli.kernel.events import read_row
 from rftj_cli.reward.watch import Watching, WatchQuestion
 
 HACKED = Course(reward=0.25, words=0.8, grounding=-0.4)
@@ -91,9 +91,11 @@ def anchored(home: Path, shift: float, judge: str | None = None) -> list[dict[st
     log = [{**row, **marks} for row in simulated(prompts=24)]
     again = []
     for place, sample in enumerate(samples):
+        asked = {"role": "user", "content": sample["prompt"]}
+        sent = read_row({"id": sample["id"], "messages": [asked, {"role": "assistant", "content": sample["response"]}]})
         reward = 1.0 if rng.random() < shift else float(verdicts[sample["id"]] == "pass")
         again.append({
-            **log[place * 9], "prompt_sha256": prompt_sha256(sample), "response_sha256": response_sha256(sample["response"]),
+            **log[place * 9], "prompt_sha256": sent.prompt_sha256, "response_sha256": sent.response_sha256,
             "aggregate_reward_score": reward, "outcome": "verdict", "failure": None,
         })  # fmt: skip
     return log + again
