@@ -33,7 +33,11 @@ def made(**changes: Any) -> Rubric:
 
 
 def row(response: object = "an answer", **fields: Any) -> dict[str, Any]:
-    return {"id": "r1", "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": response}], **fields}
+    return {
+        "id": "r1",
+        "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": response}],
+        **fields,
+    }
 
 
 def answer(given: object, said: str | Reply | CallError, rubric_: Rubric | None = None) -> Answer:
@@ -107,7 +111,11 @@ def test_a_failed_essential_check_is_a_verdict_without_a_call() -> None:
 def test_a_failed_essential_criterion_is_named() -> None:
     own = made(criteria=[{"id": "quality", "question": "Q", "essential": True}], checks=[])
     one = answer(row(), '{"quality": "fail"}', own)
-    assert (one.result["aggregate_reward_score"], one.log["outcome"], one.log["essential"]) == (-1, "verdict", "quality")
+    assert (one.result["aggregate_reward_score"], one.log["outcome"], one.log["essential"]) == (
+        -1,
+        "verdict",
+        "quality",
+    )
 
 
 @pytest.mark.parametrize("given", [None, "SECRET", ["SECRET"], {"SECRET": 1}, row(None), row([{"SECRET": 1}])])
@@ -139,7 +147,9 @@ def test_a_field_that_the_template_needs_is_named_by_the_prompts_key_alone() -> 
 
 
 def test_criteria_of_the_row_itself_count() -> None:
-    one = answer(row(criteria=[{"id": "own", "question": "Q", "weight": 2}]), '{"quality": "fail", "depth": 1, "own": "pass"}')
+    one = answer(
+        row(criteria=[{"id": "own", "question": "Q", "weight": 2}]), '{"quality": "fail", "depth": 1, "own": "pass"}'
+    )
     assert one.result["aggregate_reward_score"] == 0 and one.log["parts"]["own"] == 1
 
 

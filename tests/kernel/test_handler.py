@@ -42,7 +42,11 @@ class Context:
 
 
 def row(response: object = "number 1.", id: object = "a", **fields: Any) -> dict[str, Any]:
-    return {"id": id, "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": response}], **fields}
+    return {
+        "id": id,
+        "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": response}],
+        **fields,
+    }
 
 
 class Written:
@@ -64,7 +68,9 @@ class Written:
         return [json.loads(line, parse_constant=refused) for line in self.text.splitlines()]
 
 
-def handler(judge: Callable[[Request], Reply] | None = None, made: Rubric | None = None, **kw: Any) -> tuple[Handler, Written]:
+def handler(
+    judge: Callable[[Request], Reply] | None = None, made: Rubric | None = None, **kw: Any
+) -> tuple[Handler, Written]:
     written = Written()
     scorer = Scorer(made or rubric(reward=FAILS), judge or (lambda request: Reply(PASS)))
     return Handler(scorer, write=written, **kw), written
@@ -96,7 +102,9 @@ def test_a_large_response_and_lone_surrogates_are_judged() -> None:
 def test_nan_in_an_event_costs_nothing_but_itself() -> None:
     own = rubric(prompt={"user": "{{ x }} {{ response }}"}, reward=FAILS)
     run, written = handler(made=own, form="http")
-    result = run([row(id=math.nan, metadata={"x": math.nan}), row(metadata={"x": math.inf}), row(metadata={"x": 1})], None)
+    result = run(
+        [row(id=math.nan, metadata={"x": math.nan}), row(metadata={"x": math.inf}), row(metadata={"x": 1})], None
+    )
     assert isinstance(result, dict)
     assert [one["id"] for one in json.loads(result["body"])] == [None, "a", "a"] and len(written.lines) == 3
 
@@ -177,7 +185,11 @@ def test_no_text_of_a_sample_or_of_the_judge_stands_in_the_log(marker: str, kind
     turns = [{"role": "user", "content": f"p {marker}"}, {"role": "assistant", "content": f"a {marker}"}]
     event = [
         {"id": "a", "messages": turns, "metadata": fields},
-        {"id": "b", "messages": turns, "metadata": {**fields, "criteria": [{"id": "x", "question": marker, marker: 1}]}},
+        {
+            "id": "b",
+            "messages": turns,
+            "metadata": {**fields, "criteria": [{"id": "x", "question": marker, marker: 1}]},
+        },
         {"id": "c", "messages": turns, "metadata": {"reference": marker}},  # no context
         {"id": "d", "messages": [{"role": marker, "content": [{marker: marker}]}]},
         bad,
@@ -188,7 +200,9 @@ def test_no_text_of_a_sample_or_of_the_judge_stands_in_the_log(marker: str, kind
     assert marker not in json.dumps(results)
 
 
-@given(st.lists(st.sampled_from([*BAD, row(), row("z")]), max_size=6), st.sampled_from([PASS, "x", '{"quality": "fail"}']))
+@given(
+    st.lists(st.sampled_from([*BAD, row(), row("z")]), max_size=6), st.sampled_from([PASS, "x", '{"quality": "fail"}'])
+)
 @settings(max_examples=60)
 def test_scores_are_finite_floats_in_range_and_both_fingerprints_are_logged(rows: list[Any], said: str) -> None:
     own = rubric(reward={**FAILS, "range": [-1, 3]})
@@ -196,9 +210,14 @@ def test_scores_are_finite_floats_in_range_and_both_fingerprints_are_logged(rows
     for result in run(rows, None):  # type: ignore[attr-defined]
         score = result["aggregate_reward_score"]
         assert type(score) is float and -1 <= score <= 3
-        assert all(type(one["value"]) is float and one["type"] in ("Reward", "Metric") for one in result["metrics_list"])
+        assert all(
+            type(one["value"]) is float and one["type"] in ("Reward", "Metric") for one in result["metrics_list"]
+        )
     for line in written.lines:
-        assert (line["judge_fingerprint"], line["reward_fingerprint"]) == (own.judge_fingerprint, own.reward_fingerprint)
+        assert (line["judge_fingerprint"], line["reward_fingerprint"]) == (
+            own.judge_fingerprint,
+            own.reward_fingerprint,
+        )
 
 
 def test_a_rubric_whose_failures_have_no_reward_is_not_taken() -> None:
@@ -227,7 +246,9 @@ def account(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
-def test_a_bundle_calls_bedrock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bundle_calls_bedrock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with FakeJudgeServer(PASS, api_key="key-of-the-tests") as server:
         account(monkeypatch, server.url)
         run = load(unpacked(tmp_path, bedrock()))
@@ -257,7 +278,9 @@ def test_recorded_replies_are_the_judge_where_the_environment_says_so(
     own = rubric(judge={"model": "replay:m"}, reward=FAILS)
     handler(lambda request: keys.append(request.key) or Reply(PASS), own)[0]([row("b"), row("a")], None)
     said = [Reply('{"quality": "fail"}'), CallError("throttled", "then")]
-    (tmp_path / "replies.jsonl").write_text("".join(recorded_line(k, a) + "\n" for k, a in zip(sorted(keys), said, strict=True)))
+    (tmp_path / "replies.jsonl").write_text(
+        "".join(recorded_line(k, a) + "\n" for k, a in zip(sorted(keys), said, strict=True))
+    )
     monkeypatch.setenv("RFTJ_REPLIES", str(tmp_path / "replies.jsonl"))
     run = load(unpacked(tmp_path, own))
     assert json.loads(capsys.readouterr().out)["judge"] == "recorded replies"

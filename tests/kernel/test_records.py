@@ -49,7 +49,9 @@ def run(client: S3, rate: float = 1.0, key: str | None = None, judge: Any = None
 def test_a_record_holds_the_texts_the_replies_and_the_result() -> None:
     client = S3()
     handler, written = run(client)
-    results = handler([row("an answer", id={"n": 1}, metadata={"k": "v", "reference_answer": "r"}), "bad"], Context(9000))
+    results = handler(
+        [row("an answer", id={"n": 1}, metadata={"k": "v", "reference_answer": "r"}), "bad"], Context(9000)
+    )
     (put,) = client.put
     assert put["Bucket"] == "bucket" and put["ServerSideEncryption"] == "AES256" and "SSEKMSKeyId" not in put
     assert re.fullmatch(r"p/q/\d{4}/\d\d/\d\d/\d\d/8f5e\.jsonl", put["Key"])
@@ -111,7 +113,11 @@ def test_a_client_that_fails_costs_no_reward_and_is_said(error: BaseException) -
     results = handler([row()], Context(9000))
     assert results[0]["aggregate_reward_score"] == 1.0  # type: ignore[index]
     fault = written.lines[-1]
-    assert fault == {"schema": "rftj.reward-fault/1", "request": "8f5e", "fault": f"records not kept: {type(error).__name__}"}
+    assert fault == {
+        "schema": "rftj.reward-fault/1",
+        "request": "8f5e",
+        "fault": f"records not kept: {type(error).__name__}",
+    }
 
 
 def test_a_client_that_never_answers_costs_no_reward() -> None:

@@ -172,4 +172,6 @@ def test_golden(golden: Golden) -> None:
 
 
 def test_there_are_thirty_verdicts_and_more() -> None:
-    assert sum(not golden.failed for golden in GOLDENS) >= 30 and len({golden.what for golden in GOLDENS}) == len(GOLDENS)
+    assert sum(not golden.failed for golden in GOLDENS) >= 30 and len({golden.what for golden in GOLDENS}) == len(
+        GOLDENS
+    )

@@ -171,7 +171,9 @@ def test_more_calls_than_workers_are_all_made_and_no_more_at_a_time() -> None:
     assert most == 3
 
 
-@pytest.mark.parametrize("error", [ValueError("secret"), SystemExit(3), KeyboardInterrupt(), RecursionError(), AssertionError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("secret"), SystemExit(3), KeyboardInterrupt(), RecursionError(), AssertionError()]
+)
 def test_whatever_is_raised_in_a_call_is_that_calls_failure_and_is_not_quoted(error: BaseException) -> None:
     def judge(request: Request) -> Reply:
         if number(request) == 1:

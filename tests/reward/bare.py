@@ -33,7 +33,9 @@ def main() -> None:
 
     results = lambda_function.lambda_handler(json.load(sys.stdin), None)
     found = {
-        name: origin(name, module, bundle, packages) for name, module in sorted(sys.modules.items()) if name != "__main__"
+        name: origin(name, module, bundle, packages)
+        for name, module in sorted(sys.modules.items())
+        if name != "__main__"
     }
     print(json.dumps({"results": results, "modules": found, "python": list(sys.version_info[:2])}))
 

@@ -48,7 +48,14 @@ def test_the_zip_is_named_after_the_rubric_and_its_reward(home: Path) -> None:
     code, out, err = rftj("rubric.yaml")
     path = home / "dist" / f"tested-{made.reward_fingerprint[:8]}.zip"
     assert code == 0 and path.is_file()
-    for word in (str(path.relative_to(home)), BEDROCK, made.judge_fingerprint[:8], "0 to 1", "a bare list", read_bundle(path).sha256):
+    for word in (
+        str(path.relative_to(home)),
+        BEDROCK,
+        made.judge_fingerprint[:8],
+        "0 to 1",
+        "a bare list",
+        read_bundle(path).sha256,
+    ):
         assert word in out
     assert "GRPO" in err and "next: rftj reward verify dist/" in err
     before = path.read_bytes()
@@ -64,7 +71,10 @@ def test_json_is_one_document(home: Path) -> None:
     assert told["zip"] == "x/reward.zip" and told["settings"]["envelope"] == "http" and told["unchanged"] is False
     assert any("--envelope list" in note for note in told["notes"])
     assert told["size"] == (home / "x/reward.zip").stat().st_size
-    assert json.loads(rftj("rubric.yaml", "--json", "--out", "x/reward.zip", "--target", "sagemaker")[1])["unchanged"] is True
+    assert (
+        json.loads(rftj("rubric.yaml", "--json", "--out", "x/reward.zip", "--target", "sagemaker")[1])["unchanged"]
+        is True
+    )
 
 
 def test_settings_are_packed(home: Path) -> None:
@@ -78,7 +88,12 @@ def test_settings_are_packed(home: Path) -> None:
         "record": {"bucket": "my-bucket", "prefix": "a/b/", "rate": 0.5, "kms_key": key},
     }  # fmt: skip
     assert rftj("rubric.yaml", "--out", "s.zip", "--record", "s3://my-bucket")[0] == 0
-    assert read_bundle(home / "s.zip").settings["record"] == {"bucket": "my-bucket", "prefix": "", "rate": 0.01, "kms_key": None}
+    assert read_bundle(home / "s.zip").settings["record"] == {
+        "bucket": "my-bucket",
+        "prefix": "",
+        "rate": 0.01,
+        "kms_key": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -146,7 +161,9 @@ def packages(folder: Path) -> Path:
     return place
 
 
-def bare(interpreter: str, folder: Path, file: Path, event: object, **variables: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def bare(
+    interpreter: str, folder: Path, file: Path, event: object, **variables: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What the bundle answers in an interpreter of its own, and its log lines."""
     zip = folder / "reward.zip"
     zip.write_bytes(build(load_rubric(file), Packing()))
@@ -165,7 +182,11 @@ def bare(interpreter: str, folder: Path, file: Path, event: object, **variables:
 
 
 def row(response: str, **fields: Any) -> dict[str, Any]:
-    return {"id": "a", "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": response}], **fields}
+    return {
+        "id": "a",
+        "messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": response}],
+        **fields,
+    }
 
 
 PYTHONS = [sys.executable, "python3.12", "python3.13"]
@@ -215,5 +236,7 @@ def test_the_same_bytes_of_another_python(name: str, tmp_path: Path) -> None:
     from rftj_cli.files import zips
 
     root = str(Path(zips.__file__).parents[2])
-    made = subprocess.run([interpreter, "-I", "-c", code, zips.__file__, root], capture_output=True, check=True, env=dict(os.environ))
+    made = subprocess.run(
+        [interpreter, "-I", "-c", code, zips.__file__, root], capture_output=True, check=True, env=dict(os.environ)
+    )
     assert made.stdout == zips.zip_bytes({"a/b": b"1" * 999, "\xfc": b"", "c.py": b"x"})

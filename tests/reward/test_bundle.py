@@ -20,7 +20,17 @@ from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.files.zips import read_zip, zip_bytes
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.reward.bundle import LARGEST, Bundle, Packing, Record, build, bundle_of, differences, members_of, read_bundle
+from rftj_cli.reward.bundle import (
+    LARGEST,
+    Bundle,
+    Packing,
+    Record,
+    build,
+    bundle_of,
+    differences,
+    members_of,
+    read_bundle,
+)
 
 BEDROCK = "bedrock:us.amazon.nova-2-lite-v1:0"
 FAILS = {"on_failure": {"service": 0, "content": 0}}
@@ -51,7 +61,11 @@ def test_the_same_bytes_come_of_another_process_folder_umask_time_and_hash_seed(
     for seed, zone, place in (("1", "UTC", tmp_path), ("77", "Asia/Tokyo", Path("/"))):
         surroundings = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "PYTHONPATH": str(ROOT), "LC_ALL": "C"}
         done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "r.yaml")], cwd=place, env=surroundings, capture_output=True, check=True
+            [sys.executable, "-c", code, str(tmp_path / "r.yaml")],
+            cwd=place,
+            env=surroundings,
+            capture_output=True,
+            check=True,
         )
         made.append(done.stdout)
         os.utime(tmp_path / "r.yaml", (1, 1))
@@ -101,7 +115,13 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     path.write_bytes(build(rubric(), Packing()))
     assert path.stat().st_size < 3_000_000 == LARGEST
     names = set(read_zip(path))
-    assert {"lambda_function.py", "bundle.json", "rubric.json", "rftj_cli/errors.py", "rftj_cli/kernel/handler.py"} <= names
+    assert {
+        "lambda_function.py",
+        "bundle.json",
+        "rubric.json",
+        "rftj_cli/errors.py",
+        "rftj_cli/kernel/handler.py",
+    } <= names
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"lambda_function.py", "bundle.json", "rubric.json", "rftj_cli", "jinja2", "markupsafe", "licenses"}
     assert all(name.endswith((".py", ".json")) or name.startswith("licenses/") for name in names)
@@ -226,7 +246,9 @@ def test_a_rubric_that_would_not_be_packed_is_an_error_with_the_file(packed: tup
      {"settings": {"envelope": "list", "concurrency": 3, "record": {"x": 1}}},
      {"settings": {"envelope": "list", "concurrency": "3", "record": None}}],
 )  # fmt: skip
-def test_what_is_wrong_with_bundle_json_is_an_input_error(packed: tuple[Bundle, dict[str, bytes]], change: dict[str, Any]) -> None:
+def test_what_is_wrong_with_bundle_json_is_an_input_error(
+    packed: tuple[Bundle, dict[str, bytes]], change: dict[str, Any]
+) -> None:
     bundle, members = packed
     told = {**json.loads(members["bundle.json"]), **change}
     with pytest.raises(InputError):
