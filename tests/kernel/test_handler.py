@@ -220,6 +220,37 @@ def test_scores_are_finite_floats_in_range_and_both_fingerprints_are_logged(rows
         )
 
 
+words = st.sampled_from(["id", "messages", "role", "content", "text", "metadata", "criteria", "prompt", "reference_answer",
+                         "batch", "body", "trajectories", "isBase64Encoded", "context", "question", "assistant", "user", "\ud800"])  # fmt: skip
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | words
+anything = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=5), max_leaves=25
+)
+near = st.fixed_dictionaries(
+    {"messages": st.lists(st.fixed_dictionaries({"role": words, "content": anything}), max_size=3)},
+    optional={"id": anything, "metadata": anything, "criteria": anything, "prompt": anything},
+)
+
+
+@given(st.lists(near | anything, max_size=5) | anything | st.fixed_dictionaries({"batch": st.lists(near, max_size=3)}))
+@settings(max_examples=300)
+def test_any_event_is_answered_row_by_row_or_refused_as_a_whole(event: Any) -> None:
+    """The good row at the end of a list has its reward, whatever stands before it; answer and log can be sent."""
+    for form in ("list", "http"):
+        run, written = handler(form=form)
+        given_ = [*event, row()] if isinstance(event, list) else event
+        try:
+            answer: Any = run(given_, Context(20_000))
+        except BadEvent as error:
+            assert not isinstance(event, list) and len(str(error)) < 100
+            continue
+        results = json.loads(answer["body"]) if form == "http" else answer
+        json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()
+        assert len(results) == len(written.lines)
+        if isinstance(event, list):
+            assert len(results) == len(event) + 1 and results[-1]["aggregate_reward_score"] == 1.0
+
+
 def test_a_rubric_whose_failures_have_no_reward_is_not_taken() -> None:
     with pytest.raises(RuntimeError, match="on_failure"):
         Handler(Scorer(rubric(), None))
