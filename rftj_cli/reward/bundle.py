@@ -177,7 +177,8 @@ def bundle_of(path: Path, members: Mapping[str, bytes]) -> Bundle:
 
 def _bundle(path: Path, whole: bytes, data: Mapping[str, Any]) -> Bundle:
     words = ("name", "rftj", "target", "model", "judge_fingerprint", "reward_fingerprint")
-    settings = dict(data["settings"])
+    usual = {"envelope": ENVELOPES.get(data["target"], "list"), "concurrency": Packing().concurrency, "record": None}
+    settings = {**usual, **data["settings"]}
     if not all(isinstance(data[name], str) for name in words) or not isinstance(settings["concurrency"], int):
         raise TypeError("a key of another type")
     if settings["record"] is not None:
@@ -188,7 +189,7 @@ def _bundle(path: Path, whole: bytes, data: Mapping[str, Any]) -> Bundle:
         allow_regions=tuple(data["allow_regions"]),
         guardrail=data["guardrail"],
         range=(float(data["range"][0]), float(data["range"][1])),
-        settings={name: settings[name] for name in ("envelope", "concurrency", "record")},
+        settings=settings,
         packages=dict(data["packages"]),
         size=len(whole),
         sha256=base64.b64encode(hashlib.sha256(whole).digest()).decode(),

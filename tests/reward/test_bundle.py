@@ -241,7 +241,7 @@ def test_a_rubric_that_would_not_be_packed_is_an_error_with_the_file(packed: tup
 
 @pytest.mark.parametrize(
     "change",
-    [{"schema": "rftj.bundle/2"}, {"settings": {}}, {"settings": None}, {"range": [0]}, {"range": ["a", "b"]}, {"name": 3},
+    [{"schema": "rftj.bundle/2"}, {"settings": None}, {"settings": [1]}, {"range": [0]}, {"range": ["a", "b"]}, {"name": 3},
      {"allow_regions": None}, {"packages": 3}, {"model": None},
      {"settings": {"envelope": "list", "concurrency": 3, "record": {"x": 1}}},
      {"settings": {"envelope": "list", "concurrency": "3", "record": None}}],
