@@ -21,7 +21,7 @@ def build(
         typer.Option(help="How results are wrapped. Default: http for sagemaker, else a bare list."),
     ] = None,
     concurrency: Annotated[
-        int, typer.Option(help="Judge calls at the same time in one environment.", min=1, max=1024)
+        int, typer.Option(help="Judge calls at the same time in one environment.", min=1, max=512)
     ] = 64,
     record: Annotated[
         str | None, typer.Option(help="Write full records, texts included, here.", metavar="s3://BUCKET/PREFIX")
@@ -40,7 +40,8 @@ def build(
     """Package a rubric as a reward function for AWS Lambda.
 
     The zip holds the code that `rftj score` runs, the rubric, and nothing else that scores. The same input gives the
-    same bytes. It runs on python3.12 and python3.13, x86_64 and arm64.
+    same bytes. It is for the runtimes python3.12 and python3.13, x86_64 and
+    arm64.
     """
     from rftj_cli.files.rubrics import load_rubric
     from rftj_cli.report import bundle_report

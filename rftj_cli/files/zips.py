@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from rftj_cli.errors import InputError
+from rftj_cli.errors import InputError, listed
 
 MADE: Final = (2020, 1, 1, 0, 0, 0)  # of every member: when a zip is built must not show in it
 LARGEST: Final = 250 << 20  # bytes of a member, and of all: as much as Lambda unpacks
@@ -26,15 +28,30 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
 
 
 def read_zip(path: Path) -> dict[str, bytes]:
-    """The members of a zip by name, folders left out. Raises `InputError` for what is none, or too large."""
+    """The members of a zip by name, folders left out.
+
+    Raises `InputError` for what is no zip, too large, or names a member twice or outside of the folder it is unpacked to.
+    """
     try:
         with zipfile.ZipFile(path) as given:
             if sum(info.file_size for info in given.infolist()) > LARGEST:
                 raise InputError("the zip unpacks to more than Lambda takes", file=path, expected=f"{LARGEST >> 20} MB")
+            _plain(path, given.namelist())
             return {info.filename: given.read(info) for info in given.infolist() if not info.is_dir()}
     except FileNotFoundError:
         raise InputError("no such file", file=path, hint="`rftj reward build` makes it") from None
     except IsADirectoryError:
         raise InputError("a folder, not a zip", file=path) from None
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-        raise InputError(f"not a zip: {error}", file=path) from None
+    except OSError as error:
+        raise InputError(f"cannot read the zip: {error.strerror or error}", file=path) from None
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+        raise InputError(f"not a zip, or a damaged one: {error}", file=path) from None
+
+
+def _plain(path: Path, names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:  # one of them is checked, and another one may be run
+        raise InputError("the zip holds two members of one name", file=path, found=listed(twice))
+    outside = [name for name in names if name.startswith("/") or "\\" in name or ".." in name.split("/")]
+    if outside:
+        raise InputError("the zip would be unpacked outside of its folder", file=path, found=listed(outside))

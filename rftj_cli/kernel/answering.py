@@ -6,14 +6,14 @@ Row + Scored | InputError | nothing --answered--> Answer(result, log)
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from rftj_cli.errors import InputError
-from rftj_cli.kernel.events import Row
-from rftj_cli.kernel.outcome import Failure, Part, Reply, Reward
+from rftj_cli.kernel.events import Row, without_text
+from rftj_cli.kernel.outcome import CallError, Failure, Part, Reply, Reward
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.scoring import Scored
 
@@ -31,11 +31,14 @@ class Answer:
 
 
 def answered(rubric: Rubric, row: Row, scored: Scored | InputError | None, request: str) -> Answer:
-    """The result and the log line of one row. `request` is the invocation's id."""
+    """The result and the log line of one row. `request` is the invocation's id.
+
+    Raises `ValueError` for a rubric whose failures have no reward: `rftj reward build` packs none, and `Handler` takes none.
+    """
     parts: tuple[Part, ...] = ()
     if row.sample is None or not isinstance(scored, Scored):
         reward, metric = Reward(rubric.reward.on_content_failure), {MALFORMED: 1.0}
-        about: dict[str, Any] = {"outcome": "malformed", "failure": None, "fault": _fault(row, scored)}
+        about = _unjudged(row, scored)
     else:
         reward = scored.judged.reward
         parts = tuple(part for part in reward.parts if part.u is not None)
@@ -55,16 +58,13 @@ def score_of(reward: Reward, rubric: Rubric) -> float:
     return float(min(rubric.reward.high, max(rubric.reward.low, reward.value)))
 
 
-def _fault(row: Row, scored: object) -> str:
-    """What is wrong with a row, without what stands in it: behind a colon an error may quote it."""
-    if isinstance(scored, InputError):
-        return f"{scored.key or 'row'}: {scored.problem.partition(':')[0]}"
-    return row.fault
+def _unjudged(row: Row, scored: Scored | InputError | None) -> dict[str, Any]:
+    fault = without_text(scored) if isinstance(scored, InputError) else row.fault
+    return {"outcome": "malformed", "fault": fault, "failure": None, "essential": None, "latency_ms": 0.0, **_spent(())}
 
 
 def _about(scored: Scored) -> dict[str, Any]:
     outcome, replies = scored.judged.outcome, scored.replies
-    usage = [reply for reply in replies if isinstance(reply, Reply)]
     gated = [part.id for part in scored.judged.reward.parts if part.essential and part.u == 0]
     failed = isinstance(outcome, Failure)
     settled = failed and bool(gated)  # an essential check: that is an answer, and no failure
@@ -73,12 +73,19 @@ def _about(scored: Scored) -> dict[str, Any]:
         "failure": outcome.stage if isinstance(outcome, Failure) and not settled else None,
         "essential": gated[0] if gated else None,
         "latency_ms": round(1000 * scored.seconds, 1),
+        **_spent(replies),
+    }
+
+
+def _spent(replies: Sequence[Reply | CallError]) -> dict[str, int]:
+    """Calls, attempts and tokens, those of failed calls with them."""
+    done = [reply for reply in replies if isinstance(reply, Reply)]
+    cached = sum(reply.cache_read_tokens + reply.cache_write_tokens for reply in done)
+    return {
         "calls": len(replies),
         "attempts": sum(reply.attempts for reply in replies),
-        "input_tokens": sum(
-            r.input_tokens + r.cache_read_tokens + r.cache_write_tokens + r.lost_input_tokens for r in usage
-        ),
-        "output_tokens": sum(reply.output_tokens + reply.lost_output_tokens for reply in usage),
+        "input_tokens": sum(one.input_tokens for one in replies) + cached + sum(r.lost_input_tokens for r in done),
+        "output_tokens": sum(one.output_tokens for one in replies) + sum(r.lost_output_tokens for r in done),
     }
 
 
@@ -86,6 +93,7 @@ def _log(
     rubric: Rubric, row: Row, value: float, parts: tuple[Part, ...], about: Mapping[str, Any], request: str
 ) -> dict[str, Any]:
     id = row.id if row.id is None or isinstance(row.id, (int, float, bool)) else str(row.id)[:LONGEST_ID]
+    response = row.response
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = {"schema": LOG_SCHEMA, "at": at, "request": request, "id": id, "aggregate_reward_score": value, **about}
     line |= {
@@ -93,11 +101,10 @@ def _log(
         "judge_fingerprint": rubric.judge_fingerprint,
         "reward_fingerprint": rubric.reward_fingerprint,
     }
-    if row.sample is not None:
-        line |= {
-            "prompt_sha256": row.prompt_sha256,
-            "response_sha256": row.response_sha256,
-            "response_chars": len(row.response),
-            "response_words": len(row.response.split()),
-        }
+    line |= {
+        "prompt_sha256": row.prompt_sha256 or None,
+        "response_sha256": row.response_sha256 or None,
+        "response_chars": len(response),
+        "response_words": len(response.split()),
+    }
     return line

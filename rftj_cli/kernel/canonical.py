@@ -1,9 +1,13 @@
-"""Canonical JSON and the hashes made of it: the same content gives the same bytes on every machine."""
+"""Canonical JSON and the hashes made of it: the same content gives the same bytes on every machine.
+
+And JSON of whatever came in, for logs and answers: it is always written, and always readable.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -31,3 +35,21 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value)  # dates and other YAML or Parquet scalars
+
+
+def json_line(value: object) -> str:
+    """One line of JSON that every reader takes: ASCII, no NaN, nothing too deep to be read."""
+    return json.dumps(finite(value), default=str, allow_nan=False) + "\n"
+
+
+def finite(value: object, depth: int = 64) -> object:
+    """The same data with null for numbers that JSON does not have, and for what lies deeper than `depth` levels."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, (dict, Mapping)):
+        return {finite(str(key)): finite(item, depth - 1) for key, item in value.items()} if depth else None
+    if isinstance(value, (list, tuple)):
+        return [finite(item, depth - 1) for item in value] if depth else None
+    return value

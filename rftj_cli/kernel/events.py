@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from rftj_cli.errors import InputError
-from rftj_cli.kernel.canonical import digest
+from rftj_cli.kernel.canonical import digest, finite
 from rftj_cli.kernel.sample import Sample, read_sample
 
 Envelope = Literal["list", "http"]
 LISTS: Final = ("batch", "trajectories")
-NOT_FROM_DATA: Final = ("id", "messages", "metadata", "response", "response_a", "response_b", "group", "cluster", "split",
+NOT_FROM_DATA: Final = ("id", "messages", "response", "response_a", "response_b", "group", "cluster", "split",
                         "label", "labels")  # fmt: skip
-REFERENCES: Final = ("reference_answer", "reference", "ground_truth")
+DEEPEST: Final = 64  # levels of an id that is not a plain value: what goes deeper may not be writable as JSON again
 
 
 class BadEvent(Exception):
@@ -32,7 +32,8 @@ class BadEvent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of an event. `id` is what came; without a `sample`, `fault` says why it cannot be judged.
+    """One row of an event. `id` is what came; without a `sample`, `fault` says why it cannot be judged, in no words of
+    the row.
 
     The hashes name the prompt (one for all answers to it) and the response without holding their text.
     """
@@ -59,13 +60,15 @@ def _rows(event: object, depth: int = 0) -> Sequence[object]:
         return event
     if not isinstance(event, Mapping):
         raise BadEvent(f"an event is a list of rows or an object, not {_kind(event)}")
+    if "messages" in event:  # then it is a row, whatever its other columns are called
+        return [event]
     for name in LISTS:
         if name in event:
             if not isinstance(event[name], list):
                 raise BadEvent(f"`{name}` is a list of rows, not {_kind(event[name])}")
             found: list[object] = event[name]
             return found
-    if "body" in event and "messages" not in event and depth < 2:
+    if "body" in event and depth < 2:
         return _rows(_body(event), depth + 1)
     return [event]
 
@@ -86,44 +89,63 @@ def read_row(row: object) -> Row:
     """One row with its sample, or with what is wrong with it."""
     if not isinstance(row, Mapping):
         return Row(None, None, f"a row is an object, not {_kind(row)}")
-    id = row.get("id")
+    id = echo(row.get("id"))
     try:
         sample = read_sample(sample_row(row), "rubric")
+        return Row(id, sample, "", prompt_hash(sample), response_hash(str(sample.fields["response"])))
     except InputError as error:
-        where = f"{error.key}: " if error.key else ""
-        return Row(id, None, where + error.problem)
-    except (ValueError, RecursionError, TypeError):
+        return Row(id, None, without_text(error))
+    except Exception:  # noqa: BLE001 - whatever a row trips over, the other rows have their rewards
         return Row(id, None, "the row cannot be read")
-    return Row(id, sample, "", prompt_hash(sample), response_hash(str(sample.fields["response"])))
+
+
+def echo(id: object) -> object:
+    """An id as it goes back: as it came, but for what cannot be sent again.
+
+    NaN is no JSON, the runtime cannot encode a lone surrogate, and too many levels overflow its encoder: any of these
+    would cost the whole invocation its rewards.
+    """
+    if isinstance(id, str):
+        return id if id.isascii() else id.encode("utf-8", "replace").decode()
+    if id is None or isinstance(id, (bool, int)):
+        return id
+    return finite(id, DEEPEST)
+
+
+def without_text(error: InputError) -> str:
+    """What is wrong, in rftj's words alone: behind a colon a problem may quote, and a key of `criteria` is the row's."""
+    where, cut, _ = (error.key or "row").partition("].")
+    return f"{where}{']' if cut else ''}: {error.problem.partition(':')[0]}"
 
 
 def sample_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of an event as a row of a samples file: metadata and top-level fields merged, metadata first."""
+    """A row of an event as a row of a samples file: metadata and top-level fields merged, metadata first.
+
+    `metadata` stays a field of its own as well, as in a samples file: a template may say `metadata.key` or `key`.
+    """
     metadata = row.get("metadata")
-    if metadata is not None and not isinstance(metadata, Mapping):
-        raise InputError("wrong type", key="metadata", found=_kind(metadata), expected="an object")
-    if "messages" not in row:
+    if row.get("messages") is None:
         raise InputError("missing key", key="messages")
-    merged = {**row, **{key: value for key, value in (metadata or {}).items() if value is not None}}
+    given = metadata.items() if isinstance(metadata, Mapping) else ()
+    merged = {**row, **{key: value for key, value in given if value is not None}}
     fields = {key: value for key, value in merged.items() if key not in NOT_FROM_DATA}
-    reference = next((merged[name] for name in REFERENCES if merged.get(name) is not None), None)
-    fields = {key: value for key, value in fields.items() if key not in ("reference_answer", "reference")}
-    if reference is not None:
-        fields["reference"] = reference
+    if fields.get("reference") is None and fields.get("reference_answer") is None:
+        fields["reference"] = fields.get("ground_truth")
     return {"id": "row", **fields, "messages": row["messages"]}
 
 
 def event_row(sample: Sample) -> dict[str, Any]:
     """The row in which a trainer would send this sample's response: what `read_row` reads back as the same sample."""
     fields = dict(sample.fields)
-    response, reference = fields.pop("response"), fields.pop("reference", None)
-    turns = [dict(turn) for turn in _turns(sample)]
+    messages = [*(dict(turn) for turn in _turns(sample)), {"role": "assistant", "content": fields.pop("response")}]
+    if fields.get("prompt") == read_sample({"messages": messages}, "rubric").fields["prompt"]:
+        del fields["prompt"]  # it is made of the messages again
     metadata = {key: value for key, value in fields.items() if key not in NOT_FROM_DATA}
-    if reference is not None:
-        metadata["reference_answer"] = reference
+    if "reference" in metadata and "reference_answer" not in metadata:
+        metadata["reference_answer"] = metadata.pop("reference")
     if sample.criteria:
         metadata["criteria"] = [dict(one) for one in sample.criteria]
-    return {"id": sample.id, "messages": [*turns, {"role": "assistant", "content": response}], "metadata": metadata}
+    return {"id": sample.id, "messages": messages, "metadata": metadata}
 
 
 def _turns(sample: Sample) -> Sequence[Mapping[str, Any]]:
@@ -148,7 +170,7 @@ def envelope(results: Sequence[Mapping[str, object]], form: Envelope) -> object:
     """The answer as the trainer takes it: Bedrock and Nova a bare list, SageMaker's open-weight trainer an HTTP response."""
     if form == "list":
         return list(results)
-    body = json.dumps(list(results), ensure_ascii=False, allow_nan=False)
+    body = json.dumps(list(results), allow_nan=False)
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": body}
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rftj_cli.kernel.answering import Answer, answered
+from rftj_cli.kernel.canonical import json_line
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.events import Envelope, Row, envelope, read_event
 from rftj_cli.kernel.outcome import Judge
@@ -29,6 +30,7 @@ from rftj_cli.kernel.scoring import Scored, Scorer
 REPLIES: Final = "RFTJ_REPLIES"
 RESERVE: Final = 0.1  # share of the time left that is kept for the answer, within these bounds
 LEAST, MOST = 0.25, 2.0  # seconds
+LAST: Final = 0.1  # seconds of it that records may not take
 NO_LIMIT: Final = 300.0  # seconds: where nobody says how long there is
 
 
@@ -43,20 +45,24 @@ class Handler:
         recorder: Recorder | None = None,
         write: Callable[[str], object] | None = None,
     ) -> None:
+        reward = scorer.rubric.reward
+        if reward.on_content_failure is None or (scorer.rubric.criteria and reward.on_service_failure is None):
+            raise RuntimeError("reward.on_failure leaves training without an answer: it takes two numbers")
         self._scorer, self._form, self._recorder = scorer, form, recorder
         self._write = write or _to_stdout
 
     def __call__(self, event: object, context: object) -> object:
         """One result for each row, in order. Raises `BadEvent` for an event that holds no rows at all."""
         remaining = getattr(context, "get_remaining_time_in_millis", None)
-        left = NO_LIMIT if remaining is None else remaining() / 1000
+        end = time.monotonic() + (NO_LIMIT if remaining is None else remaining() / 1000)
         request = str(getattr(context, "aws_request_id", ""))
         rows = read_event(event)
+        left = end - time.monotonic()
         seconds = max(0.0, left - min(MOST, max(LEAST, RESERVE * left)))
         scored = self._scored(rows, seconds)
         answers = [answered(self._scorer.rubric, row, one, request) for row, one in zip(rows, scored, strict=True)]
-        self._write("".join(json.dumps(a.log, ensure_ascii=False, default=str) + "\n" for a in answers))
-        self._record(rows, scored, answers, request)
+        self._write("".join(json_line(answer.log) for answer in answers))
+        self._record(rows, scored, answers, request, end - time.monotonic() - LAST)
         return envelope([answer.result for answer in answers], self._form)
 
     def _scored(self, rows: Sequence[Row], seconds: float) -> list[Any]:
@@ -64,7 +70,9 @@ class Handler:
         found = iter(self._scorer.score([row.sample for row in rows if row.sample is not None], seconds))
         return [None if row.sample is None else next(found) for row in rows]
 
-    def _record(self, rows: Sequence[Row], scored: Sequence[Any], answers: Sequence[Answer], request: str) -> None:
+    def _record(
+        self, rows: Sequence[Row], scored: Sequence[Any], answers: Sequence[Answer], request: str, seconds: float
+    ) -> None:
         if self._recorder is None:
             return
         done = [
@@ -72,9 +80,9 @@ class Handler:
             for row, one, answer in zip(rows, scored, answers, strict=True)
             if row.sample is not None and isinstance(one, Scored)
         ]
-        fault = self._recorder.keep(done, request)
+        fault = self._recorder.keep(done, request, seconds)
         if fault:  # the rewards stand, whatever becomes of their records
-            self._write(json.dumps({"schema": "rftj.reward-fault/1", "request": request, "fault": fault}) + "\n")
+            self._write(json_line({"schema": "rftj.reward-fault/1", "request": request, "fault": fault}))
 
 
 def _to_stdout(text: str) -> None:
@@ -96,11 +104,15 @@ def load(folder: str | Path) -> Handler:
     settings = bundle["settings"]
     judge, named = _judge(rubric)
     scorer = Scorer(rubric, judge, workers=settings["concurrency"])
-    recorder = None if settings["record"] is None else Recorder(**settings["record"])
+    # Replies from a file are a rehearsal: nothing of it leaves the machine.
+    kept = None if os.environ.get(REPLIES) else settings["record"]
+    recorder = None if kept is None else Recorder(**kept)
+    if recorder is not None:
+        recorder.open()
     ready = {"schema": "rftj.reward-ready/1", "rftj": bundle["rftj"], "judge": named,
              "judge_fingerprint": rubric.judge_fingerprint, "reward_fingerprint": rubric.reward_fingerprint,
              "ready_ms": round(1000 * (time.perf_counter() - began), 1)}  # fmt: skip
-    _to_stdout(json.dumps(ready) + "\n")
+    _to_stdout(json_line(ready))
     return Handler(scorer, form=settings["envelope"], recorder=recorder)
 
 

@@ -15,6 +15,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from rftj_cli.kernel.dialect import HttpAnswer, HttpCall
 from rftj_cli.kernel.outcome import CallError
 
 LARGEST: Final = 16 << 20  # bytes of a response
+PIECE: Final = 16 << 10  # bytes that are sent at once: a TLS record
 CONNECT: Final = 10.0  # seconds
 IDLE: Final = 20.0  # seconds after which a kept connection may have been closed without our hearing of it
 
@@ -30,17 +32,19 @@ class _Stream(io.RawIOBase):
     """What a socket receives, until `end` (monotonic seconds)."""
 
     def __init__(self, sock: socket.socket, end: float) -> None:
-        self._sock, self._end = sock, end
+        # A stream of the socket's own: `http.client` may close the socket before the body has been read.
+        self._sock, self._end, self._raw = sock, end, sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left)
-        return self._sock.recv_into(buffer)
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left(self._end))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 class _Bounded:
@@ -59,61 +63,78 @@ class Http:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "", parts.port
+        self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         self._context = None
         if parts.scheme == "https":
-            self._context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+            self._context = _trusting(os.environ.get("AWS_CA_BUNDLE"))
         self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
 
     def post(self, call: HttpCall, seconds: float) -> HttpAnswer:
         """The answer. Raises `CallError` where none comes in time, or none at all."""
         began = time.monotonic()
-        end = began + seconds
+        end, sent = began + seconds, False
         try:
-            status, headers, body = self._exchange(self._kept() or self._connect(end), call, end)
+            connection = self._kept() or self._connect(end)
+            sent = True
+            status, headers, body = self._exchange(connection, call, end)
         except TimeoutError:
-            raise CallError("timeout", f"no whole answer in {seconds:.3g} s", retry=True, billed=None) from None
+            raise CallError(
+                "timeout", f"no whole answer in {seconds:.3g} s", retry=True, billed=None if sent else False
+            ) from None
         except ssl.SSLCertVerificationError as error:
             raise CallError("call", f"TLS: {error.verify_message}", fatal=True, advice="check AWS_CA_BUNDLE") from None
         except (OSError, http.client.HTTPException) as error:
-            raise _unanswered(error) from None
+            raise _unanswered(error, sent) from None
         return HttpAnswer(status, headers, body, time.monotonic() - began)
 
     def _kept(self) -> http.client.HTTPConnection | None:
         """A connection that is open still, as far as can be told."""
-        while self._idle:
-            since, connection = self._idle.pop()
+        while True:
+            try:
+                since, connection = self._idle.pop()
+            except IndexError:  # other threads take from it too
+                return None
             # The wall clock: a frozen environment's monotonic one may have stood still.
-            if time.time() - since < IDLE and not select.select([connection.sock], [], [], 0)[0]:
+            if 0 <= time.time() - since < IDLE and _silent(connection.sock):
                 return connection
             connection.close()
-        return None
 
     def _connect(self, end: float) -> http.client.HTTPConnection:
-        left = max(0.001, min(CONNECT, end - time.monotonic()))
-        if self._context is None:
-            plain = http.client.HTTPConnection(self._host, self._port, timeout=left)
-            plain.connect()
-            return plain
-        secure = http.client.HTTPSConnection(self._host, self._port, timeout=left, context=self._context)
-        secure.connect()
-        return secure
+        """A new connection; address after address and the TLS handshake, all of it before `end`."""
+        end = min(end, time.monotonic() + CONNECT)
+        kind = http.client.HTTPConnection if self._context is None else http.client.HTTPSConnection
+        connection = kind(self._host, self._port)
+        sock = _reached(self._host, self._port, end)
+        try:
+            if self._context is not None:
+                sock.settimeout(_left(end))
+                sock = self._context.wrap_socket(sock, server_hostname=self._host)
+        except BaseException:
+            sock.close()
+            raise
+        connection.sock = sock
+        connection.auto_open = 0  # what is closed stays closed: nothing is sent twice
+        return connection
 
     def _exchange(
         self, connection: http.client.HTTPConnection, call: HttpCall, end: float
     ) -> tuple[int, dict[str, str], bytes]:
         whole = False
         try:
-            sock = connection.sock
-            sock.settimeout(max(0.001, end - time.monotonic()))
-            parts = urlsplit(call.url)
-            connection.request("POST", parts.path or "/", call.body, dict(call.headers))
+            parts, sock = urlsplit(call.url), connection.sock
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            headers = {**call.headers, "Content-Length": str(len(call.body))}
+            sock.settimeout(_left(end))
+            connection.request("POST", target, _pieces(call.body, sock, end), headers)
             connection.response_class = lambda sock, **kw: http.client.HTTPResponse(_Bounded(sock, end), **kw)  # type: ignore[assignment, arg-type]
             response = connection.getresponse()
-            body = response.read(LARGEST + 1)
-            if len(body) > LARGEST:
-                raise http.client.HTTPException(f"a response of more than {LARGEST >> 20} MB")
-            whole = not response.will_close and response.isclosed()
+            with response:
+                body = response.read(LARGEST + 1)
+                if len(body) > LARGEST:
+                    raise http.client.HTTPException(f"a response of more than {LARGEST >> 20} MB")
+                if response.length:  # `read` with a limit says nothing of a body that is shorter than announced
+                    raise http.client.IncompleteRead(b"", response.length)
+                whole = not response.will_close and response.isclosed()
             return response.status, {name.lower(): value for name, value in response.getheaders()}, body
         finally:
             if whole:
@@ -122,8 +143,52 @@ class Http:
                 connection.close()
 
 
-def _unanswered(error: Exception) -> CallError:
+def _left(end: float) -> float:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+def _pieces(body: bytes, sock: socket.socket, end: float) -> Iterator[bytes]:
+    """The body in pieces, each in the time that is left: over TLS a socket's timeout is for one piece."""
+    for start in range(0, len(body), PIECE):
+        sock.settimeout(_left(end))
+        yield body[start : start + PIECE]
+    sock.settimeout(_left(end))
+
+
+def _reached(host: str, port: int, end: float) -> socket.socket:
+    """A socket that is connected to the first address of the host that answers."""
+    fault: OSError = socket.gaierror(f"no address of {host}")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_left(end))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+        except OSError as error:
+            sock.close()
+            fault = error
+    raise fault
+
+
+def _silent(sock: socket.socket) -> bool:
+    """Whether an idle connection says nothing. One that is readable was closed by the other side."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return not poll.poll(0)
+
+
+def _trusting(bundle: str | None) -> ssl.SSLContext:
+    """The certificates to trust: a file or a folder, else the system's."""
+    if bundle and os.path.isdir(bundle):
+        return ssl.create_default_context(capath=bundle)
+    return ssl.create_default_context(cafile=bundle or None)
+
+
+def _unanswered(error: Exception, sent: bool) -> CallError:
     """A connection that failed: nobody knows whether a request that was sent has been billed."""
-    sent = not isinstance(error, (ConnectionRefusedError, socket.gaierror))
     said = getattr(error, "strerror", None) or str(error)
     return CallError("call", f"{type(error).__name__}: {said}", retry=True, billed=None if sent else False)

@@ -121,8 +121,9 @@ def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) 
     answers: Mapping[str, Answer] | None = None
     fault: Unparsed | None = None
     quoted: list[dict[str, object]] = []
+    squeezed = tuple("".join(one.split()) for one in own)  # once: a reply may hold hundreds of objects
     for source, value in objects(text):
-        if _quoted(source, own):
+        if _quoted(source, squeezed):
             quoted.append(value)
             continue
         if not any(criterion.id in value for criterion in criteria):
@@ -155,10 +156,10 @@ def _refuse_other(value: Mapping[str, object], answers: Mapping[str, Answer], cr
             raise Unparsed(f"{criterion.id}: {_QUOTED}")
 
 
-def _quoted(source: str, own: tuple[str, ...]) -> bool:
+def _quoted(source: str, squeezed: tuple[str, ...]) -> bool:
     """Whether a passage stands in the sample's own text, white space aside: judges reformat what they quote."""
     passage = "".join(source.split())
-    return any(passage in "".join(one.split()) for one in own)
+    return any(passage in one for one in squeezed)
 
 
 def objects(text: str) -> Iterator[tuple[str, dict[str, object]]]:

@@ -23,6 +23,7 @@ from rftj_cli.kernel.retry import Policy, Retry, longest_attempt
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
 
+Call = Future[tuple[Reply | CallError, float]]
 LATE: Final = "no time was left for an answer"
 
 
@@ -51,8 +52,11 @@ class Scorer:
         """Every sample's reward after at most so many seconds; an `InputError` for one that the rubric cannot be asked about."""
         began = time.monotonic()
         end = began + seconds
-        tasks = [self._prepared(sample) for sample in samples]
-        calls = [self._called(task, end) if isinstance(task, Task) else [] for task in tasks]
+        tasks: list[Task | InputError] = []
+        calls: list[list[Call]] = []
+        for sample in samples:  # the first calls are on their way while later prompts are made
+            tasks.append(task := self._prepared(sample))
+            calls.append(self._called(task, end) if isinstance(task, Task) else [])
         wait([call for some in calls for call in some], timeout=max(0.0, end - time.monotonic()))
         return [
             task if isinstance(task, InputError) else self._finished(task, some, began)
@@ -61,11 +65,16 @@ class Scorer:
 
     def _prepared(self, sample: Sample) -> Task | InputError:
         try:
-            return prepare(self.rubric, sample)
+            task = prepare(self.rubric, sample)
         except InputError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a sample may overflow what reads it; the others have their rewards
+            return _fault(error)
+        if task.asks and self._judge is None:
+            return InputError("criteria of its own, and the rubric has no judge", key="criteria")
+        return task
 
-    def _called(self, task: Task, end: float) -> list[Future[tuple[Reply | CallError, float]]]:
+    def _called(self, task: Task, end: float) -> list[Call]:
         return [self._pool.submit(self._call, task, index, end) for index in range(len(task.asks))]
 
     def _call(self, task: Task, index: int, end: float) -> tuple[Reply | CallError, float]:
@@ -73,15 +82,15 @@ class Scorer:
         left = end - time.monotonic()
         if left <= 0:
             return CallError("timeout", LATE, retry=True), time.monotonic()
-        assert self._judge is not None, "a rubric with criteria has a judge"
         policy = Policy(self._attempts, left, longest=lambda: longest_attempt(left, self._usual))
         answer: Reply | CallError
         try:
+            assert self._judge is not None, "a task with calls has a judge"
             answer = Retry(self._judge, policy)(task.asks[index].request)
             self._took(answer.seconds)
         except CallError as error:
             answer = error
-        except Exception as error:  # noqa: BLE001 - a bug, or a proxy's or provider's: the other samples have their rewards
+        except BaseException as error:  # noqa: BLE001 - a bug, or a provider's; SystemExit in a thread ends nothing
             answer = CallError("call", f"a fault in rftj: {type(error).__name__} at {_place(error)}")
         return answer, time.monotonic()
 
@@ -89,7 +98,7 @@ class Scorer:
         with self._lock:
             self._usual = seconds if not self._usual else 0.8 * self._usual + 0.2 * seconds
 
-    def _finished(self, task: Task, calls: Sequence[Future[tuple[Reply | CallError, float]]], began: float) -> Scored:
+    def _finished(self, task: Task, calls: Sequence[Call], began: float) -> Scored | InputError:
         answers, last = [], began
         for call in calls:
             # One that is not done has run out of time; in its thread it ends by itself, at the same deadline.
@@ -98,8 +107,15 @@ class Scorer:
             call.cancel()
             answers.append(answer)
             last = max(last, at)
-        judged = finish(task, list(zip(task.asks, answers, strict=True)))
+        try:
+            judged = finish(task, list(zip(task.asks, answers, strict=True)))
+        except Exception as error:  # noqa: BLE001 - as above
+            return _fault(error)
         return Scored(judged, tuple(answers), last - began)
+
+
+def _fault(error: Exception) -> InputError:
+    return InputError(f"rftj cannot read it, {type(error).__name__} at {_place(error)}")
 
 
 def _place(error: BaseException) -> str:

@@ -20,7 +20,6 @@ from rftj_cli import __version__
 from rftj_cli.errors import InputError, listed
 from rftj_cli.files.packages import kernel, vendored
 from rftj_cli.files.zips import read_zip, zip_bytes
-from rftj_cli.kernel.canonical import canonical
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.events import Envelope
 from rftj_cli.kernel.rubric import Rubric
@@ -92,21 +91,41 @@ class Bundle:
 
 def build(rubric: Rubric, packing: Packing) -> bytes:
     """The zip. Raises `InputError` for a rubric that cannot be a reward, or not in Lambda."""
+    found = zip_bytes(members_of(rubric, packing))
+    if len(found) > LARGEST:
+        raise InputError("the bundle is larger than it should be", found=f"{len(found):,} bytes", expected=f"{LARGEST:,}",
+                         hint="a long prompt or JSON schema in the rubric?")  # fmt: skip
+    return found
+
+
+def members_of(rubric: Rubric, packing: Packing) -> dict[str, bytes]:
+    """What stands in the zip, by name. Raises `InputError` as `build` does."""
     refuse_unfit(rubric)
-    source = canonical(rubric.source)
+    source = rubric_text(rubric)
     again = compile_rubric(json.loads(source))
     assert (again.judge_fingerprint, again.reward_fingerprint) == (rubric.judge_fingerprint, rubric.reward_fingerprint)
-    members = {"lambda_function.py": ENTRY, "rubric.json": source.encode(), **kernel()}
+    members = {"lambda_function.py": ENTRY, "rubric.json": source.encode("utf-8", "backslashreplace"), **kernel()}
     versions = {}
     for name in _packages(rubric):
         versions[name], files = vendored(name)
         members |= files
     members["bundle.json"] = json.dumps(_document(rubric, packing, versions), indent=1, sort_keys=True).encode()
-    found = zip_bytes(members)
-    if len(found) > LARGEST:
-        raise InputError("the bundle is larger than it should be", found=f"{len(found):,} bytes", expected=f"{LARGEST:,}",
-                         hint="a long prompt or JSON schema in the rubric?")  # fmt: skip
-    return found
+    return members
+
+
+def rubric_text(rubric: Rubric) -> str:
+    """rubric.json: what the rubric was compiled from, with sorted keys. Not canonical: a level called 1.0 is not called 1."""
+    return json.dumps(_plain(rubric.source), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)  # dates and other YAML scalars
 
 
 def _packages(rubric: Rubric) -> tuple[str, ...]:
@@ -151,25 +170,30 @@ def bundle_of(path: Path, members: Mapping[str, bytes]) -> Bundle:
             raise InputError(
                 "a bundle of another version", file=path, key="schema", found=data["schema"], expected=SCHEMA
             )
-        whole = path.read_bytes()
-        return Bundle(
-            path=path,
-            name=data["name"],
-            rftj=data["rftj"],
-            target=data["target"],
-            model=data["model"],
-            allow_regions=tuple(data["allow_regions"]),
-            guardrail=data["guardrail"],
-            judge_fingerprint=data["judge_fingerprint"],
-            reward_fingerprint=data["reward_fingerprint"],
-            range=(data["range"][0], data["range"][1]),
-            settings=data["settings"],
-            packages=data["packages"],
-            size=len(whole),
-            sha256=base64.b64encode(hashlib.sha256(whole).digest()).decode(),
-        )
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        return _bundle(path, path.read_bytes(), data)
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise InputError(f"bundle.json cannot be read: {type(error).__name__} {error}", file=path) from None
+
+
+def _bundle(path: Path, whole: bytes, data: Mapping[str, Any]) -> Bundle:
+    words = ("name", "rftj", "target", "model", "judge_fingerprint", "reward_fingerprint")
+    usual = {"envelope": ENVELOPES.get(data["target"], "list"), "concurrency": Packing().concurrency, "record": None}
+    settings = {**usual, **data["settings"]}
+    if not all(isinstance(data[name], str) for name in words) or not isinstance(settings["concurrency"], int):
+        raise TypeError("a key of another type")
+    if settings["record"] is not None:
+        Record(**settings["record"])
+    return Bundle(
+        path=path,
+        **{name: data[name] for name in words},
+        allow_regions=tuple(data["allow_regions"]),
+        guardrail=data["guardrail"],
+        range=(float(data["range"][0]), float(data["range"][1])),
+        settings=settings,
+        packages=dict(data["packages"]),
+        size=len(whole),
+        sha256=base64.b64encode(hashlib.sha256(whole).digest()).decode(),
+    )
 
 
 def rubric_of(path: Path, members: Mapping[str, bytes]) -> Rubric:
@@ -178,26 +202,24 @@ def rubric_of(path: Path, members: Mapping[str, bytes]) -> Rubric:
         return compile_rubric(json.loads(members["rubric.json"]))
     except KeyError:
         raise InputError("no rubric.json in it", file=path) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"rubric.json is not JSON: {error}", file=path) from None
     except InputError as error:
         raise error.located(file=f"{path}: rubric.json") from None
 
 
 def differences(bundle: Bundle, members: Mapping[str, bytes]) -> tuple[str, ...]:
-    """The members of a zip that are not, to the byte, what this rftj would have packed for its rubric and settings."""
+    """The members of a zip that are not, to the byte, what this rftj would have packed for its rubric and settings.
+
+    Raises `InputError` for a rubric that this rftj would not have packed at all.
+    """
     rubric, settings = rubric_of(bundle.path, members), bundle.settings
     record = None if settings["record"] is None else Record(**settings["record"])
     packing = Packing(bundle.target, cast(Envelope, settings["envelope"]), settings["concurrency"], record)
-    own = _members_of(build(rubric, packing))
+    try:
+        own = members_of(rubric, packing)
+    except InputError as error:
+        raise error.located(file=bundle.path) from None
     changed = [f"{name}: changed" for name in sorted(own.keys() & members.keys()) if own[name] != members[name]]
     missing = [f"{name}: missing" for name in sorted(own.keys() - members.keys())]
     return (*changed, *missing, *(f"{name}: not rftj's" for name in sorted(members.keys() - own.keys())))
-
-
-def _members_of(made: bytes) -> dict[str, bytes]:
-    import io
-    import zipfile
-
-    with zipfile.ZipFile(io.BytesIO(made)) as given:
-        return {name: given.read(name) for name in given.namelist()}

@@ -18,9 +18,10 @@ def refuse_unfit(rubric: Rubric) -> None:
         raise InputError("a preference rubric compares two responses, and a reward is that of one", key="kind", found="preference",
                          expected="rubric")  # fmt: skip
     for name, value in (("service", rubric.reward.on_service_failure), ("content", rubric.reward.on_content_failure)):
-        if value is None:
+        if value is None and (rubric.criteria or name == "content"):
+            where = "the judge fails" if rubric.criteria else "a row cannot be read"
             raise InputError(
-                f"training would be left without an answer where the judge fails ({name} failures)",
+                f"training would be left without an answer where {where} ({name} failures)",
                 key=f"reward.on_failure.{name}", found="error",
                 expected=f"a number from {rubric.reward.low:g} to {rubric.reward.high:g}", hint=what_a_constant_does(),
             )  # fmt: skip

@@ -14,6 +14,7 @@ from rftj_cli.reward.bundle import Bundle, Packing, Record, build, read_bundle
 from rftj_cli.reward.fitness import what_a_constant_does
 
 RATE: Final = 0.01
+_KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w/-]+\Z")
 _S3: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?\Z")
 
 
@@ -37,6 +38,12 @@ def record_to(place: str | None, rate: float | None, key: str | None) -> Record 
     found = _S3.match(place)
     if found is None:
         raise InputError("not a place on S3", key="--record", found=place, expected="s3://BUCKET/PREFIX")
+    if rate is not None and not 0 < rate <= 1:  # NaN, too
+        raise InputError("not a share", key="--record-rate", found=rate, expected="more than 0, at most 1")
+    if key is not None and not _KEY.match(key):
+        raise InputError(
+            "not the ARN of a KMS key", key="--record-key", found=key, expected="arn:aws:kms:REGION:ACCOUNT:key/ID"
+        )
     prefix = (found.group(2) or "").strip("/")
     return Record(found.group(1), f"{prefix}/" if prefix else "", RATE if rate is None else rate, key)
 

@@ -10,8 +10,8 @@ A page is run from top to bottom in one fresh folder that holds `datasets/` and 
 
 A plain `rftj ...` runs in this process, `echo $?` tells its exit code, everything else is left to bash. Before two
 outputs are compared, what differs from run to run is replaced in both (`NORMAL`, `LONG`): durations, times, versions,
-ports, the folder, digits of long fractions beyond the sixth. A line `...` in the expected output stands for any number of
-lines.
+ports, sizes and hashes of zips, the folder, digits of long fractions beyond the sixth. A line `...` in the expected
+output stands for any number of lines.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ NORMAL = (
     (re.compile(r'("(?:seconds|latency_p\d+)": )(?:[\d.e-]+|null)'), r"\1<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(T[\d:.]+(\+00:00|Z)?)?\b"), "<date>"),
     (re.compile(r'(rftj |"rftj_version": ")\d+\.\d+\.\d+\w*'), r"\1<version>"),
+    (re.compile(r"\b[\d,]+ bytes|\b[\w+/]{43}="), "<of a zip>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
     (re.compile(r"(?<![\d.])\d*\.?\d+ ms\b"), "<time>"),
     (re.compile(r"\b\d+ MB\b"), "<memory>"),
