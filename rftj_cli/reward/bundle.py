@@ -181,8 +181,8 @@ def _bundle(path: Path, whole: bytes, data: Mapping[str, Any]) -> Bundle:
     settings = {**usual, **data["settings"]}
     if not all(isinstance(data[name], str) for name in words) or not isinstance(settings["concurrency"], int):
         raise TypeError("a key of another type")
-    if settings["record"] is not None:
-        Record(**settings["record"])
+    if settings["record"] is not None and not isinstance(settings["record"], dict):
+        raise TypeError("settings.record is no object")
     return Bundle(
         path=path,
         **{name: data[name] for name in words},
@@ -214,7 +214,10 @@ def differences(bundle: Bundle, members: Mapping[str, bytes]) -> tuple[str, ...]
     Raises `InputError` for a rubric that this rftj would not have packed at all.
     """
     rubric, settings = rubric_of(bundle.path, members), bundle.settings
-    record = None if settings["record"] is None else Record(**settings["record"])
+    try:
+        record = None if settings["record"] is None else Record(**settings["record"])
+    except TypeError as error:
+        raise InputError(f"bundle.json cannot be read: {error}", file=bundle.path, key="settings.record") from None
     packing = Packing(bundle.target, cast(Envelope, settings["envelope"]), settings["concurrency"], record)
     try:
         own = members_of(rubric, packing)

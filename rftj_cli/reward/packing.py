@@ -15,6 +15,7 @@ from rftj_cli.reward.fitness import what_a_constant_does
 
 RATE: Final = 0.01
 _KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w/-]+\Z")
+_PREFIX: Final = re.compile(r"[\w/!.'()-]*\Z", re.ASCII)
 _S3: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?\Z")
 
 
@@ -38,6 +39,10 @@ def record_to(place: str | None, rate: float | None, key: str | None) -> Record 
     found = _S3.match(place)
     if found is None:
         raise InputError("not a place on S3", key="--record", found=place, expected="s3://BUCKET/PREFIX")
+    if not _PREFIX.match(found.group(2) or ""):  # * ? and $ would be patterns in the policy that allows it
+        raise InputError(
+            "a prefix of other characters", key="--record", found=place, expected="letters, digits, / ! - _ . ' ( )"
+        )
     if rate is not None and not 0 < rate <= 1:  # NaN, too
         raise InputError("not a share", key="--record-rate", found=rate, expected="more than 0, at most 1")
     if key is not None and not _KEY.match(key):

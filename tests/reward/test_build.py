@@ -104,6 +104,8 @@ def test_settings_are_packed(home: Path) -> None:
         (["--concurrency", "0"], "concurrency"),
         (["--record", "my-bucket/p"], "--record"),
         (["--record", "s3://B"], "--record"),
+        (["--record", "s3://bucket/a*/b"], "--record"),
+        (["--record", "s3://bucket/${aws:username}"], "--record"),
         (["--record", "s3://bucket", "--record-rate", "2"], "record-rate"),
         (["--record", "s3://bucket", "--record-rate", "nan"], "record-rate"),
         (["--record", "s3://bucket", "--record-rate", "0"], "record-rate"),

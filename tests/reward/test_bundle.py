@@ -243,7 +243,7 @@ def test_a_rubric_that_would_not_be_packed_is_an_error_with_the_file(packed: tup
     "change",
     [{"schema": "rftj.bundle/2"}, {"settings": None}, {"settings": [1]}, {"range": [0]}, {"range": ["a", "b"]}, {"name": 3},
      {"allow_regions": None}, {"packages": 3}, {"model": None},
-     {"settings": {"envelope": "list", "concurrency": 3, "record": {"x": 1}}},
+     {"settings": {"envelope": "list", "concurrency": 3, "record": [1]}},
      {"settings": {"envelope": "list", "concurrency": "3", "record": None}}],
 )  # fmt: skip
 def test_what_is_wrong_with_bundle_json_is_an_input_error(
@@ -253,6 +253,17 @@ def test_what_is_wrong_with_bundle_json_is_an_input_error(
     told = {**json.loads(members["bundle.json"]), **change}
     with pytest.raises(InputError):
         bundle_of(bundle.path, {**members, "bundle.json": json.dumps(told).encode()})
+
+
+def test_settings_that_are_not_there_are_the_usual_ones(packed: tuple[Bundle, dict[str, bytes]]) -> None:
+    bundle, members = packed
+    told = {**json.loads(members["bundle.json"]), "settings": {}}
+    changed = {**members, "bundle.json": json.dumps(told).encode()}
+    assert bundle_of(bundle.path, changed).settings == {"envelope": "list", "concurrency": 64, "record": None}
+    told["settings"] = {"record": {"bucket": "b", "x": 1}}
+    changed["bundle.json"] = json.dumps(told).encode()
+    with pytest.raises(InputError, match=r"bundle\.json cannot be read"):
+        differences(bundle_of(bundle.path, changed), changed)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff", b"{}"])
