@@ -6,7 +6,7 @@ LOCKS := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe -
          --no-emit-find-links --no-header --extra local --extra language
 JOBS ?= 2
 
-.PHONY: demo test test-slow lint docs coverage oracles bench-stats bench-table bench-transport lock wheel clean
+.PHONY: demo test test-slow lint docs coverage oracles bench-stats bench-table bench-transport bench-reward lock wheel clean
 
 demo: .venv/demo.stamp          ## the whole loop on the bundled example, offline once installed
 	$(BIN)/rftj local install
@@ -45,6 +45,9 @@ bench-table: .venv/dev.stamp    ## a million labelled rows, beside judgegate in 
 bench-transport: .venv/dev.stamp ## ten thousand calls, beside boto3, the OpenAI SDK and two peers in the same run
 	$(BIN)/python benchmarks/transport.py
 
+bench-reward: .venv/dev.stamp   ## the reward function: its start, its CPU a sample, 64 samples at once
+	$(BIN)/python benchmarks/reward.py
+
 docs: .venv/dev.stamp           ## write the real output of every command into README.md and docs/
 	$(BIN)/python tests/docs/refresh.py
 
@@ -54,6 +57,7 @@ wheel: .venv/dev.stamp          ## dist/*.whl
 lock: .venv/dev.stamp           ## resolve the pinned versions again
 	$(LOCKS) --upgrade --extra build -o requirements.lock pyproject.toml
 	$(LOCKS) --upgrade --extra build --extra dev -o requirements-dev.lock pyproject.toml
+	sed -i 's/^\(awslambdaric==[^ ]*\) /\1 ; sys_platform == "linux" /' requirements-dev.lock  # pip-compile loses the marker
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "rftj needs Python 3.11 or newer: make PYTHON=python3.12 demo")'

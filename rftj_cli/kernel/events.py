@@ -17,12 +17,10 @@ from typing import Any, Final, Literal
 
 from rftj_cli.errors import InputError
 from rftj_cli.kernel.canonical import digest, finite
-from rftj_cli.kernel.sample import Sample, read_sample
+from rftj_cli.kernel.sample import NOT_FROM_DATA, Sample, read_sample, with_metadata
 
 Envelope = Literal["list", "http"]
 LISTS: Final = ("batch", "trajectories")
-NOT_FROM_DATA: Final = ("id", "messages", "response", "response_a", "response_b", "group", "cluster", "split",
-                        "label", "labels")  # fmt: skip
 DEEPEST: Final = 64  # levels of an id that is not a plain value: what goes deeper may not be writable as JSON again
 
 
@@ -119,16 +117,13 @@ def without_text(error: InputError) -> str:
 
 
 def sample_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of an event as a row of a samples file: metadata and top-level fields merged, metadata first.
-
-    `metadata` stays a field of its own as well, as in a samples file: a template may say `metadata.key` or `key`.
-    """
-    metadata = row.get("metadata")
+    """A row of an event as a row of a samples file: without what its data must not say, and with its reference."""
     if row.get("messages") is None:
         raise InputError("missing key", key="messages")
-    given = metadata.items() if isinstance(metadata, Mapping) else ()
-    merged = {**row, **{key: value for key, value in given if value is not None}}
-    fields = {key: value for key, value in merged.items() if key not in NOT_FROM_DATA}
+    metadata = row.get("metadata")
+    fields = {key: value for key, value in with_metadata(row).items() if key not in NOT_FROM_DATA}
+    if isinstance(metadata, Mapping) and "metadata" in metadata:  # the data set has a column of this name
+        fields["metadata"] = metadata["metadata"]
     if fields.get("reference") is None and fields.get("reference_answer") is None:
         fields["reference"] = fields.get("ground_truth")
     return {"id": "row", **fields, "messages": row["messages"]}

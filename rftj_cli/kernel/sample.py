@@ -20,6 +20,19 @@ CANNOT_TELL = "cannot_tell"
 RESPONSES = {"rubric": ("response",), "preference": ("response_a", "response_b")}
 STANDARD = ("prompt", "messages", "response", "response_a", "response_b", "reference", "context")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # control characters, line and paragraph separators
+# What a trainer's data cannot say of an answer: it is said by the row itself, or is of no concern to a reward.
+NOT_FROM_DATA = (
+    "id",
+    "messages",
+    "response",
+    "response_a",
+    "response_b",
+    "group",
+    "cluster",
+    "split",
+    "label",
+    "labels",
+)
 RESERVED = ("id", "group", "cluster", "split", "label", "labels", "criteria")
 
 
@@ -87,6 +100,7 @@ def split_of(cluster: str) -> Split:
 def read_sample(row: Mapping[str, Any], kind: Kind) -> Sample:
     """One row as a sample of this kind of rubric. Raises `InputError` naming the key."""
     row = {str(key): value for key, value in row.items() if value is not None}
+    row = with_metadata(row)
     if "reference_answer" in row and "reference" not in row:
         row["reference"] = row.pop("reference_answer")
     if "messages" in row:
@@ -120,6 +134,17 @@ def read_sample(row: Mapping[str, Any], kind: Kind) -> Sample:
         labels=_inline_labels(id, row),
         criteria=tuple(criteria),
     )
+
+
+def with_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with the fields of its `metadata` beside its own, metadata first: so RFT sets and their events bring them.
+
+    `metadata` stays a field as well, so that a template may say `metadata.key` or `key`.
+    """
+    metadata = row.get("metadata")
+    given = metadata.items() if isinstance(metadata, Mapping) else ()
+    known = {key: value for key, value in given if value is not None and key not in (*NOT_FROM_DATA, "metadata")}
+    return {**row, **known}
 
 
 def _no_response(row: Mapping[str, Any], name: str, kind: Kind) -> InputError:

@@ -221,3 +221,20 @@ def test_names_in_labels_are_one_line_too(key: str) -> None:
 def test_a_criterion_in_inline_labels_is_one_line_too() -> None:
     with pytest.raises(InputError, match="control character"):
         read_sample({"response": "r", "labels": {"a\nb": "pass"}}, "rubric")
+
+
+def test_a_row_of_an_rft_set_brings_the_fields_of_its_metadata() -> None:
+    """The reference and the fields that a trainer would send in `metadata` are those of the sample."""
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    metadata = {
+        "reference_answer": "r",
+        "context": {"x": 1},
+        "response": "old",
+        "label": "pass",
+        "group": "g",
+        "id": "m",
+    }
+    sample = read_sample({"id": "s", "messages": turns, "metadata": metadata, "domain": "law"}, "rubric")
+    assert (sample.id, sample.group, sample.labels) == ("s", None, ())
+    assert (sample.fields["response"], sample.fields["reference"], sample.fields["domain"]) == ("a", "r", "law")
+    assert sample.fields["context"] == {"x": 1} and sample.fields["metadata"] == metadata
