@@ -1,0 +1,252 @@
+"""A rubric as a Python function for any trainer: rows in, rewards out, by the same kernel as `rftj score` and the Lambda.
+
+rows --read--> samples --prepare (checks, prompts)--> calls, all at once --finish (verdict, reward)--> Results, in order
+
+A row that cannot be judged is its own failure: its value is None, and its neighbours are judged all the same.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, Literal
+
+from rftj_cli.errors import InputError
+from rftj_cli.files.prices import price_of
+from rftj_cli.files.rubrics import load_rubric
+from rftj_cli.kernel.asks import Ask
+from rftj_cli.kernel.evaluate import Judged, Task, finish, prepare
+from rftj_cli.kernel.outcome import CallError, Failure, Outcome, Reply, Stage
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.sample import Sample, read_sample
+from rftj_cli.reward.calling import Caller
+from rftj_cli.running.live import Endpoint, default_workers
+
+TIMEOUT: Final = 60.0  # seconds for one call with its retries
+REMEMBERED: Final = 10_000  # replies kept for equal requests
+OnFailure = Literal["rubric", "none"]
+_NOT_JUDGED: Final = ("label", "labels", "split", "group", "cluster")  # of a samples file; they change no reward
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one row came to.
+
+    value:   the reward, or None where there is none: see `failure` and `note`
+    parts:   u in [0, 1] of each criterion and check that was judged
+    outcome: the kernel's verdict or failure; None for a row that is no sample
+    failure: the stage at which judging failed, `malformed` for such a row; None for a verdict
+    essential: the id of the failed essential criterion or check that settled the reward
+    calls, attempts, tokens: what this row asked of the judge; a reply that was there already counts as none
+    """
+
+    value: float | None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    failure: Stage | Literal["malformed"] | None = None
+    essential: str | None = None
+    note: str = ""
+    sample: Sample | None = None
+    seconds: float = 0.0
+    calls: int = 0
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the judge or the row failed. What checks or the response itself settled (`skipped`) did not."""
+        return self.failure not in (None, "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a reward function asks its judge; none of it changes a verdict."""
+
+    workers: int | None = None
+    timeout: float = TIMEOUT
+    on_failure: OnFailure = "rubric"
+    base_url: str | None = None
+    region: str | None = None
+    max_cost: float | None = None
+    prices: Path | None = None
+    remember: int = REMEMBERED
+
+
+def reward_function(
+    rubric: Path | str | Rubric,
+    *,
+    set: Sequence[str] = (),
+    workers: int | None = None,
+    timeout: float = TIMEOUT,
+    on_failure: OnFailure = "rubric",
+    base_url: str | None = None,
+    region: str | None = None,
+    max_cost: float | None = None,
+    prices: Path | None = None,
+    remember: int = REMEMBERED,
+) -> RewardFunction:
+    """The reward function of a rubric, or of its file with `key.path=value` overrides in `set`.
+
+    workers:    calls at the same time (default: 64 on Bedrock, 16 elsewhere, 1 for a judge in this process)
+    timeout:    seconds for one call with its retries
+    on_failure: `rubric` gives a failure what the rubric's `reward.on_failure` says, `none` gives it no value
+    max_cost:   US dollars after which the function raises `CannotTell`
+    remember:   replies kept for equal requests
+
+    Raises `InputError` for a rubric that cannot be a reward, or a judge that is not set up. Nothing is called before the
+    first row.
+    """
+    loaded = rubric if isinstance(rubric, Rubric) else load_rubric(Path(rubric), tuple(set))
+    if isinstance(rubric, Rubric) and set:
+        raise InputError("overrides need the rubric's file", key="set", found=list(set))
+    settings = Settings(workers, timeout, on_failure, base_url, region, max_cost, prices, remember)
+    return RewardFunction(loaded, settings)
+
+
+class RewardFunction:
+    """Call it with rows, as a samples file or a training event has them; `Result`s come back in their order.
+
+    Safe in many threads. `counts` says what became of all rows so far: `verdict`, or the stage of the failure. It can be
+    pickled; the copy has connections and counts of its own.
+    """
+
+    def __init__(self, rubric: Rubric, settings: Settings = Settings()) -> None:
+        _refuse(rubric, settings)
+        self.rubric, self.settings = rubric, settings
+        workers = settings.workers or default_workers(rubric.judge)
+        endpoint = Endpoint(rubric.judge, workers, settings.base_url, settings.region, settings.timeout)
+        price = price_of(rubric.judge.model, settings.prices, rubric.judge.tier)
+        if settings.max_cost is not None and price is None:
+            hint = "give a price file as `prices`"
+            raise InputError("max_cost needs the price of the model, and it is unknown", key="max_cost", hint=hint)
+        self._caller = Caller(endpoint, price, settings.max_cost, settings.remember)
+        self._lock, self.counts = Lock(), Counter[str]()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RewardFunction, (self.rubric, self.settings)
+
+    def __call__(self, rows: Iterable[Mapping[str, Any]]) -> list[Result]:
+        """The results of the rows, in their order.
+
+        Raises `CannotTell` where no further call can succeed: refused credentials, an unknown model, `max_cost` reached.
+        """
+        try:
+            jobs = [self._begin(row) for row in rows]
+            results = [job if isinstance(job, Result) else self._end(job) for job in jobs]
+        except KeyboardInterrupt:  # nobody waits for the calls that are still in the queue
+            self.close()
+            raise
+        with self._lock:
+            self.counts.update(result.failure or "verdict" for result in results)
+        return results
+
+    @property
+    def spent(self) -> float | None:
+        """US dollars that the calls so far cost; None where the model's price is unknown."""
+        return self._caller.budget.spent
+
+    def close(self) -> None:
+        """Close the connections. The next call opens new ones."""
+        self._caller.close()
+
+    def __enter__(self) -> RewardFunction:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _begin(self, row: Mapping[str, Any]) -> _Job | Result:
+        began = time.monotonic()
+        sample: Sample | None = None
+        try:
+            sample = read_row(row)
+            task = prepare(self.rubric, sample)
+        except (InputError, TypeError, ValueError, RecursionError) as error:
+            return Result(None, failure="malformed", note=str(error), sample=sample)
+        # A judge that is not set up is no fault of the row, and not caught.
+        return _Job(task, began, [(ask, *self._caller.ask(ask.request)) for ask in task.asks])
+
+    def _end(self, job: _Job) -> Result:
+        answered = [(ask, future.result()) for ask, future, _ in job.asked]
+        judged = finish(job.task, answered)
+        own = [answer for (_, answer), (_, _, made) in zip(answered, job.asked, strict=True) if made]
+        return _result(job.task.sample, judged, own, time.monotonic() - job.began, self.settings.on_failure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A row on its way: its calls, each with its answer to come and whether it was made for this row."""
+
+    task: Task
+    began: float
+    asked: Sequence[tuple[Ask, Future[Reply | CallError], bool]]
+
+
+def read_row(row: Mapping[str, Any]) -> Sample:
+    """A row as the sample that it is. What an event brings under `metadata` counts as if it stood in the row itself.
+
+    Labels, splits and groups are left out: no reward depends on them. Raises `InputError` for what is no sample.
+    """
+    if not isinstance(row, Mapping):
+        raise InputError("not a row", found=row, expected="a mapping with a prompt and a response")
+    fields = {str(key): value for key, value in row.items()}
+    metadata = fields.get("metadata")
+    if isinstance(metadata, Mapping):
+        fields = {**metadata, **{key: value for key, value in fields.items() if value is not None}}
+        reference = metadata.get("reference_answer")
+        if reference is not None:  # the documented place; the samples of AWS read it first
+            fields["reference_answer"] = reference
+    for name in _NOT_JUDGED:
+        fields.pop(name, None)
+    return read_sample(fields, "rubric")
+
+
+def _refuse(rubric: Rubric, settings: Settings) -> None:
+    if rubric.kind == "preference":
+        raise InputError("a preference rubric compares two responses; a reward function scores one", key="kind",
+                         found="preference", expected="kind: rubric")  # fmt: skip
+    if settings.on_failure not in ("rubric", "none"):
+        raise InputError("unknown rule", key="on_failure", found=settings.on_failure, expected="rubric or none")
+    if settings.workers is not None and settings.workers < 1:
+        raise InputError("bad number", key="workers", found=settings.workers, expected="1 or more")
+    if not (math.isfinite(settings.timeout) and settings.timeout > 0):
+        raise InputError("bad number", key="timeout", found=settings.timeout, expected="seconds above 0")
+    if settings.max_cost is not None and math.isnan(settings.max_cost):
+        raise InputError("not a number", key="max_cost", found=settings.max_cost, expected="US dollars")
+
+
+def _result(
+    sample: Sample, judged: Judged, own: Sequence[Reply | CallError], seconds: float, on_failure: OnFailure
+) -> Result:
+    outcome, reward = judged.outcome, judged.reward
+    essential = next((part.id for part in reward.parts if part.essential and part.u == 0), None)
+    failure = outcome.stage if isinstance(outcome, Failure) else None
+    # An essential check that fails is an answer, not a failure of judging: it keeps its value.
+    given = None if failure is not None and essential is None and on_failure == "none" else reward.value
+    return Result(
+        value=given,
+        parts={part.id: part.u for part in reward.parts if part.u is not None},
+        outcome=outcome,
+        failure=failure,
+        essential=essential,
+        note=outcome.reason if isinstance(outcome, Failure) else reward.note,
+        sample=sample,
+        seconds=seconds,
+        calls=len(own),
+        attempts=sum(answer.attempts for answer in own),
+        input_tokens=sum(_given(answer) for answer in own),
+        output_tokens=sum(answer.output_tokens for answer in own),
+    )
+
+
+def _given(answer: Reply | CallError) -> int:
+    if isinstance(answer, CallError):
+        return answer.input_tokens
+    return answer.input_tokens + answer.cache_read_tokens + answer.cache_write_tokens

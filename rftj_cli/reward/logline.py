@@ -1,0 +1,56 @@
+"""One result as a line of the reward log, as the deployed function writes it: figures and hashes, no text of a sample."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rftj_cli.kernel.canonical import digest
+from rftj_cli.kernel.outcome import Verdict
+from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.sample import Sample
+from rftj_cli.reward.function import Result
+
+SCHEMA: Final = "rftj.reward-log/1"
+
+
+def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None = None) -> dict[str, Any]:
+    """The line of one result. `request` names the batch that it came in, `step` is the trainer's where it has one."""
+    verdict = isinstance(result.outcome, Verdict)
+    malformed = result.failure == "malformed"
+    sample = result.sample
+    response = "" if sample is None else str(sample.fields.get("response", ""))
+    return {
+        "schema": SCHEMA,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "request": request,
+        **({} if step is None else {"step": step}),
+        "id": None if sample is None else sample.id,
+        "aggregate_reward_score": result.value,
+        "outcome": "verdict" if verdict else "malformed" if malformed else "failure",
+        "failure": None if malformed else result.failure,
+        "essential": result.essential,
+        "parts": dict(result.parts),
+        "latency_ms": round(1000 * result.seconds, 1),
+        "calls": result.calls,
+        "attempts": result.attempts,
+        "input_tokens": result.input_tokens,
+        "output_tokens": result.output_tokens,
+        "judge_fingerprint": rubric.judge_fingerprint,
+        "reward_fingerprint": rubric.reward_fingerprint,
+        "prompt_sha256": None if sample is None else prompt_sha256(sample),
+        "response_sha256": None if sample is None else hashlib.sha256(response.encode("utf-8", "surrogatepass")).hexdigest(),
+        "response_chars": len(response),
+        "response_words": len(response.split()),
+    }
+
+
+def prompt_sha256(sample: Sample) -> str:
+    """The hash that all answers to one prompt share: of the messages without the answer."""
+    messages: Any = sample.fields.get("messages")
+    if messages is None:
+        messages = [{"role": "user", "content": sample.fields.get("prompt", "")}]
+    turns: list[Mapping[str, Any]] = list(messages)
+    return digest(turns)
