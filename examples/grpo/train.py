@@ -24,10 +24,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # everything needed is on this mac
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
-from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
+from datasets import Dataset
 from rftj_cli.judges.install import install
 from rftj_cli.reward.trl import grpo_reward
 

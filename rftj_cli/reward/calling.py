@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from rftj_cli.errors import CannotTell
@@ -36,6 +36,31 @@ class _Line:
     retry: Retry
     traffic: Traffic | None
     stop: threading.Event
+    alone: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, request: Request) -> Answer:
+        """Make one call. Until the service has answered at all one call goes alone: where nobody is there, it finds out."""
+        traffic = self.traffic
+        if traffic is None or traffic.answered:
+            return self._made(request)
+        with self.alone:
+            if not traffic.answered:
+                answer = self._made(request)
+                if isinstance(answer, CallError) and answer.retry:
+                    self.stop.set()
+                return answer
+        return self._made(request)
+
+    def _made(self, request: Request) -> Answer:
+        try:
+            if self.stop.is_set():
+                raise Stopped
+            return self.retry(request)
+        except CallError as error:
+            return error
+        except Stopped:
+            over = None if self.traffic is None else self.traffic.over
+            return CallError("call", f"the judge does not answer{'' if over is None else f': {over}'}", retry=True)
 
 
 class Caller:
@@ -66,9 +91,7 @@ class Caller:
             line = self._ready()
             future = self._workers.submit(self._call, line, request)
             self._known[request.key] = future
-            while len(self._known) > self._remember and next(iter(self._known.values())).done():
-                self._known.popitem(last=False)
-        future.add_done_callback(lambda done: self._forget_failure(request.key, done))
+        future.add_done_callback(lambda done: self._forget(request.key, done))
         return future, True
 
     def close(self) -> None:
@@ -104,34 +127,19 @@ class Caller:
         """One call. Raises `CannotTell` where the ceiling is reached, and where no further call can succeed either."""
         if not self.budget.reserve(request):
             raise CannotTell(f"max_cost of ${self.budget.ceiling:g} reached: ${self.budget.spent:.4g} are spent")
-        answer = _answer(line, request)
+        answer = line.answer(request)
         self.budget.settle(request, answer)
         if isinstance(answer, Reply):
             self._meter.told(request, answer)
         elif answer.fatal:
             raise CannotTell(f"the judge cannot be used: {answer.reason}\n  {answer.advice}".rstrip())
-        elif answer.retry and line.traffic is not None and not line.traffic.answered:
-            line.stop.set()  # nobody has ever answered: those who wait behind need not find it out one by one
         return answer
 
-    def _forget_failure(self, key: str, done: Future[Answer]) -> None:
-        """What failed is asked again the next time."""
-        if done.cancelled() or done.exception() is not None or not isinstance(done.result(), Reply):
-            with self._lock:
-                if self._known.get(key) is done:
-                    del self._known[key]
-
-
-def _answer(line: _Line, request: Request) -> Answer:
-    try:
-        if line.stop.is_set():
-            raise Stopped
-        return line.retry(request)
-    except CallError as error:
-        return error
-    except Stopped:
-        traffic = line.traffic
-        over = None if traffic is None else traffic.over
-        return CallError("call", f"the judge does not answer{'' if over is None else f': {over}'}", retry=True)
-
-
+    def _forget(self, key: str, done: Future[Answer]) -> None:
+        """What failed is asked again the next time; of the rest the oldest go."""
+        failed = done.cancelled() or done.exception() is not None or not isinstance(done.result(), Reply)
+        with self._lock:
+            if failed and self._known.get(key) is done:
+                del self._known[key]
+            while len(self._known) > self._remember and next(iter(self._known.values())).done():
+                self._known.popitem(last=False)

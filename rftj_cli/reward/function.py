@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.prices import price_of
@@ -43,7 +43,7 @@ class Result:
     outcome: the kernel's verdict or failure; None for a row that is no sample
     failure: the stage at which judging failed, `malformed` for such a row; None for a verdict
     essential: the id of the failed essential criterion or check that settled the reward
-    calls, attempts, tokens: what this row asked of the judge; a reply that was there already counts as none
+    calls, attempts, input_tokens, output_tokens: what this row asked of the judge; a reply that was there already counts as none
     """
 
     value: float | None
@@ -156,7 +156,7 @@ class RewardFunction:
         """Close the connections. The next call opens new ones."""
         self._caller.close()
 
-    def __enter__(self) -> RewardFunction:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -22,6 +22,7 @@ def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None =
     malformed = result.failure == "malformed"
     sample = result.sample
     response = "" if sample is None else str(sample.fields.get("response", ""))
+    hashed = hashlib.sha256(response.encode("utf-8", "surrogatepass")).hexdigest()
     return {
         "schema": SCHEMA,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -41,7 +42,7 @@ def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None =
         "judge_fingerprint": rubric.judge_fingerprint,
         "reward_fingerprint": rubric.reward_fingerprint,
         "prompt_sha256": None if sample is None else prompt_sha256(sample),
-        "response_sha256": None if sample is None else hashlib.sha256(response.encode("utf-8", "surrogatepass")).hexdigest(),
+        "response_sha256": None if sample is None else hashed,
         "response_chars": len(response),
         "response_words": len(response.split()),
     }

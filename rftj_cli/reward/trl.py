@@ -2,7 +2,7 @@
 
 prompts, completions, columns --> rows --reward_function--> results --> floats and None for TRL, metrics, log lines
 
-What has no reward is None: TRL then gives the completion no advantage. A constant in its place would be one: it stands
+What has no reward is None: TRL (since 1.6) then gives the completion no advantage. A constant in its place would be one: it stands
 above or below the mean of its group, and the trainer would follow it.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 import uuid
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ from rftj_cli.reward.logline import log_line
 
 WINDOW: Final = 200  # completions over which failures are counted
 FEWEST: Final = 20  # completions that count as seen at least: one failure in the first batch is no outage
+NONE_SINCE: Final = (1, 6)  # the first version of TRL in which None is no reward; before, the sum over functions was 0
 _TRAINERS: Final = ("trainer_state", "log_extra", "log_metric", "environments", "completion_ids")
 _OURS: Final = ("prompt", "messages", "response", "completion")  # a column of that name is not what was generated
 
@@ -55,7 +58,9 @@ class GrpoReward:
     `function` is the plain reward function; its `counts` say what became of all completions.
     """
 
-    def __init__(self, function: RewardFunction, columns: dict[str, str], max_failures: float, log: Path | None) -> None:
+    def __init__(
+        self, function: RewardFunction, columns: dict[str, str], max_failures: float, log: Path | None
+    ) -> None:
         self.function, self.columns, self.max_failures, self.log = function, columns, max_failures, log
         self.__name__ = self.__qualname__ = function.rubric.name
         self._recent: deque[bool] = deque(maxlen=WINDOW)
@@ -73,6 +78,8 @@ class GrpoReward:
         self._write(results, given.get("trainer_state"))
         self._report(results, given.get("log_metric"), given.get("log_extra"))
         self._refuse_failures(results)
+        if any(result.value is None for result in results):
+            _warn_of_old_trl()
         return [result.value for result in results]
 
     def _write(self, results: Sequence[Result], state: object) -> None:
@@ -150,3 +157,19 @@ def _turns(messages: Any) -> list[Any]:
         {**message, "content": ""} if isinstance(message, Mapping) and message.get("content") is None else message
         for message in messages
     ]
+
+
+def _warn_of_old_trl() -> None:
+    """Say once that this TRL makes a reward of None."""
+    try:
+        installed = version("trl")
+    except PackageNotFoundError:
+        return
+    numbers = [int(part) for part in installed.split(".")[:2] if part.isdigit()]
+    if numbers < list(NONE_SINCE):
+        wanted = ".".join(str(number) for number in NONE_SINCE)
+        warnings.warn(
+            f"TRL {installed} counts a completion without a reward as 0, which is an advantage; TRL {wanted} leaves it out",
+            RuntimeWarning,
+            stacklevel=2,
+        )
