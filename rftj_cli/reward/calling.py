@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rftj_cli.errors import CannotTell
@@ -34,6 +34,7 @@ class _Line:
     """A connection's state: how to call, and what has been learned of the service's limits since the last outage."""
 
     retry: Retry
+    first: Retry
     traffic: Traffic | None
     stop: threading.Event
     alone: threading.Lock = field(default_factory=threading.Lock)
@@ -42,20 +43,20 @@ class _Line:
         """Make one call. Until the service has answered at all one call goes alone: where nobody is there, it finds out."""
         traffic = self.traffic
         if traffic is None or traffic.answered:
-            return self._made(request)
+            return self._made(self.retry, request)
         with self.alone:
             if not traffic.answered:
-                answer = self._made(request)
+                answer = self._made(self.first, request)
                 if isinstance(answer, CallError) and answer.retry:
                     self.stop.set()
                 return answer
-        return self._made(request)
+        return self._made(self.retry, request)
 
-    def _made(self, request: Request) -> Answer:
+    def _made(self, retry: Retry, request: Request) -> Answer:
         try:
             if self.stop.is_set():
                 raise Stopped
-            return self.retry(request)
+            return retry(request)
         except CallError as error:
             return error
         except Stopped:
@@ -66,11 +67,14 @@ class _Line:
 class Caller:
     """Carries the calls of a reward function; safe in many threads. It connects when the first call is needed.
 
-    `remember` is how many replies are kept for equal requests: in GRPO the answers of one group are often the same.
+    `timeout` is seconds for one call; the first may take as long as the endpoint's own. `remember` is how many replies are
+    kept for equal requests: in GRPO the answers of one group are often the same.
     """
 
-    def __init__(self, endpoint: Endpoint, price: Price | None, max_cost: float | None, remember: int) -> None:
-        self._endpoint, self._remember = endpoint, remember
+    def __init__(
+        self, endpoint: Endpoint, timeout: float, price: Price | None, max_cost: float | None, remember: int
+    ) -> None:
+        self._endpoint, self._timeout, self._remember = endpoint, timeout, remember
         self._meter = Meter()
         self.budget = Budget(price, max_cost, self._meter)
         self._lock = threading.Lock()
@@ -110,9 +114,10 @@ class Caller:
         return self._line
 
     def _open(self, judge: Judge) -> _Line:
-        timeout, stop = self._endpoint.timeout, threading.Event()
+        timeout, stop = self._timeout, threading.Event()
         if not is_service(self._endpoint.settings):
-            return _Line(Retry(judge, Policy(deadline=timeout)), None, stop)
+            alone = Retry(judge, Policy(deadline=timeout))
+            return _Line(alone, alone, None, stop)
         traffic = Traffic(patience=max(PATIENCE, timeout), stop=stop)
         policy = Policy(deadline=timeout, gated=True, longest=lambda: longest_attempt(timeout, traffic.round_trip))
 
@@ -121,7 +126,8 @@ class Caller:
                 raise Stopped
 
         gate: Gate = Turnstile(traffic, self._meter, stop)
-        return _Line(Retry(judge, policy, gate, sleep), traffic, stop)
+        first = replace(policy, deadline=self._endpoint.timeout)
+        return _Line(Retry(judge, policy, gate, sleep), Retry(judge, first, gate, sleep), traffic, stop)
 
     def _call(self, line: _Line, request: Request) -> Answer:
         """One call. Raises `CannotTell` where the ceiling is reached, and where no further call can succeed either."""
@@ -132,6 +138,7 @@ class Caller:
         if isinstance(answer, Reply):
             self._meter.told(request, answer)
         elif answer.fatal:
+            line.stop.set()
             raise CannotTell(f"the judge cannot be used: {answer.reason}\n  {answer.advice}".rstrip())
         return answer
 

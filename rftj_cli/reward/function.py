@@ -27,8 +27,9 @@ from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample, read_sample
 from rftj_cli.reward.calling import Caller
 from rftj_cli.running.live import Endpoint, default_workers
+from rftj_cli.running.score import FIRST_TIMEOUT
 
-TIMEOUT: Final = 60.0  # seconds for one call with its retries
+TIMEOUT: Final = 60.0  # seconds for one call with its retries; the first may take as long as in `rftj score`
 REMEMBERED: Final = 10_000  # replies kept for equal requests
 OnFailure = Literal["rubric", "none"]
 _NOT_JUDGED: Final = ("label", "labels", "split", "group", "cluster")  # of a samples file; they change no reward
@@ -70,7 +71,7 @@ class Settings:
     """How a reward function asks its judge; none of it changes a verdict."""
 
     workers: int | None = None
-    timeout: float = TIMEOUT
+    timeout: float | None = None
     on_failure: OnFailure = "rubric"
     base_url: str | None = None
     region: str | None = None
@@ -84,7 +85,7 @@ def reward_function(
     *,
     set: Sequence[str] = (),
     workers: int | None = None,
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
     on_failure: OnFailure = "rubric",
     base_url: str | None = None,
     region: str | None = None,
@@ -95,7 +96,7 @@ def reward_function(
     """The reward function of a rubric, or of its file with `key.path=value` overrides in `set`.
 
     workers:    calls at the same time (default: 64 on Bedrock, 16 elsewhere, 1 for a judge in this process)
-    timeout:    seconds for one call with its retries
+    timeout:    seconds for one call with its retries (default: 60, and 300 for the first)
     on_failure: `rubric` gives a failure what the rubric's `reward.on_failure` says, `none` gives it no value
     max_cost:   US dollars after which the function raises `CannotTell`
     remember:   replies kept for equal requests
@@ -121,12 +122,13 @@ class RewardFunction:
         _refuse(rubric, settings)
         self.rubric, self.settings = rubric, settings
         workers = settings.workers or default_workers(rubric.judge)
-        endpoint = Endpoint(rubric.judge, workers, settings.base_url, settings.region, settings.timeout)
+        first = settings.timeout or FIRST_TIMEOUT
+        endpoint = Endpoint(rubric.judge, workers, settings.base_url, settings.region, first)
         price = price_of(rubric.judge.model, settings.prices, rubric.judge.tier)
         if settings.max_cost is not None and price is None:
             hint = "give a price file as `prices`"
             raise InputError("max_cost needs the price of the model, and it is unknown", key="max_cost", hint=hint)
-        self._caller = Caller(endpoint, price, settings.max_cost, settings.remember)
+        self._caller = Caller(endpoint, settings.timeout or TIMEOUT, price, settings.max_cost, settings.remember)
         self._lock, self.counts = Lock(), Counter[str]()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -216,7 +218,7 @@ def _refuse(rubric: Rubric, settings: Settings) -> None:
         raise InputError("unknown rule", key="on_failure", found=settings.on_failure, expected="rubric or none")
     if settings.workers is not None and settings.workers < 1:
         raise InputError("bad number", key="workers", found=settings.workers, expected="1 or more")
-    if not (math.isfinite(settings.timeout) and settings.timeout > 0):
+    if settings.timeout is not None and not (math.isfinite(settings.timeout) and settings.timeout > 0):
         raise InputError("bad number", key="timeout", found=settings.timeout, expected="seconds above 0")
     if settings.max_cost is not None and math.isnan(settings.max_cost):
         raise InputError("not a number", key="max_cost", found=settings.max_cost, expected="US dollars")

@@ -223,9 +223,10 @@ def test_what_no_retry_can_mend_is_raised(kind: str) -> None:
     with (
         FakeJudgeServer(PASS, faults=Faults(script=[kind] * 50)) as server,
         reward_function(rubric(), base_url=server.base_url, workers=2) as function,
+        pytest.raises(CannotTell, match="cannot be used"),
     ):
-        with pytest.raises(CannotTell, match="cannot be used"):
-            function(numbers(4))
+        function(numbers(40))
+    assert server.requests <= 4
 
 
 def test_a_dead_judge_fails_soon_and_comes_back() -> None:
