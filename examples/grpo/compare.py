@@ -11,6 +11,7 @@ import sys
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rftj_cli.files.runs import open_run
@@ -22,15 +23,18 @@ from rftj_cli.stats.shares import mean
 HERE = Path(__file__).parent
 
 
-def by_topic(samples: Path, folder: Path) -> dict[str, float]:
-    """Topic -> mean reward of its rollouts, as `rftj score` judges them."""
+def judged(samples: Path, folder: Path) -> tuple[list[float], dict[str, float]]:
+    """The mean reward of each topic's rollouts, as `rftj score` judges them, and the mean of each check."""
     code = run(["score", str(HERE / "rubric.yaml"), str(samples), "--run", str(folder), "--quiet"])
     if code:
         sys.exit(code)
-    rewards = defaultdict(list)
+    rewards, parts = defaultdict[str, list[Any]](list), defaultdict[str, list[Any]](list)
     for row, outcome in open_run(str(folder)).store().outcomes():
         rewards[str(row.sample.group)].append(outcome.reward.value)
-    return {topic: sum(values) / len(values) for topic, values in sorted(rewards.items())}
+        for part in outcome.reward.parts:
+            parts[part.id].append(part.u)
+    by_topic = [fmean(values) for _, values in sorted(rewards.items())]
+    return by_topic, {id: round(fmean(values), 4) for id, values in parts.items()}
 
 
 def told(name: str, one: Estimate) -> str:
@@ -45,13 +49,14 @@ def main() -> None:
     document: dict[str, Any] = {"arms": {}}
     after = {}
     for arm in sorted(folder.parent.name for folder in out.glob("*/after.jsonl")):
-        before = list(by_topic(out / arm / "before.jsonl", out / arm / "runs" / "before").values())
-        after[arm] = list(by_topic(out / arm / "after.jsonl", out / arm / "runs" / "after").values())
+        before, parts_before = judged(out / arm / "before.jsonl", out / arm / "runs" / "before")
+        after[arm], parts_after = judged(out / arm / "after.jsonl", out / arm / "runs" / "after")
         estimates = {"before": mean(before), "after": mean(after[arm]), "rise": credit_difference(before, after[arm])}
         with (out / arm / "curve.csv").open(encoding="utf-8") as file:
             seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
         figures = {name: asdict(one) for name, one in estimates.items()}
-        document["arms"][arm] = {"steps": len(seconds), "seconds": round(sum(seconds)), **figures}
+        parts = {"before": parts_before, "after": parts_after}
+        document["arms"][arm] = {"steps": len(seconds), "seconds": round(sum(seconds)), **figures, "parts": parts}
         for name, one in estimates.items():
             print(told(f"{arm}: {name}", one))
     if len(after) == 2:

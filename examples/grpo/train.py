@@ -22,6 +22,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # everything needed is on this machine
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread that waits leaves its core to the others
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
@@ -33,7 +34,7 @@ from rftj_cli.reward.trl import grpo_reward
 
 HERE = Path(__file__).parent
 THREADS = 2
-PROMPTS_A_STEP, GROUP = 4, 6
+PROMPTS_A_STEP, GROUP = 4, 5
 LENGTH = 32  # tokens of a completion
 TEMPERATURE = 0.8
 LEARNING_RATE = 3e-5
@@ -160,7 +161,7 @@ def main() -> None:
     """One arm, from the untrained model to its answers afterwards."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--arm", choices=("reward", "shuffled"), default="reward")
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()

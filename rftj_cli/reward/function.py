@@ -32,6 +32,7 @@ from rftj_cli.running.score import FIRST_TIMEOUT
 TIMEOUT: Final = 60.0  # seconds for one call with its retries; the first may take as long as in `rftj score`
 REMEMBERED: Final = 10_000  # replies kept for equal requests
 OnFailure = Literal["rubric", "none"]
+_NOT_FROM_METADATA: Final = ("id", "messages", "response")
 _NOT_JUDGED: Final = ("label", "labels", "split", "group", "cluster")  # of a samples file; they change no reward
 
 
@@ -43,7 +44,7 @@ class Result:
     parts:   u in [0, 1] of each criterion and check that was judged
     outcome: the kernel's verdict or failure; None for a row that is no sample
     failure: the stage at which judging failed, `malformed` for such a row; None for a verdict
-    essential: the id of the failed essential criterion or check that settled the reward
+    essential: the id of the failed essential criterion or check that settled the reward: that is an answer, no failure
     calls, attempts, input_tokens, output_tokens: what this row asked of the judge; a reply that was there already counts as none
     """
 
@@ -62,7 +63,7 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether the judge or the row failed. What checks or the response itself settled (`skipped`) did not."""
+        """Whether the judge or the row failed; where the response holds no items to judge (`skipped`), neither did."""
         return self.failure not in (None, "skipped")
 
 
@@ -199,15 +200,22 @@ def read_row(row: Mapping[str, Any]) -> Sample:
     if not isinstance(row, Mapping):
         raise InputError("not a row", found=row, expected="a mapping with a prompt and a response")
     fields = {str(key): value for key, value in row.items()}
-    metadata = fields.get("metadata")
-    if isinstance(metadata, Mapping):
-        fields = {**metadata, **{key: value for key, value in fields.items() if value is not None}}
-        reference = metadata.get("reference_answer")
-        if reference is not None:  # the documented place; the samples of AWS read it first
-            fields["reference_answer"] = reference
+    if isinstance(metadata := fields.get("metadata"), Mapping):
+        given = {key: value for key, value in metadata.items() if value is not None and key not in _NOT_FROM_METADATA}
+        fields |= given  # metadata first, as the deployed function reads an event
+        if fields.get("reference") is None and fields.get("reference_answer") is None:
+            fields["reference"] = fields.get("ground_truth")
     for name in _NOT_JUDGED:
         fields.pop(name, None)
+    if isinstance(criteria := fields.get("criteria"), list):  # tables of data sets fill up what a row does not say
+        fields["criteria"] = [_said(one) for one in criteria]
     return read_sample(fields, "rubric")
+
+
+def _said(criterion: object) -> object:
+    if not isinstance(criterion, Mapping):
+        return criterion
+    return {key: value for key, value in criterion.items() if value is not None}
 
 
 def _refuse(rubric: Rubric, settings: Settings) -> None:
@@ -229,9 +237,8 @@ def _result(
 ) -> Result:
     outcome, reward = judged.outcome, judged.reward
     essential = next((part.id for part in reward.parts if part.essential and part.u == 0), None)
-    failure = outcome.stage if isinstance(outcome, Failure) else None
-    # An essential check that fails is an answer, not a failure of judging: it keeps its value.
-    given = None if failure is not None and essential is None and on_failure == "none" else reward.value
+    failure = outcome.stage if isinstance(outcome, Failure) and essential is None else None
+    given = None if failure is not None and on_failure == "none" else reward.value
     return Result(
         value=given,
         parts={part.id: part.u for part in reward.parts if part.u is not None},
@@ -243,12 +250,14 @@ def _result(
         seconds=seconds,
         calls=len(own),
         attempts=sum(answer.attempts for answer in own),
-        input_tokens=sum(_given(answer) for answer in own),
-        output_tokens=sum(answer.output_tokens for answer in own),
+        input_tokens=sum(_tokens(answer)[0] for answer in own),
+        output_tokens=sum(_tokens(answer)[1] for answer in own),
     )
 
 
-def _given(answer: Reply | CallError) -> int:
+def _tokens(answer: Reply | CallError) -> tuple[int, int]:
+    """Input and output tokens of a call, those of attempts that were lost with them."""
     if isinstance(answer, CallError):
-        return answer.input_tokens
-    return answer.input_tokens + answer.cache_read_tokens + answer.cache_write_tokens
+        return answer.input_tokens, answer.output_tokens
+    given = answer.input_tokens + answer.cache_read_tokens + answer.cache_write_tokens
+    return given + answer.lost_input_tokens, answer.output_tokens + answer.lost_output_tokens

@@ -8,17 +8,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rftj_cli.kernel.canonical import digest
-from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.reward.function import Result
 
 SCHEMA: Final = "rftj.reward-log/1"
+LONGEST_ID: Final = 200  # characters
 
 
 def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None = None) -> dict[str, Any]:
     """The line of one result. `request` names the batch that it came in, `step` is the trainer's where it has one."""
-    verdict = isinstance(result.outcome, Verdict)
     malformed = result.failure == "malformed"
     sample = result.sample
     response = "" if sample is None else str(sample.fields.get("response", ""))
@@ -28,9 +27,9 @@ def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None =
         "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "request": request,
         **({} if step is None else {"step": step}),
-        "id": None if sample is None else sample.id,
+        "id": None if sample is None else sample.id[:LONGEST_ID],
         "aggregate_reward_score": result.value,
-        "outcome": "verdict" if verdict else "malformed" if malformed else "failure",
+        "outcome": "malformed" if malformed else "verdict" if result.failure is None else "failure",
         "failure": None if malformed else result.failure,
         "essential": result.essential,
         "parts": dict(result.parts),

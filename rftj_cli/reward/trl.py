@@ -2,8 +2,8 @@
 
 prompts, completions, columns --> rows --reward_function--> results --> floats and None for TRL, metrics, log lines
 
-What has no reward is None: TRL (since 1.6) then gives the completion no advantage. A constant in its place would be one: it stands
-above or below the mean of its group, and the trainer would follow it.
+What has no reward is None: TRL (since 1.6) then gives the completion no advantage. A constant in its place would be one:
+it stands above or below the mean of its group, and the trainer would follow it.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def test_an_essential_check_settles_without_a_call(server: FakeJudgeServer) -> N
     checks = [{"id": "json", "type": "json_valid", "essential": True}]
     with reward_function(rubric(checks=checks), base_url=server.base_url, on_failure="none") as function:
         (result,) = function([{"response": "not json"}])
-    assert (result.value, result.essential, result.failure, result.failed) == (0.0, "json", "skipped", False)
+    assert (result.value, result.essential, result.failure, result.failed) == (0.0, "json", None, False)
     assert server.requests == 0 and result.parts == {"json": 0.0}
 
 
@@ -298,6 +298,14 @@ def test_checks_alone_need_no_judge() -> None:
     results = reward_function(compile_rubric(source))([{"response": "x"}, {"response": "one two three"}])
     assert [result.value for result in results] == [1.0, 0.0]
     assert results[0].parts == {"short": 1.0, "has": 1.0}
+
+
+def test_a_row_may_bring_criteria_of_its_own(server: FakeJudgeServer, function: RewardFunction) -> None:
+    """Also out of a table, where what a criterion does not say is None."""
+    own = {"id": "tone", "question": "Is it kind?", "weight": None, "scale": None}
+    server.rule = '{"quality": {"level": "pass"}, "tone": {"level": "fail"}}'
+    (result,) = function([{"response": "x", "criteria": [own]}])
+    assert result.value == 0.5 and result.parts == {"quality": 1.0, "tone": 0.0}
 
 
 def test_files_of_samples_are_rows(home: Path) -> None:
