@@ -85,7 +85,7 @@ def main() -> None:
         parts += [line(values, f"{arm} raw"), line(smooth(values), f"{arm} line")]
         parts += held_out(arm, figures, 10 * index - 5)
         place = y(0.13 - 0.08 * index)
-        parts.append(f'<text class="{arm} label" x="{LEFT + 250}" y="{place:.1f}">{NAMES[arm]}</text>')
+        parts.append(f'<text class="{arm} label" x="{LEFT + 14}" y="{place:.1f}">{NAMES[arm]}</text>')
     for side, x in (("before", RIGHT + 40), ("after", WIDTH - 60)):
         parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{side}</text>')
     title = "Mean reward by step, and on held-out topics before and after, with a shuffled control"
