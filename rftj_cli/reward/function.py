@@ -174,22 +174,28 @@ class RewardFunction:
         except (InputError, TypeError, ValueError, RecursionError) as error:
             return Result(None, failure="malformed", note=str(error), sample=sample)
         # A judge that is not set up is no fault of the row, and not caught.
-        return _Job(task, began, [(ask, *self._caller.ask(ask.request)) for ask in task.asks])
+        job = _Job(task, began, [(ask, *self._caller.ask(ask.request)) for ask in task.asks])
+        for _, future, _ in job.asked:
+            future.add_done_callback(lambda _: job.ends.append(time.monotonic()))
+        return job
 
     def _end(self, job: _Job) -> Result:
         answered = [(ask, future.result()) for ask, future, _ in job.asked]
         judged = finish(job.task, answered)
         own = [answer for (_, answer), (_, _, made) in zip(answered, job.asked, strict=True) if made]
-        return _result(job.task.sample, judged, own, time.monotonic() - job.began, self.settings.on_failure)
+        # Its own time: results are collected in order, and a quick row may stand behind a slow one.
+        ended = max(job.ends) if len(job.ends) == len(job.asked) > 0 else time.monotonic()
+        return _result(job.task.sample, judged, own, ended - job.began, self.settings.on_failure)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A row on its way: its calls, each with its answer to come and whether it was made for this row."""
+    """A row on its way: its calls, each with its answer to come and whether it was made for this row; when they ended."""
 
     task: Task
     began: float
     asked: Sequence[tuple[Ask, Future[Reply | CallError], bool]]
+    ends: list[float] = field(default_factory=list)
 
 
 def read_row(row: Mapping[str, Any]) -> Sample:

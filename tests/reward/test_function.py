@@ -161,6 +161,19 @@ def test_equal_requests_are_asked_once(server: FakeJudgeServer, function: Reward
     assert [result.value for result in results] == [1.0] * 5
 
 
+def test_each_row_has_its_own_time() -> None:
+    """A quick answer behind a slow one took as long as it took."""
+
+    def slow_first(body: dict[str, Any]) -> str:
+        time.sleep(0.6 if "slow" in body["messages"][-1]["content"] else 0.0)
+        return PASS
+
+    with FakeJudgeServer(slow_first) as server, reward_function(rubric(), base_url=server.base_url) as function:
+        function([{"response": "first"}])
+        slow, quick = function([{"response": "slow"}, {"response": "quick"}])
+    assert slow.seconds >= 0.6 and quick.seconds < 0.5
+
+
 def test_a_bad_row_is_its_own_failure(function: RewardFunction) -> None:
     """What is no sample has no reward and a reason; its neighbours are judged."""
     bad: list[Any] = [{"prompt": "no answer"}, 7, {"response": 3}, {"messages": [{"role": "user", "content": "q"}]},
