@@ -59,6 +59,17 @@ lock: .venv/dev.stamp           ## resolve the pinned versions again
 	$(LOCKS) --upgrade --extra build --extra dev -o requirements-dev.lock pyproject.toml
 	sed -i 's/^\(awslambdaric==[^ ]*\) /\1 ; sys_platform == "linux" /' requirements-dev.lock  # pip-compile loses the marker
 
+.PHONY: example-grpo
+example-grpo:                   ## a real training on the CPU, rewarded by a rubric, beside a control; see examples/grpo
+	$(PYTHON) -m venv .bench/grpo
+	.bench/grpo/bin/python -m pip -q --disable-pip-version-check install -r examples/grpo/requirements.txt
+	.bench/grpo/bin/python -m pip -q --disable-pip-version-check install -e .
+	.bench/grpo/bin/rftj local install
+	.bench/grpo/bin/python examples/grpo/train.py --arm reward --out .bench/grpo-out/reward
+	.bench/grpo/bin/python examples/grpo/train.py --arm shuffled --out .bench/grpo-out/shuffled
+	.bench/grpo/bin/python examples/grpo/compare.py .bench/grpo-out
+	.bench/grpo/bin/python examples/grpo/curve.py .bench/grpo-out .bench/grpo-out/curve.svg
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "rftj needs Python 3.11 or newer: make PYTHON=python3.12 demo")'
 	$(PYTHON) -m venv .venv

@@ -17,11 +17,10 @@ from typing import Final
 from rftj_cli.errors import CannotTell
 from rftj_cli.files.prices import Price
 from rftj_cli.kernel.outcome import CallError, Judge, Reply, Request
-from rftj_cli.kernel.retry import Gate, Policy, Retry
+from rftj_cli.kernel.retry import Gate, Policy, Retry, longest_attempt
 from rftj_cli.running.budget import Budget
 from rftj_cli.running.live import Endpoint, is_service
 from rftj_cli.running.pool import Stopped, Turnstile
-from rftj_cli.running.score import longest_attempt
 from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Traffic
 

@@ -26,13 +26,12 @@ from rftj_cli.kernel.outcome import CallError, Failure, Outcome, Reply, Stage
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample, read_sample
 from rftj_cli.reward.calling import Caller
+from rftj_cli.running.calling import FIRST_TIMEOUT
 from rftj_cli.running.live import Endpoint, default_workers
-from rftj_cli.running.score import FIRST_TIMEOUT
 
 TIMEOUT: Final = 60.0  # seconds for one call with its retries; the first may take as long as in `rftj score`
 REMEMBERED: Final = 10_000  # replies kept for equal requests
 OnFailure = Literal["rubric", "none"]
-_NOT_FROM_METADATA: Final = ("id", "messages", "response")
 _NOT_JUDGED: Final = ("label", "labels", "split", "group", "cluster")  # of a samples file; they change no reward
 
 
@@ -206,11 +205,6 @@ def read_row(row: Mapping[str, Any]) -> Sample:
     if not isinstance(row, Mapping):
         raise InputError("not a row", found=row, expected="a mapping with a prompt and a response")
     fields = {str(key): value for key, value in row.items()}
-    if isinstance(metadata := fields.get("metadata"), Mapping):
-        given = {key: value for key, value in metadata.items() if value is not None and key not in _NOT_FROM_METADATA}
-        fields |= given  # metadata first, as the deployed function reads an event
-        if fields.get("reference") is None and fields.get("reference_answer") is None:
-            fields["reference"] = fields.get("ground_truth")
     for name in _NOT_JUDGED:
         fields.pop(name, None)
     if isinstance(criteria := fields.get("criteria"), list):  # tables of data sets fill up what a row does not say

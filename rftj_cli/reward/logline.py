@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-from rftj_cli.kernel.canonical import digest
+from rftj_cli.kernel.answering import LOG_SCHEMA, LONGEST_ID
+from rftj_cli.kernel.events import prompt_hash, response_hash
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.kernel.sample import Sample
 from rftj_cli.reward.function import Result
-
-SCHEMA: Final = "rftj.reward-log/1"
-LONGEST_ID: Final = 200  # characters
 
 
 def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None = None) -> dict[str, Any]:
@@ -21,9 +16,8 @@ def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None =
     malformed = result.failure == "malformed"
     sample = result.sample
     response = "" if sample is None else str(sample.fields.get("response", ""))
-    hashed = hashlib.sha256(response.encode("utf-8", "surrogatepass")).hexdigest()
     return {
-        "schema": SCHEMA,
+        "schema": LOG_SCHEMA,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "request": request,
         **({} if step is None else {"step": step}),
@@ -40,17 +34,8 @@ def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None =
         "output_tokens": result.output_tokens,
         "judge_fingerprint": rubric.judge_fingerprint,
         "reward_fingerprint": rubric.reward_fingerprint,
-        "prompt_sha256": None if sample is None else prompt_sha256(sample),
-        "response_sha256": None if sample is None else hashed,
+        "prompt_sha256": None if sample is None else prompt_hash(sample),
+        "response_sha256": None if sample is None else response_hash(response),
         "response_chars": len(response),
         "response_words": len(response.split()),
     }
-
-
-def prompt_sha256(sample: Sample) -> str:
-    """The hash that all answers to one prompt share: of the messages without the answer."""
-    messages: Any = sample.fields.get("messages")
-    if messages is None:
-        messages = [{"role": "user", "content": sample.fields.get("prompt", "")}]
-    turns: list[Mapping[str, Any]] = list(messages)
-    return digest(turns)

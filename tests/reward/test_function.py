@@ -18,11 +18,17 @@ from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.files.runs import open_run
 from rftj_cli.files.samples import SampleFile
+from rftj_cli.judges.lexical import LexicalJudge
+from rftj_cli.kernel.answering import answered
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.evaluate import prepare
+from rftj_cli.kernel.events import event_row
+from rftj_cli.kernel.events import read_row as lambda_row
 from rftj_cli.kernel.outcome import Failure, Outcome, Reply
+from rftj_cli.kernel.scoring import Scorer
 from rftj_cli.main import run
 from rftj_cli.reward.function import Result, RewardFunction, reward_function
+from rftj_cli.reward.logline import log_line
 from rftj_cli.running.recordings import ImportedFile
 from rftj_cli.testing import FakeJudgeServer, Faults
 
@@ -105,6 +111,25 @@ def test_the_lexical_judge_gives_the_rewards_of_score(home: Path) -> None:
     results = reward_function(path, set=[model])(rows)
     assert [(one.value, one.outcome) for one in results] == [expected[row["id"]] for row in rows]
     assert len({one.value for one in results}) > 2
+
+
+def test_the_deployed_function_gives_the_same_rewards_and_log_lines() -> None:
+    """Sample by sample as events through the Lambda's kernel: value, parts, hashes, all but times and names."""
+    changes = ("judge.model=lexical", "reward.on_failure={service: 0, content: 0}")
+    loaded = load_rubric(RUBRICS / "brief.yaml", changes)
+    events = [event_row(sample) for _, sample in SampleFile(DATA / "samples.jsonl", "rubric")][:40]
+    events[3] = {"id": "odd", "messages": [{"role": "user", "content": "no answer"}]}
+    scorer = Scorer(loaded, LexicalJudge())
+    for event, result in zip(events, reward_function(loaded)(events), strict=True):
+        row = lambda_row(event)
+        scored = None if row.sample is None else scorer.score([row.sample], 10.0)[0]
+        theirs = dict(answered(loaded, row, scored, "request").log)
+        ours = log_line(loaded, result, request="request")
+        if row.sample is None:  # a constant there, as AWS wants a number for each row; None here
+            assert (theirs["outcome"], ours["outcome"], result.value) == ("malformed", "malformed", None)
+            continue
+        varying = {"at": "", "latency_ms": 0.0}
+        assert {**ours, **varying} == {**theirs, **varying}
 
 
 def test_faults_of_the_service_change_no_reward(home: Path) -> None:
