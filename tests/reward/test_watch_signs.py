@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reward_log_making import Course, simulated, write
@@ -56,3 +57,28 @@ def test_hacking_is_found(tmp_path: Path, name: str, course: Course) -> None:
     found = next(sign for sign in watched(tmp_path / "log").signs if f"{sign.name} {sign.part or ''}".strip() == name)
     assert found.samples and all(len(one.response_sha256) == 64 for one in found.samples)
     assert found.p_holm <= 0.05 and all(one.difference.low is not None for one in found.moved)
+
+
+def outage(steps: range, seed: int) -> list[dict[str, Any]]:
+    """Answers get longer and no better; in these steps every call is throttled, and the reward is the constant 0."""
+    rows = simulated(Course(words=0.8), seed=seed)
+    for row in rows:
+        if row["request"] in {f"r{step}" for step in steps}:
+            row |= {"outcome": "failure", "failure": "throttled", "aggregate_reward_score": 0.0, "parts": {}}
+    return rows
+
+
+def test_an_outage_is_no_change_of_the_model(tmp_path: Path) -> None:
+    """The constants of a failed service are no rewards: early they make no rise, late no fall and no flat groups."""
+    early, late = [], []
+    for seed in range(10):
+        early.append({sign.name for sign in watched(write(tmp_path / "log", outage(range(1, 3), seed))).signs})
+        late.append({sign.name for sign in watched(write(tmp_path / "log", outage(range(9, 11), seed))).signs})
+    assert sum(map(bool, early)) <= 1  # with the constants it was all ten: verbosity
+    assert sum(one != {"service_failures"} for one in late) <= 1  # it was all ten: variance_collapse
+
+
+def test_a_part_of_the_log_that_is_all_outage_is_too_little_to_compare(tmp_path: Path) -> None:
+    """Rewards of a failed service do not count towards the 30 that each side needs."""
+    write(tmp_path / "log", outage(range(12), 0))
+    assert "there are 0 of 0 early" in (watched(tmp_path / "log").needed or "")
