@@ -19,6 +19,7 @@ ABOUT, MOST = 12, 2_000  # windows wanted, and allowed
 SMALL: Final = 30  # results; fewer join the window before
 LEAST_RESULTS, LEAST_PROMPTS = 30, 8  # on each side of a comparison
 SERVICE: Final = ("throttled", "timeout", "call", "skipped")  # failures that no answer brought about
+COMMON: Final = 0.25  # of the late prompts: where as many came early too, these alone are compared
 LENGTHS: Final = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
 )  # fmt: skip
@@ -65,6 +66,24 @@ def service_failed(log: RewardLog) -> Bools:
 def earned(log: RewardLog) -> Floats:
     """(n,) rewards, NaN where the service failed: an outage must not look like a model that gets better or worse."""
     return np.where(service_failed(log), np.nan, log.reward)
+
+
+def in_common(frame: Frame) -> float:
+    """The share of the late prompts that came early too."""
+    early, late = (np.unique(frame.log.prompt[(frame.side == side) & frame.log.named]) for side in (0, 1))
+    return float(np.isin(late, early).mean()) if late.size else 0.0
+
+
+def matched(frame: Frame) -> Bools:
+    """(n,) results to compare: those of prompts that come early and late, where these are enough; else all.
+
+    In a data set that is ordered, early and late hold other prompts, and what differs would be the prompts.
+    """
+    log, every = frame.log, np.ones(frame.log.n, np.bool_)
+    early, late = (np.isin(log.prompt, log.prompt[frame.side == side]) for side in (0, 1))
+    both = (early & late) | ~log.named
+    enough = all(_enough(log, both & (frame.side == side)) for side in (0, 1))
+    return both if enough and in_common(frame) >= COMMON else every
 
 
 def stamp(seconds: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rftj_cli.files.reward_log_columns import RewardLog
-from rftj_cli.reward.watch_frame import Frame, earned, means_by, service_failed
+from rftj_cli.reward.watch_frame import Frame, earned, matched, means_by, service_failed
 from rftj_cli.reward.watch_values import Moved
 from rftj_cli.reward.watch_windows import FAILURE, MALFORMED, groups_of
 from rftj_cli.stats.arrays import Bools, Floats, Ints
@@ -70,7 +70,8 @@ def moves_of(frame: Frame, level: float) -> dict[str, Move]:
         known = every[~np.isnan(u[every])]
         if known.size:
             found[PART + name] = ("share", known, u[known])
-    return {name: _move(frame, name, *one, level) for name, one in found.items() if one[1].size}
+    use = matched(frame)
+    return {name: _move(frame, use, name, *one, level) for name, one in found.items() if one[1].size}
 
 
 def repeated(log: RewardLog, places: Ints) -> Bools:
@@ -80,9 +81,9 @@ def repeated(log: RewardLog, places: Ints) -> Bools:
     return np.asarray(prompts[log.response[places]] >= 2)
 
 
-def _move(frame: Frame, name: str, kind: str, places: Ints, x: Floats, level: float) -> Move:
+def _move(frame: Frame, use: Bools, name: str, kind: str, places: Ints, x: Floats, level: float) -> Move:
     side = frame.side[places]
-    ends = side != 2
+    ends = (side != 2) & use[places]
     found: Change = change(
         x[ends], side[ends] == 1, frame.log.prompt[places][ends], share=kind == "share", ratio=kind == "ratio",
         level=level,

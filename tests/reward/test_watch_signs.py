@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from reward_log_making import Course, simulated, write
+from reward_log_making import START, Course, simulated, write
 
 from rftj_cli.reward.watch import Watching, WatchQuestion
 from rftj_cli.reward.watch_values import Watched
@@ -82,3 +84,22 @@ def test_a_part_of_the_log_that_is_all_outage_is_too_little_to_compare(tmp_path:
     """Rewards of a failed service do not count towards the 30 that each side needs."""
     write(tmp_path / "log", outage(range(12), 0))
     assert "there are 0 of 0 early" in (watched(tmp_path / "log").needed or "")
+
+
+def test_other_prompts_are_no_other_model(tmp_path: Path) -> None:
+    """Two epochs, easy prompts last and long answers to them: compared on the prompts of both parts, nothing has changed."""
+    rng, rows = np.random.default_rng(3), []
+    for row in simulated(prompts=96, epochs=2, seed=4):
+        prompt, epoch = int(row["id"][1:]), int(row["request"][1:]) // 6
+        ease = prompt / 96
+        at = START + timedelta(minutes=2 * (6 * epoch + prompt // 16), seconds=float(rng.random() * 40))
+        score = float(rng.random() < 0.2 + 0.6 * ease)
+        words = int(rng.lognormal(4 + ease, 0.3))
+        rows.append(
+            {**row, "at": at.isoformat(), "aggregate_reward_score": score, "parts": {}, "response_words": words}
+        )
+    rows.sort(key=lambda row: str(row["at"]))
+    found = watched(write(tmp_path / "log", rows))
+    moved = {one.name: one.difference for one in found.moved}
+    assert not found.signs and abs(moved["reward"].value or 0) < 0.08 and abs((moved["words"].value or 0) - 1) < 0.1
+    assert any("compared on the prompts that come in both" in one for one in found.warnings)
