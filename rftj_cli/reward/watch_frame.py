@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from rftj_cli.errors import InputError
 from rftj_cli.files.reward_log_columns import RewardLog
 from rftj_cli.files.reward_log_lines import OUTCOMES, STAGES
+from rftj_cli.kernel.outcome import SERVICE_STAGES
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.bursts import Bursts, bursts
 
 ABOUT, MOST = 12, 2_000  # windows wanted, and allowed
 SMALL: Final = 30  # results; fewer join the window before
 LEAST_RESULTS, LEAST_PROMPTS = 30, 8  # on each side of a comparison
-SERVICE: Final = ("throttled", "timeout", "call", "skipped")  # failures that no answer brought about
 COMMON: Final = 0.25  # of the late prompts: where as many came early too, these alone are compared
 LENGTHS: Final = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
@@ -59,7 +59,7 @@ class Frame:
 
 def service_failed(log: RewardLog) -> Bools:
     """(n,) whether the service failed, so that a reward is a constant."""
-    ours = np.isin(log.stage, [STAGES.index(one) for one in SERVICE])
+    ours = np.isin(log.stage, [STAGES.index(one) for one in SERVICE_STAGES])
     return np.asarray((log.outcome == OUTCOMES.index("failure")) & ours)
 
 

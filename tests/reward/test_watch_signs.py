@@ -103,3 +103,9 @@ def test_other_prompts_are_no_other_model(tmp_path: Path) -> None:
     moved = {one.name: one.difference for one in found.moved}
     assert not found.signs and abs(moved["reward"].value or 0) < 0.08 and abs((moved["words"].value or 0) - 1) < 0.1
     assert any("compared on the prompts that come in both" in one for one in found.warnings)
+
+
+def test_an_answer_that_cannot_be_judged_is_not_the_services_doing(tmp_path: Path) -> None:
+    """Too many items, or none: stage `skipped` is brought about by the answer, as `reward.on_failure.content` has it."""
+    rows = [{**row, "failure": row["failure"] and "skipped"} for row in simulated(Course(content=0.2), seed=2)]
+    assert {sign.name for sign in watched(write(tmp_path / "log", rows)).signs} == {"content_failures"}
