@@ -258,12 +258,9 @@ def _drift_facts(drift: Drift) -> Iterator[tuple[str, str]]:
         yield "difference", f"{interval(drift.difference)} to the run's own rewards (log minus run)"
         said = "the judge has changed" if drift.drifted else "no change of the judge shown"
         seen = f" after {counted(drift.stopped, 'score')}" if drift.stopped is not None else ""
-        yield (
-            "answer",
-            (
-                f"{said}{seen}: e = {_worth(drift.e_value)}, {1 / drift.alpha:g} decides; anytime-valid at {drift.alpha:g}"
-            ),
-        )
+        limit, now = f"{1 / drift.alpha:g}", _worth(drift.e_value)
+        e = f"e reached {limit} (and is {now} now)" if drift.drifted else f"e = {now}, {limit} decides"
+        yield "answer", f"{said}{seen}: {e}; anytime-valid at {drift.alpha:g}"
         if drift.drifted:
             yield "so", "what moved above may be the judge's doing and not the model's"
     if drift.note:

@@ -23,7 +23,7 @@ def show(prepared: Prepared, *, json: bool, quiet: bool) -> None:
     from rftj_cli.report import console
 
     console.show(list(_blocks(prepared)))
-    if prepared.written and not quiet:
+    if prepared.written and prepared.wish.target == "bedrock" and not quiet:
         out = prepared.wish.out
         print(
             f"next: rftj rft submit {out} --name JOB --role ARN --reward ARN --s3 s3://BUCKET/PREFIX", file=sys.stderr

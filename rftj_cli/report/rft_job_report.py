@@ -119,7 +119,8 @@ def _forecast(plan: JobPlan) -> list[tuple[str, str]]:
         rows.append(("calls", f"{judge.calls:,} of {judge.model or 'the judge'}{tokens}"))
         rows.append(("tokens", judge.method))
     priced = f" (prices: {judge.price})" if judge.cost is not None else ""
-    rows.append(("cost", f"{money(judge.cost)}{priced}; the training itself is billed beside it"))
+    without = "" if judge.answers_counted or judge.cost is None else " without the answers' own tokens"
+    rows.append(("cost", f"{money(judge.cost)}{without}{priced}; the training itself is billed beside it"))
     rows.append(("note", judge.note))
     return rows
 

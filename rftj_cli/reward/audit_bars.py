@@ -4,7 +4,7 @@ They are rftj's proposal where nothing else is agreed; docs/commands/reward-audi
 counts is the bound of the printed interval, so that a reader can check every decision:
 
     min: low >= limit                 PASS (WEAK where the value misses `point`)
-         high < limit                 FAIL (WEAK where the bar is not critical)
+         high < limit                 FAIL (WEAK where the bar is not critical; on fewer than FEWEST units as below)
          else                         INSUFFICIENT DATA; not critical: WEAK where the value misses the bar, else NOT SHOWN
     max: the mirror image
 """
@@ -23,6 +23,7 @@ HOPED: Final = 0.85  # pair accuracy that is planned with where nothing is known
 DEAD: Final = (0.05, 0.95)  # base rates between which a criterion tells answers apart
 REDUNDANT: Final = 0.80
 TO_NEW: Final = "answers, to new prompts"
+FEWEST: Final = 5  # units of a FAIL: Wilson's interval on fewer misses a bar of .80 by chance in up to 20%
 OPEN: Final = ("INSUFFICIENT DATA", "NOT SHOWN")  # what more data may settle
 
 BARS: Final[Mapping[str, Bar]] = {
@@ -86,7 +87,7 @@ def held(id: str, on: str, estimate: Estimate, *, bar: Bar | None = None, says: 
     """A number held against its bar."""
     bar = bar or BARS[id]
     decision = _decision(bar, estimate)
-    needed = labels_needed(estimate, bar.limit)
+    needed = _needed(bar, estimate)
     if needed is not None and needed <= estimate.n:
         needed = None
     if decision == "WEAK" and needed is not None:
@@ -105,9 +106,9 @@ def _decision(bar: Bar, one: Estimate) -> Decision:
         return "INSUFFICIENT DATA" if bar.critical else "NOT SHOWN" if good else "WEAK"
     if sign * near >= sign * bar.limit:
         return "PASS" if bar.point is None or sign * one.value >= sign * bar.point else "WEAK"
-    if bar.worst is not None and sign * far < sign * bar.worst:
+    if bar.worst is not None and sign * far < sign * bar.worst and one.n >= FEWEST:
         return "FAIL"
-    if sign * far < sign * bar.limit:
+    if sign * far < sign * bar.limit and (one.n >= FEWEST or not bar.critical):
         return "FAIL" if bar.critical else "WEAK"
     if bar.critical:
         return "INSUFFICIENT DATA"
@@ -120,10 +121,16 @@ def more(bar: Bar, one: Estimate) -> str:
         return one.note or "it cannot be computed"
     if one.low is None or one.high is None:
         return one.note or "it has no interval"
-    needed = labels_needed(one, bar.limit)
+    needed = _needed(bar, one)
     if needed is None:
         return f"the value lies {NEARER}"
     return f"about {max(1, needed - one.n):,} more {bar.unit}, if the value stays"
+
+
+def _needed(bar: Bar, one: Estimate) -> int | None:
+    needed = labels_needed(one, bar.limit)
+    few = one.n < FEWEST and None not in (one.value, one.low, one.high)
+    return max(FEWEST, needed or 0) if few else needed
 
 
 def prompts_to_plan() -> int:

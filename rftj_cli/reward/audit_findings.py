@@ -17,6 +17,9 @@ from rftj_cli.reward.audit_values import Decision, Finding, Noise, Part, Quality
 from rftj_cli.stats.estimate import Estimate
 
 KAPPA_POINT: Final = 0.60
+ONE_PROMPT: Final = (
+    "all answers are of one cluster (by default the group): more of it settle nothing, those to other prompts do"
+)
 LEADS: Final = 0.25  # of the positive weight: what a criterion with so much of it misses, training will find
 
 
@@ -53,7 +56,7 @@ def _one_cluster(one: Finding, of: Measured) -> Finding:
     """Where everything is of one cluster, more of it settles nothing."""
     if one.decision != "INSUFFICIENT DATA" or one.estimate.value is None or of.clusters.get(one.on, 2) != 1:
         return one
-    return replace(one, needed=None, do=ONE_CLUSTER)
+    return replace(one, needed=None, do=ONE_CLUSTER if one.on == "labels" else ONE_PROMPT)
 
 
 def verdict_of(findings: Sequence[Finding]) -> Verdict:
@@ -202,7 +205,8 @@ def _dead(one: Part) -> str:
 def _reliability(of: Measured, basis: Signal) -> Iterator[Finding]:
     yield from _failures(basis)
     if basis is not of.signal:  # failures on the samples are the judge's too
-        yield from (one for one in _failures(of.signal) if one.decision in ("WEAK", "FAIL"))
+        own = (one for one in _failures(of.signal) if one.decision in ("WEAK", "FAIL"))
+        yield from (replace(one, name=f"{one.name} ({one.on})") for one in own)
     yield _flips(of)
     if of.references is not None:
         beaten = len(of.references.beaten)

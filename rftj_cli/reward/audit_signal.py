@@ -70,7 +70,7 @@ def _estimates(
     asked = [one for one in answers if one.asked]
     earned = np.array([not one.constant for one in answers if one.reward is not None], dtype=np.bool_)
     found = {
-        "mean_reward": share(inside, clusters=have.cluster, level=level),
+        "mean_reward": share(inside, clusters=have.cluster, graded=True, level=level),
         "positive": share(
             (have.reward > low + NEAR)[earned],
             clusters=have.cluster[earned],

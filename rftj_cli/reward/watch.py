@@ -21,7 +21,7 @@ from rftj_cli.files.reward_log_columns import RewardLog
 from rftj_cli.files.reward_logs import Intake, LogFiles
 from rftj_cli.reward.watch_anchors import Anchors, drift_of, places_in, read_anchors
 from rftj_cli.reward.watch_cloud import LogEvents, LogGroup, group_of
-from rftj_cli.reward.watch_frame import Frame, cut, stamp
+from rftj_cli.reward.watch_frame import COMMON, Frame, cut, in_common, matched, stamp
 from rftj_cli.reward.watch_label import write_choice
 from rftj_cli.reward.watch_moves import moves_of
 from rftj_cli.reward.watch_signs import signs_of
@@ -34,7 +34,7 @@ from rftj_cli.stats.looks import level_of_look
 
 CLOUD_SINCE = "1d"  # of CloudWatch, where --since does not say
 FILES_EVERY, CLOUD_EVERY, LEAST_EVERY = 2.0, 30.0, 0.2
-COMMON = 0.5  # share of the late prompts that came early too, below which a caution is said
+MOST = 0.95  # of the early and late results: where fewer are compared, it is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +257,10 @@ def _warnings(log: RewardLog, frame: Frame, intake: Intake, drifted: Drift | Non
     if frame.bursts.size >= 2 and frame.bursts.regular < 0.5:
         yield "groups differ in size: give --group-gap if the cut between training steps is not where it should be"
     if frame.compared is not None:
-        early, late = (np.unique(frame.log.prompt[frame.side == side]) for side in (0, 1))
-        common = np.isin(late, early).mean()
-        if common < COMMON:
+        common, used = in_common(frame), float(matched(frame)[np.isin(frame.side, (0, 1))].mean())
+        if used < MOST:
+            yield f"early and late are compared on the prompts that come in both: {used:.0%} of their results"
+        elif common < COMMON:
             yield (
                 f"early and late have few prompts in common ({common:.0%} of the late ones): if the data set is ordered, what"
                 " moved may be the prompts"

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.reward_log_columns import RewardLog
+from rftj_cli.files.reward_log_lines import OUTCOMES, STAGES
+from rftj_cli.kernel.outcome import SERVICE_STAGES
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.bursts import Bursts, bursts
 
 ABOUT, MOST = 12, 2_000  # windows wanted, and allowed
 SMALL: Final = 30  # results; fewer join the window before
 LEAST_RESULTS, LEAST_PROMPTS = 30, 8  # on each side of a comparison
+COMMON: Final = 0.25  # of the late prompts: where as many came early too, these alone are compared
 LENGTHS: Final = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
 )  # fmt: skip
@@ -52,6 +55,35 @@ class Frame:
         of_window = np.where(self.early, 0, np.where(self.late, 1, 2))
         of_window[self.version != (-1 if self.compared is None else self.compared)] = -1
         return of_window[self.window].astype(np.int8)
+
+
+def service_failed(log: RewardLog) -> Bools:
+    """(n,) whether the service failed, so that a reward is a constant."""
+    ours = np.isin(log.stage, [STAGES.index(one) for one in SERVICE_STAGES])
+    return np.asarray((log.outcome == OUTCOMES.index("failure")) & ours)
+
+
+def earned(log: RewardLog) -> Floats:
+    """(n,) rewards, NaN where the service failed: an outage must not look like a model that gets better or worse."""
+    return np.where(service_failed(log), np.nan, log.reward)
+
+
+def in_common(frame: Frame) -> float:
+    """The share of the late prompts that came early too."""
+    early, late = (np.unique(frame.log.prompt[(frame.side == side) & frame.log.named]) for side in (0, 1))
+    return float(np.isin(late, early).mean()) if late.size else 0.0
+
+
+def matched(frame: Frame) -> Bools:
+    """(n,) results to compare: those of prompts that come early and late, where these are enough; else all.
+
+    In a data set that is ordered, early and late hold other prompts, and what differs would be the prompts.
+    """
+    log, every = frame.log, np.ones(frame.log.n, np.bool_)
+    early, late = (np.isin(log.prompt, log.prompt[frame.side == side]) for side in (0, 1))
+    both = (early & late) | ~log.named
+    enough = all(_enough(log, both & (frame.side == side)) for side in (0, 1))
+    return both if enough and in_common(frame) >= COMMON else every
 
 
 def stamp(seconds: float) -> str:
@@ -128,18 +160,16 @@ def _sides(log: RewardLog, window: Ints, version: Ints) -> tuple[int | None, Boo
 
 
 def _enough(log: RewardLog, inside: Bools) -> bool:
-    scored = inside & ~np.isnan(log.reward)
+    scored = inside & ~np.isnan(earned(log))
     return int(scored.sum()) >= LEAST_RESULTS and log.prompts(scored) >= LEAST_PROMPTS
 
 
 def _missing(log: RewardLog, sides: list[Bools], windows: int) -> str:
     wanted = f"{LEAST_RESULTS} rewards of {LEAST_PROMPTS} prompts are needed early and late"
+    scored = ~np.isnan(earned(log))
     if windows < 2:
-        scored = ~np.isnan(log.reward)
         return f"{wanted}; there is one window of {int(scored.sum())} rewards of {log.prompts(scored)} prompts"
-    said = [
-        f"{int((side & ~np.isnan(log.reward)).sum())} of {log.prompts(side & ~np.isnan(log.reward))}" for side in sides
-    ]
+    said = [f"{int((side & scored).sum())} of {log.prompts(side & scored)}" for side in sides]
     return f"{wanted}; there are {said[0]} early and {said[1]} late"
 
 

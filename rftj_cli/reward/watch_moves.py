@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from rftj_cli.files.reward_log_columns import RewardLog
-from rftj_cli.files.reward_log_lines import STAGES
-from rftj_cli.reward.watch_frame import Frame, means_by
+from rftj_cli.reward.watch_frame import Frame, earned, matched, means_by, service_failed
 from rftj_cli.reward.watch_values import Moved
 from rftj_cli.reward.watch_windows import FAILURE, MALFORMED, groups_of
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.change import Change, change
 
-SERVICE = ("throttled", "timeout", "call", "skipped")
 PART = "part "  # before the name of a criterion or check
 
 
@@ -46,24 +44,24 @@ class Move:
 
 
 def moves_of(frame: Frame, level: float) -> dict[str, Move]:
-    """Every number by its name, parts as `part NAME`."""
+    """Every number by its name, parts as `part NAME`. The constants of a failed service are no rewards here."""
     if frame.compared is None:
         return {}
-    log, side = frame.log, frame.side
+    log, side, reward = frame.log, frame.side, earned(frame.log)
     every = np.flatnonzero(side >= 0)
-    groups = groups_of(log, frame.group)
+    groups = groups_of(reward, frame.group)
     inside = side[groups.first] >= 0
     first, flat, spread = groups.first[inside], groups.flat[inside], groups.spread[inside]
-    scored = every[~np.isnan(log.reward[every])]
+    scored = every[~np.isnan(reward[every])]
     counted = every[~np.isnan(log.response_words[every])]
     found: dict[str, tuple[str, Ints, Floats]] = {
-        "reward": ("mean", scored, log.reward[scored]),
+        "reward": ("mean", scored, reward[scored]),
         "words": ("ratio", counted, np.log1p(log.response_words[counted])),
         "zero_variance": ("share", first, flat.astype(float)),
         "spread": ("mean", first, spread),
-        "at_max": ("share", scored, _at_max(log.reward[scored])),
-        "content_failures": ("share", every, _failed(log, service=False)[every].astype(float)),
-        "service_failures": ("share", every, _failed(log, service=True)[every].astype(float)),
+        "at_max": ("share", scored, _at_max(reward[scored])),
+        "content_failures": ("share", every, _broken(log)[every].astype(float)),
+        "service_failures": ("share", every, service_failed(log)[every].astype(float)),
         "malformed": ("share", every, (log.outcome[every] == MALFORMED).astype(float)),
         "essential": ("share", every, (log.essential[every] >= 0).astype(float)),
         "repeats": ("share", every, repeated(log, every).astype(float)),
@@ -72,7 +70,8 @@ def moves_of(frame: Frame, level: float) -> dict[str, Move]:
         known = every[~np.isnan(u[every])]
         if known.size:
             found[PART + name] = ("share", known, u[known])
-    return {name: _move(frame, name, *one, level) for name, one in found.items() if one[1].size}
+    use = matched(frame)
+    return {name: _move(frame, use, name, *one, level) for name, one in found.items() if one[1].size}
 
 
 def repeated(log: RewardLog, places: Ints) -> Bools:
@@ -82,9 +81,9 @@ def repeated(log: RewardLog, places: Ints) -> Bools:
     return np.asarray(prompts[log.response[places]] >= 2)
 
 
-def _move(frame: Frame, name: str, kind: str, places: Ints, x: Floats, level: float) -> Move:
+def _move(frame: Frame, use: Bools, name: str, kind: str, places: Ints, x: Floats, level: float) -> Move:
     side = frame.side[places]
-    ends = side != 2
+    ends = (side != 2) & use[places]
     found: Change = change(
         x[ends], side[ends] == 1, frame.log.prompt[places][ends], share=kind == "share", ratio=kind == "ratio",
         level=level,
@@ -102,10 +101,9 @@ def _at_max(reward: Floats) -> Floats:
     return np.asarray(reward >= reward.max(initial=-np.inf) - 1e-9, np.float64)
 
 
-def _failed(log: RewardLog, *, service: bool) -> Bools:
-    """Failures of the service, or failures that the answer itself brought about."""
-    ours = np.isin(log.stage, [STAGES.index(one) for one in SERVICE])
-    return np.asarray((log.outcome == FAILURE) & (ours if service else ~ours))
+def _broken(log: RewardLog) -> Bools:
+    """Failures that the answer itself brought about."""
+    return np.asarray((log.outcome == FAILURE) & ~service_failed(log))
 
 
 def part_names(moves: Mapping[str, Move]) -> list[str]:

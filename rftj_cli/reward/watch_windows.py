@@ -8,7 +8,7 @@ import numpy as np
 
 from rftj_cli.files.reward_log_columns import RewardLog
 from rftj_cli.files.reward_log_lines import OUTCOMES, STAGES
-from rftj_cli.reward.watch_frame import Frame, stamp
+from rftj_cli.reward.watch_frame import Frame, earned, stamp
 from rftj_cli.reward.watch_values import EARLY, LATE, MIDDLE, Version, Window
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.estimate import Estimate
@@ -30,10 +30,10 @@ class Groups:
     spread: Floats
 
 
-def groups_of(log: RewardLog, group: Ints) -> Groups:
-    """The groups that could teach."""
-    scored = np.flatnonzero(~np.isnan(log.reward))
-    codes, x = group[scored], log.reward[scored]
+def groups_of(reward: Floats, group: Ints) -> Groups:
+    """The groups that could teach; NaN is no reward."""
+    scored = np.flatnonzero(~np.isnan(reward))
+    codes, x = group[scored], reward[scored]
     count = int(group.max(initial=-1)) + 1
     size = np.bincount(codes, minlength=count)
     safe = np.maximum(size, 1)
@@ -77,7 +77,7 @@ def trends_of(frame: Frame) -> dict[str, Estimate]:
         return {}
     log, out = frame.log, {}
     place = np.cumsum(frame.version == frame.compared)[frame.window].astype(np.float64)
-    for name, y in (("words_per_window", log.response_words), ("reward_per_window", log.reward)):
+    for name, y in (("words_per_window", log.response_words), ("reward_per_window", earned(log))):
         use = inside & ~np.isnan(y)
         if use.any():
             out[name] = within_slope(place[use], y[use], clusters=log.prompt[use], flat="only 1 window")
@@ -86,7 +86,7 @@ def trends_of(frame: Frame) -> dict[str, Estimate]:
 
 def _window(frame: Frame, number: int, places: Ints, ends: tuple[float, float]) -> Window:
     log = frame.log.take(places)
-    groups = groups_of(log, np.unique(frame.group[places], return_inverse=True)[1].astype(np.int64))
+    groups = groups_of(log.reward, np.unique(frame.group[places], return_inverse=True)[1].astype(np.int64))
     known = log.reward[~np.isnan(log.reward)]
     quartiles = tuple(float(q) for q in np.quantile(known, (0.25, 0.5, 0.75))) if known.size else None
     part = None

@@ -27,11 +27,15 @@ class Rate:
     input_tokens: float | None
     output_tokens: float | None
     method: str
+    of_answers: bool = True  # whether the answers' own tokens are in it
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeForecast:
-    """Answers to be judged, calls of the judge, tokens and US dollars; None where they cannot be known, with a note."""
+    """Answers to be judged, calls of the judge, tokens and US dollars; None where they cannot be known, with a note.
+
+    `answers_counted`: whether the answers' own tokens are among the tokens, and so in the cost.
+    """
 
     steps: int
     train_answers: int
@@ -45,6 +49,7 @@ class JudgeForecast:
     price: str | None
     method: str
     note: str
+    answers_counted: bool = True
 
     def refuse_beyond(self, ceiling: float | None) -> None:
         """Raise `CannotTell` where the judge would cost more, `InputError` where that is unknown."""
@@ -56,8 +61,9 @@ class JudgeForecast:
             raise InputError("--max-cost needs to know what the judge costs", key="--max-cost", found=self.note,
                              hint="--run RUN measures its tokens, --prices FILE gives its price")  # fmt: skip
         if self.cost > ceiling:
+            about = "about" if self.answers_counted else "at least"
             raise CannotTell(
-                f"the judge would cost about ${self.cost:,.2f}, more than --max-cost {ceiling:g}: nothing was started"
+                f"the judge would cost {about} ${self.cost:,.2f}, more than --max-cost {ceiling:g}: nothing was started"
             )
 
 
@@ -88,6 +94,7 @@ def forecast(
         steps, train, evaluations, evals, None if rate is None else ceil(answers * rate.calls), tokens[0], tokens[1],
         None if replayed else cost, model, None if price is None else price.source,
         "unknown" if rate is None else rate.method, _note(rate, model, replayed, cost),
+        rate is None or rate.of_answers,
     )  # fmt: skip
 
 
@@ -119,10 +126,14 @@ def _measured(run: Run) -> Rate:
 def _estimated(judging: Mapping[str, Any] | None) -> Rate | None:
     if not judging:
         return None
-    real = judging.get("of_answers")
-    answers = "real answers" if real == "real" else "prompts alone: the answers' own tokens are not in it"
+    real = judging.get("of_answers") == "real"
+    answers = "real answers" if real else "prompts alone: the answers' own tokens are not in it"
     return Rate(
-        judging["calls"], judging["input_tokens"], judging["output_tokens"], f"estimated from the rubric and {answers}"
+        judging["calls"],
+        judging["input_tokens"],
+        judging["output_tokens"],
+        f"estimated from the rubric and {answers}",
+        real,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rftj_cli.errors import InputError, nearest
+from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.datasets import write_dataset
 from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.rft.dataset import Entry, Part, Prepared, Wish
@@ -56,6 +56,7 @@ def prepare(wish: Wish) -> Prepared:
     elif wish.split is not None:
         evals = tuple(one for one in train if one.prompt.split == wish.split)
         train = tuple(one for one in train if one.prompt.split != wish.split)
+    _refuse_unknown(wish.keep, work.met)
     train, evals = work.without_repeats(train, evals)
     parts = (Part("train", train), *([Part("eval", evals)] if wish.eval or wish.split else []))
     for finding in _of_all(wish, parts, work.met):
@@ -75,6 +76,17 @@ def _refuse(wish: Wish) -> None:
     if wish.split is not None and wish.split not in SPLITS:
         raise InputError("unknown split", key="--split", found=wish.split, expected=", ".join(SPLITS),
                          hint=nearest(wish.split, SPLITS))  # fmt: skip
+
+
+def _refuse_unknown(keep: tuple[str, ...], prompts: tuple[Prompt, ...]) -> None:
+    """A field that no row has, or that is no property of the prompt, would be missed when the training is over."""
+    known = {name for one in prompts for name in (*one.fields, *one.places)}
+    for name in keep:
+        if prompts and name not in known:
+            differs = any(name in one.differing for one in prompts)
+            said = "this field differs between the answers of a group" if differs else "no row has this field"
+            raise InputError(said, key="--keep", found=name, expected=f"one of {listed(sorted(known))}",
+                             hint=nearest(name, sorted(known)))  # fmt: skip
 
 
 class _Work:

@@ -18,6 +18,7 @@ def share(
     clusters: ArrayLike | None = None,
     weights: Floats | None = None,
     note: str | None = None,
+    graded: bool = False,
     level: float = LEVEL,
 ) -> Estimate:
     """The mean of `credit` (n,) in [0, 1] with Wilson's interval on n/deff (1, or .5 for half a credit).
@@ -26,6 +27,9 @@ def share(
     mean cluster size where all credits are equal, as if each cluster had one voice.
     weights: (n,) 1/inclusion probability on any scale; the mean is then the weighted one, and deff at least n over Kish's
     (sum w)^2/sum w^2.
+    graded: credits are amounts, of any size between 0 and 1. deff is then also times their variance over that of 0s and 1s
+    with the same mean, which may be many times as large; it can fall below 1. Where all are equal it says what it says of
+    0s and 1s.
     """
     x: Floats = np.asarray(credit, dtype=np.float64)
     n = int(x.size)
@@ -34,7 +38,7 @@ def share(
     weights = _checked(weights, n)
     codes = np.arange(n) if clusters is None else codes_of(clusters, n)
     groups = int(codes.max(initial=-1)) + 1
-    if n < 2 or (groups == n and weights is None):
+    if n < 2 or (groups == n and weights is None and not graded):
         return proportion(float(x.sum()), n, note=note, level=level)
     w = np.ones(n) if weights is None else weights * n / weights.sum()
     value = float(x[0]) if np.ptp(x) == 0 else float(w @ x) / n  # 1, not the last digit below it
@@ -45,6 +49,8 @@ def share(
         deff = n / groups * float(w @ w) / n
     else:
         deff = max(float(w @ w) / n, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
+    if graded and groups > 1 and 0 < value < 1 and iid > 0:
+        deff *= iid / (float(w.sum()) * value * (1 - value))
     caution = note or (few(groups) if groups < n else None)
     return proportion(value * n, n, deff=deff, df=freedom(sums), note=caution, level=level)
 

@@ -227,3 +227,37 @@ def test_labels_of_another_range_are_put_on_one_scale(tmp_path: Path) -> None:
     found = audit(run, "--labels", given, "--truth-rubric", other).document
     assert found["quality"]["curve"]["steps"][-1]["truth"]["value"] == pytest.approx(1.0)
     assert decisions(found)["pair_accuracy"] == "PASS" and "quality.tnr" not in decisions(found)
+
+
+@pytest.mark.parametrize("count, decision", [(1, "INSUFFICIENT DATA"), (3, "INSUFFICIENT DATA"), (6, "FAIL")])
+def test_a_handful_fails_no_judge(tmp_path: Path, count: int, decision: str) -> None:
+    """One bad answer that the judge passes has Wilson's upper end .79 under the bar of .80: chance in one case of five."""
+    ids = [f"p{i // 2}-{i % 2}" for i in range(60)]
+    rows = [{"id": id, "group": id.split("-")[0], "prompt": "p", "response": f"answer {id}"} for id in ids]
+    run = scored(tmp_path, dict.fromkeys(ids, "pass"), rows=rows)
+    truth = {id: ("fail" if i < 2 * count and i % 2 else "pass") for i, id in enumerate(ids)}
+    found = audit(run, "--labels", truth_labels(tmp_path, truth)).document
+    one = finding(found, "quality.tnr")
+    assert one["estimate"]["n"] == count and one["decision"] == decision
+    if decision != "FAIL":
+        assert one["needed"] >= 5 and one["do"].startswith("about ")
+
+
+def test_failures_on_rollouts_and_on_samples_are_told_apart(tmp_path: Path) -> None:
+    """The headline names each reason once."""
+    ids = [f"p{i // 4}-{i % 4}" for i in range(40)]
+    rows = [{"id": id, "group": id.split("-")[0], "prompt": "p", "response": f"answer {id}"} for id in ids]
+    runs = [
+        scored(tmp_path, dict.fromkeys(ids), rows=rows, name=name, reward={"on_failure": {"content": 0}})
+        for name in ("run", "other")
+    ]
+    said = rftj("reward", "audit", runs[0], "--rollouts", runs[1])
+    assert "the judge gives no verdict; the judge gives no verdict (samples)" in " ".join(said.out.split())
+
+
+def test_answers_of_one_cluster_are_not_called_labels(tmp_path: Path) -> None:
+    """What is open for want of prompts is told in the words of what is missing."""
+    made = simulated(tmp_path, noisy(0.9, 0.9), prompts=1)
+    found = audited(made)
+    assert finding(found, "zero_variance")["do"].startswith("all answers are of one cluster")
+    assert finding(found, "pair_accuracy")["do"].startswith("all labels are of one cluster")

@@ -109,7 +109,8 @@ def test_anchors_tell_a_changed_judge(home: Path) -> None:
     assert found.code == 1 and drift["drifted"] and drift["e_value"] > 20 and drift["same_judge"]
     assert drift["difference"]["low"] > 0 and drift["matched"] == 80
     assert found.document["counts"]["anchors"] == 80
-    assert "the judge has changed" in rftj("reward", "watch", "log.jsonl", "--anchors", "run").out
+    said = " ".join(rftj("reward", "watch", "log.jsonl", "--anchors", "run").out.split())
+    assert "the judge has changed after" in said and "e reached 20 (and is " in said
 
 
 def test_anchors_of_a_judge_that_stays(home: Path) -> None:

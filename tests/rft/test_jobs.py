@@ -109,6 +109,9 @@ def test_the_forecast_is_the_documented_formula(rftj: Rftj, data: Path) -> None:
     done = rftj("rft", "submit", data, *JOB, "--dry-run", "--json", "--epochs", 3)
     forecast = done.document["forecast"]
     assert (forecast["calls"], forecast["steps"], forecast["evaluations"]) == (24_000, 24, 0)
+    assert not forecast["answers_counted"]  # a cost that looks whole and is not
+    shown = rftj("rft", "submit", data, *JOB, "--dry-run", "--epochs", 3)
+    assert "without the answers' own tokens" in " ".join(shown.out.split())
     manifest = json.loads((data / "prepare.json").read_text(encoding="utf-8"))
     judging = {"calls": 1, "input_tokens": 3000, "output_tokens": 400, "of_answers": "real"}
     (data / "prepare.json").write_text(json.dumps({**manifest, "judging": judging}), encoding="utf-8")

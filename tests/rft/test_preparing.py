@@ -183,6 +183,28 @@ def test_fields_that_no_judge_needs_stay_out_unless_they_are_kept(rftj: Rftj) ->
     assert set(rows_in("data/train.jsonl")[0]) == {"id", "messages", "domain", "tools"}
 
 
+def test_a_field_to_keep_that_cannot_be_kept_is_an_error(rftj: Rftj) -> None:
+    """A slip in --keep, or a field that differs between the answers of a group, would be missed after the training."""
+    write_rubric(Path())
+    slip = prepare(rftj, prompts(domain="d"), "--rubric", "rubric.yaml", "--keep", "domian")
+    assert slip.code == 2 and "no row has this field" in slip.out and "domain" in slip.document["hint"]
+    rows = [
+        {**row, "group": row["id"], "id": f"{row['id']}-{k}", "at": k, "response": "r"}
+        for row in prompts()
+        for k in range(2)
+    ]
+    differs = prepare(rftj, rows, "--rubric", "rubric.yaml", "--keep", "at")
+    assert differs.code == 2 and "differs between the answers" in differs.out
+
+
+def test_only_data_for_bedrock_is_submitted(rftj: Rftj) -> None:
+    """The advice to submit is not given where submit would refuse."""
+    write_rows(Path("rows.jsonl"), prompts())
+    for target in ("bedrock", "hyperpod"):
+        said = rftj("rft", "prepare", "rows.jsonl", "--out", target, "--target", target)
+        assert said.code == 0 and ("rft submit" in said.err) == (target == "bedrock")
+
+
 def test_warnings_do_not_hold_it_up(rftj: Rftj) -> None:
     """A short prompt, one near the limit, a context that the model does not see, a template that gives it the answer."""
     rows = [*prompts(), {"id": "s", "prompt": "Go."}, {"id": "n", "prompt": "word " * 95}]

@@ -108,3 +108,20 @@ def test_weighted_rates_are_covered() -> None:
         ends = [(found[name].low, found[name].high) for name in ("npv", "tnr")]
         hits += [low <= one <= high for (low, high), one in zip(ends, true, strict=True)]  # type: ignore[operator]
     assert (hits >= 183).all()
+
+
+def test_a_mean_of_amounts_is_as_sure_as_their_spread_lets_it_be() -> None:
+    """Of 0s and 1s it is the share; of amounts near .9 the interval is near that of t, and covers in 95% of cases."""
+    rng, prompts = np.random.default_rng(8), np.repeat(np.arange(36), 8)
+    bits = (rng.random(288) < 0.7).astype(float)
+    one, plain = share(bits, clusters=prompts, graded=True), share(bits, clusters=prompts)
+    assert (one.value, one.low, one.high) == pytest.approx((plain.value, plain.low, plain.high), abs=1e-12)
+    covered, runs, truth = 0, 300, 0.9
+    for _ in range(runs):
+        x = np.clip(0.9 + np.repeat(rng.normal(0, 0.02, 36), 8) + rng.uniform(-0.08, 0.08, 288), 0, 1)
+        one, plain = share(x, clusters=prompts, graded=True), share(x, clusters=prompts)
+        covered += (one.low or 0) <= truth <= (one.high or 0)
+        assert (one.high or 0) - (one.low or 0) < 0.3 * ((plain.high or 0) - (plain.low or 0))
+    assert 0.92 <= covered / runs <= 0.985
+    same = share(np.full(288, 0.5), clusters=prompts, graded=True)
+    assert same == share(np.full(288, 0.5), clusters=prompts)
