@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from rftj_cli.errors import listed
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, duration, interval, number, percent
@@ -77,18 +78,28 @@ def _advise(found: Watched, page: Path | None) -> None:
 
 
 def _blocks(found: Watched) -> Iterator[Block]:
-    yield Facts(list(_facts(found)))
+    yield Facts([("watch", _answer(found)), *_facts(found)])
+    yield from _signs(found)
+    if found.drift is not None:
+        yield from _drift(found.drift)
     yield Heading("By time (UTC)")
     yield from _windows(found)
     if found.moved:
         yield from _moved(found)
-    yield from _signs(found)
-    if found.drift is not None:
-        yield from _drift(found.drift)
     if found.bad_lines:
         shown = f"the first {len(found.bad_lines)} of {found.counts['bad_lines']:,}"
         yield Heading(f"Bad lines ({shown})")
         yield Lines([f"{one.file}, line {one.line}: {cut(one.problem, 120)}" for one in found.bad_lines])
+
+
+def _answer(found: Watched) -> str:
+    """The answer in one line."""
+    if found.compared is None:
+        return "cannot tell yet"
+    names = [one.name if one.part is None else f"{one.name} of {cut(one.part, 40)}" for one in found.signs]
+    return (
+        f"{counted(len(names), 'sign')}: {listed(names)}" if names else "no sign of trouble stands after the correction"
+    )
 
 
 def _facts(found: Watched) -> Iterator[tuple[str, str]]:
@@ -209,10 +220,10 @@ def _signs(found: Watched) -> Iterator[Block]:
         return
     method = f"Holm over {found.tested:,} hypotheses at {1 - found.level:.2g}"
     if not found.signs:
-        yield Heading("Signs of reward hacking: none")
+        yield Heading("Signs of trouble: none")
         yield Lines([f"nothing that stands after {method}; that is no proof that there is nothing"])
         return
-    yield Heading(f"Signs of reward hacking ({method}; clustered by prompt)")
+    yield Heading(f"Signs of trouble ({method}; clustered by prompt)")
     yield Entries([(_headline(sign), list(_details(sign))) for sign in found.signs])
 
 

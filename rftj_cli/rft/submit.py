@@ -213,7 +213,7 @@ def _warnings(wish: JobWish, manifest: Mapping[str, Any], reward: RewardArn) -> 
         found.append("AWS documents another API for open-weight models (bedrock-mantle, OpenAI's fine_tuning.jobs)")
     if manifest.get("rubric") is None:
         found.append("the data was prepared without --rubric: nothing proves that the reward reads what was measured")
-    if reward.account not in wish.role:
+    if reward.account != wish.role.split(":")[4]:
         found.append("the role and the reward function are in different accounts")
     return found
 

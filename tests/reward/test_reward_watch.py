@@ -37,7 +37,7 @@ def test_the_report_fits_its_width(home: Path, monkeypatch: pytest.MonkeyPatch, 
     assert max(map(len, said.out.splitlines())) <= int(width)
     assert "verbosity: the reward rises while answers get longer" in said.out
     assert "criterion_down grounding" in said.out and "look at: p" in said.out
-    assert "Signs of reward hacking" in (home / "page.html").read_text()
+    assert "Signs of trouble" in (home / "page.html").read_text()
     assert "### Signs" in succeed("reward", "watch", "log.jsonl", "--markdown").out
 
 
@@ -224,7 +224,7 @@ def test_following_prints_what_was_added_and_ends_with_130(home: Path) -> None:
             assert process.poll() is None and time.monotonic() < ends, "".join(seen)
             time.sleep(0.05)
 
-    wait_for("Signs of reward hacking")
+    wait_for("Signs of trouble")
     assert "800," in "".join(seen)
     with (home / "log.jsonl").open("a") as file:
         file.write("".join(json.dumps(row) + "\n" for row in rows[800:]))
