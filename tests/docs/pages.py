@@ -51,7 +51,7 @@ NORMAL = (
     (re.compile(r"[\d,]+(?= (judge calls|times) a minute)"), "<rate>"),
     (re.compile(r"[\d.]+ times(?=$| as long)"), "<factor> times"),
     (re.compile(r"((?:fp-[0-9a-f]{12}-[0-9a-f]{12})-)[0-9a-f]{8}\b"), r"\1<zip>"),
-    (re.compile(r"-[0-9a-f]{12}\.zip"), "-<zip>.zip"),
+    (re.compile(r"-[0-9a-f]{12}\.zip|\bzip [0-9a-f]{8}\b"), "<zip>"),
     (re.compile(r"\b[\d,]+ bytes\b"), "<size>"),  # a bundle changes with the kernel in it
     (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="), "<sha256>"),
 )
