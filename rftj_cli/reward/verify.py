@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from rftj_cli.errors import CannotTell
+from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.files.runs import Run
 from rftj_cli.files.scratch import ended_in_order, scratch_file
 from rftj_cli.files.zips import read_zip
@@ -195,7 +195,11 @@ def conformance(
     expected = Expected(rubric.reward.low, rubric.reward.high, form, fallback, marked)
     for case in cases(good, batch):
         case = case if exact else replace(case, rewards=(None,) * len(case.rewards))
-        invocation = function.invoke(case.event)
+        try:
+            invocation = function.invoke(case.event)
+        except InputError as error:  # Lambda would refuse it: the job sends more than it takes
+            yield Found(case, (f"{error.problem}: fewer rows an invocation (--batch)",))
+            continue
         if invocation.error is not None:
             yield Found(case, (f"the function failed: {failure(invocation.error)}",))
         elif getattr(invocation, "not_json", None):

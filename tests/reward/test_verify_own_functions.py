@@ -200,3 +200,15 @@ def test_sigterm_leaves_no_folder_and_no_process(plain: Path, tmp_path: Path) ->
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 143
     assert list(scratch.iterdir()) == []
+
+
+def test_a_batch_that_lambda_refuses_is_a_finding(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """64 rows of 200 kB are more than the 6 MB of an invocation, though the run's two are not."""
+    samples = write_rows(
+        plain / "large.jsonl", [{"id": f"s{i}", "prompt": "q", "response": "x" * 200_000} for i in (1, 2)]
+    )
+    assert run(["score", "rubric.yaml", str(samples), "--run", "runs/large", "-q"]) == 0
+    code, _, found = verified(capsys, "plain.zip", "runs/large")
+    assert (code, found["parity"]["answer"]) == (1, "yes")
+    assert "--batch" in found["conformance"]["details"][0]
+    assert verified(capsys, "plain.zip", "runs/large", "--batch", "16")[0] == 0
