@@ -32,7 +32,7 @@ def invoke(
     ] = False,
     replies: Annotated[
         Path | None,
-        typer.Option(help="Recorded replies, from which the reward function answers, not the judge.", metavar="FILE"),
+        typer.Option(help="A run folder or a file of replies, from which it answers, not the judge.", metavar="RUN"),
     ] = None,
     handler: Annotated[
         str, typer.Option(help="The function in the zip.", metavar="MODULE.FUNCTION")

@@ -24,17 +24,19 @@ def verify(
         int, typer.Option(help="Ask the real judge about so many samples too. Default for an ARN: 16.", min=0, max=1000)
     ] = 0,
     repeats: Annotated[int, typer.Option(help="How often each of these is asked.", min=2, max=100)] = 3,
-    prompts: Annotated[int, typer.Option(help="The job: prompts a step.", min=1)] = 64,
-    group_size: Annotated[int, typer.Option(help="The job: answers a prompt.", min=2)] = 8,
+    prompts: Annotated[int, typer.Option(help="The job: prompts a step.", min=1, max=100_000)] = 64,
+    group_size: Annotated[int, typer.Option(help="The job: answers a prompt.", min=2, max=1000)] = 8,
     batch: Annotated[int, typer.Option(help="The job: rows an invocation.", min=1, max=1000)] = 64,
-    concurrency: Annotated[int, typer.Option(help="The job: invocations at the same time.", min=1)] = 12,
-    records: Annotated[int, typer.Option(help="The job: prompts in all.", min=1)] = 1000,
-    epochs: Annotated[int, typer.Option(help="The job: passes over them.", min=1)] = 1,
+    concurrency: Annotated[int, typer.Option(help="The job: invocations at the same time.", min=1, max=100_000)] = 12,
+    records: Annotated[int, typer.Option(help="The job: prompts in all.", min=1, max=1_000_000_000)] = 1000,
+    epochs: Annotated[int, typer.Option(help="The job: passes over them.", min=1, max=1_000_000)] = 1,
     timeout: Annotated[float, typer.Option(help="Seconds that an invocation may take.", min=1, max=900)] = 300,
     memory: Annotated[int, typer.Option(help="Memory of the function, in MB.", min=128, max=10240)] = 512,
-    quota: Annotated[float | None, typer.Option(help="Requests a minute that the judge's quota allows.", min=1)] = None,
+    quota: Annotated[
+        float | None, typer.Option(help="Requests a minute that the judge's quota allows.", min=1, max=1e12)
+    ] = None,
     judge_latency: Annotated[
-        float | None, typer.Option(help="Seconds of a judge call, where the run does not tell.", min=0.001)
+        float | None, typer.Option(help="Seconds of a judge call, where the run does not tell.", min=0.001, max=3600)
     ] = None,
     seed: SeedOption = 0,
     markdown: MarkdownOption = False,

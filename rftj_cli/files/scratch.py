@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 
 @contextmanager
@@ -15,3 +18,22 @@ def scratch_file(text: str, name: str) -> Iterator[Path]:
         path = Path(folder) / name
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
         yield path
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM (of a CI job out of time, of `timeout`) ends this part as Ctrl-C does: what is temporary is removed, processes
+    are ended. Exit code 143. Elsewhere than in the main thread, or where a handler is set, nothing changes."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -18,7 +18,7 @@ Reader = Callable[[Path, str], str]  # the text of a file, and what it is (for e
 def existing(path: Path, what: str) -> Path:
     """`path`, if it is a readable file; else an error with the nearest name beside it."""
     if path.is_dir():
-        raise InputError(f"this is a folder, not a {what}", file=path)
+        raise InputError(f"this is a folder, not {'an' if what[0] in 'aeiou' else 'a'} {what}", file=path)
     if not path.exists():
         beside = [str(path.with_name(one.name)) for one in _siblings(path)]
         raise InputError(f"no such {what}", file=path, hint=nearest(str(path), beside))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts
@@ -26,7 +27,7 @@ def show(packed: Packed, *, json: bool, quiet: bool) -> None:
         return
     for note in packed.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(f"next: rftj reward verify {packed.bundle.path} RUN", file=sys.stderr)
+    print(f"next: rftj reward verify {quote(str(packed.bundle.path))} RUN", file=sys.stderr)
 
 
 def document(packed: Packed) -> dict[str, Any]:

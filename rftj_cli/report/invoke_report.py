@@ -116,5 +116,5 @@ def _log(lines: tuple[str, ...]) -> Iterator[str]:
         yield from lines
         return
     yield from lines[:SHOWN]
-    yield f"... {len(lines) - 2 * SHOWN:,} more lines (--json has all) ..."
+    yield f"... {counted(len(lines) - 2 * SHOWN, 'more line')} (--json has all) ..."
     yield from lines[-SHOWN:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
@@ -28,7 +29,7 @@ def show(found: Verification, *, json: bool, markdown: bool, quiet: bool) -> Non
 
     console.show(blocks)
     if found.exit_code == 0 and not quiet and found.bundle is not None and not found.bundle.replays:
-        print(f"next: rftj reward deploy {found.bundle.path}", file=sys.stderr)
+        print(f"next: rftj reward deploy {quote(str(found.bundle.path))}", file=sys.stderr)
 
 
 def document(found: Verification) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _meaning(found: Verification) -> str:
 
 def _forecast(found: Forecast) -> Iterator[Block]:
     job = found.job
-    shape = f"{job.prompts} prompts a step x {job.group} answers, {job.batch} rows an invocation"
+    shape = f"{counted(job.prompts, 'prompt')} a step x {job.group} answers, {counted(job.batch, 'row')} an invocation"
     whole = f"{counted(job.records, 'prompt')} x {counted(job.epochs, 'epoch')}: {found.calls:,} judge calls"
     latency = f"{found.latency_p50:.3g} s (median), {found.latency_p95:.3g} s (95%)"
     yield Heading("Ahead: a training job (simulated)")

@@ -155,8 +155,18 @@ def _document(rubric: Rubric, packing: Packing, packages: Mapping[str, str]) -> 
 
 
 def read_bundle(path: Path) -> Bundle:
-    """What a zip says of itself. Raises `InputError` for one that `rftj reward build` did not make."""
-    return bundle_of(path, read_zip(path))
+    """What a zip says of itself. Raises `InputError` for one that `rftj reward build` did not make, or that would not start
+    because its rubric is another than the one it names."""
+    members = read_zip(path)
+    bundle = bundle_of(path, members)
+    if "rubric.json" not in members:
+        return bundle
+    rubric = rubric_of(path, members)
+    for name in ("judge_fingerprint", "reward_fingerprint"):
+        if getattr(rubric, name) != getattr(bundle, name):
+            raise InputError("the rubric in it is not the one that it was built from: it would not start", file=path, key=name,
+                             found=getattr(rubric, name), expected=getattr(bundle, name), hint="build it again")  # fmt: skip
+    return bundle
 
 
 def bundle_of(path: Path, members: Mapping[str, bytes]) -> Bundle:

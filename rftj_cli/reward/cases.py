@@ -28,7 +28,8 @@ class Good:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One event, and what must come back. `bad` are the places of rows that cannot be judged."""
+    """One event, and what must come back. `bad` are the places of rows that cannot be judged, `free` those of rows that
+    some rubrics can judge and others cannot: a result with their id and a number in the range will do."""
 
     group: str
     name: str
@@ -36,11 +37,22 @@ class Case:
     ids: tuple[object, ...]
     rewards: tuple[float | None, ...]
     bad: frozenset[int] = frozenset()
+    free: frozenset[int] = frozenset()
 
 
-def cases(good: Sequence[Good]) -> list[Case]:
-    """All cases, made of one good row or more."""
-    return [*shapes(good), *bad_rows(good)]
+def cases(good: Sequence[Good], batch: int = 0) -> list[Case]:
+    """All cases, made of one good row or more; with `batch` one of so many rows too."""
+    return [*shapes(good), *full_batch(good, batch), *bad_rows(good)]
+
+
+def full_batch(good: Sequence[Good], batch: int) -> list[Case]:
+    """As many rows as the job sends, for a run that holds fewer: the good ones again and again, each with its own id."""
+    if not batch:
+        return []
+    ids = tuple(f"row-{index}" for index in range(batch))
+    given = [good[index % len(good)] for index in range(batch)]
+    rows = [{**one.row, "id": id} for one, id in zip(given, ids, strict=True)]
+    return [Case("shape", f"a full batch of {batch:,}", rows, ids, tuple(one.reward for one in given))]
 
 
 def shapes(good: Sequence[Good]) -> list[Case]:
@@ -102,12 +114,14 @@ BAD: Final[Mapping[str, Callable[[Row], object]]] = {
     "content null": _content(None),
     "content a number": _content(7),
     "content an image": _content([{"type": "image_url", "image_url": {"url": "x"}}]),
-    "metadata a list": lambda row: {**row, "metadata": [1]},
     "criteria that are none": lambda row: {**row, "metadata": {**row.get("metadata", {}), "criteria": "all"}},
     "a row that is text": lambda row: "hello",
     "a row that is null": lambda row: None,
     "a row that is a list": lambda row: [row],
     "id null, no answer": lambda row: {**_without_answer(row), "id": None},
+}
+FREE: Final[Mapping[str, Callable[[Row], object]]] = {  # what the prompt needs may be missing or not
+    "metadata a list": lambda row: {**row, "metadata": [1]},
 }
 ODD: Final[Mapping[str, Callable[[Row], object]]] = {  # these can be judged, and the id must come back as it is
     "id null": lambda row: {**row, "id": None},
@@ -123,11 +137,13 @@ def bad_rows(good: Sequence[Good]) -> list[Case]:
     """Each bad or odd row between two good ones."""
     first, last = good[0], good[-1]
     found = []
-    for name, change in BAD.items():
+    for name, change in {**BAD, **FREE}.items():
         row = change(first.row)
         ids = (first.row["id"], _id(row), last.row["id"])
         event = [first.row, row, last.row]
-        found.append(Case("bad row", name, event, ids, (first.reward, ANY, last.reward), frozenset({1})))
+        place, rewards = frozenset({1}), (first.reward, ANY, last.reward)
+        bad, free = (frozenset(), place) if name in FREE else (place, frozenset())
+        found.append(Case("bad row", name, event, ids, rewards, bad, free))
     for name, change in ODD.items():
         row = change(first.row)
         ids = (first.row["id"], _id(row), last.row["id"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -49,6 +50,8 @@ def faults_of(case: Case, payload: object, expected: Expected) -> tuple[str, ...
     for index, (result, id, reward) in enumerate(zip(results, case.ids, case.rewards, strict=False)):
         wanted = expected.fallback if index in case.bad else reward
         found += [f"result {index + 1}: {fault}" for fault in result_faults(result, id, wanted, expected)]
+        if index in case.free:
+            continue
         if expected.marked is not None and (index in case.bad) != _has_metric(result, expected.marked):
             what = "this row cannot be judged, and was" if index in case.bad else "this row can be judged, and was not"
             found.append(f"result {index + 1}: {what}")
@@ -117,6 +120,15 @@ def _is_number(value: Any) -> bool:
 def _shown(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def failure(error: object) -> str:
+    """An error of the function in a line: without its stack, and without the request's id, which differs each time."""
+    kind, message = getattr(error, "type", ""), str(getattr(error, "message", error))
+    said = re.sub(r"^RequestId: \S+ Error: ", "", message)
+    if said.endswith("signal: killed"):
+        said += " (more memory than --memory allows?)"
+    return f"{kind}: {said}" if kind else said
 
 
 def scores_of(payload: object) -> Sequence[object]:

@@ -52,6 +52,6 @@ def what_a_constant_does(group: int = GROUP) -> str:
     one, others = alone(group)
     return (
         f"GRPO divides by a group's spread: one failure in a group of {group} whose other answers all score alike gets an advantage "
-        f"of {one:.2f} and the others {others:+.2f}, however near the constant is. Choose what you would rather have trained in, "
+        f"of {one:.2f} and the others {others:+.2f}, however near the constant is (the signs turn where it lies above theirs). Choose what you would rather have trained in, "
         "and keep failures rare."
     )

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
 
 import numpy as np
 
+from rftj_cli.kernel import handler
+
 DRAWS: Final = 400
+MOST: Final = 20_000_000  # jobs laid onto workers in one simulation: beyond it there are fewer draws
 NO_LATENCY: Final = "the run's replies do not say how long the judge took: --judge-latency SECONDS supposes it"
 
 
@@ -63,27 +66,37 @@ def forecast(
     """The forecast. `latencies` are seconds of single replies, `overhead` own seconds of processor a row, `workers` calls
     at a time in one invocation. Rows are independent of each other in it, and a throttled call is not modelled."""
     rng = np.random.default_rng(seed)
+    job = replace(job, prompts=min(job.prompts, job.records * job.epochs))  # a step takes no more than there are
     known = np.asarray(latencies, np.float64)
     calls = max(0, round(job.batch * calls_a_sample))
     taken = np.array([
         _on_workers(rng.choice(known, calls), workers) + overhead * job.batch if calls else overhead * job.batch
-        for _ in range(DRAWS)
+        for _ in range(_draws(calls))
     ])  # fmt: skip
     invocations = ceil(job.prompts * job.group / job.batch)
-    steps = [_on_workers(rng.choice(taken, invocations), job.concurrency) for _ in range(DRAWS)]
+    steps = [_on_workers(rng.choice(taken, invocations), job.concurrency) for _ in range(_draws(invocations))]
     step, calls_a_step = float(np.mean(steps)), job.prompts * job.group * calls_a_sample
     rate = 60 * calls_a_step / step if step else 0.0
     if job.quota is not None and rate > job.quota:
         step *= rate / job.quota
     rounds = ceil(job.records * job.epochs / job.prompts)
     found = [float(np.quantile(taken, q)) for q in (0.5, 0.95, 0.99)]
-    over = float((taken > job.timeout).mean())
+    over = float((taken > job.timeout - reserve(job.timeout)).mean())
     return Forecast(
         job, calls_a_sample, float(np.median(known)) if known.size else 0.0,
         float(np.quantile(known, 0.95)) if known.size else 0.0, found[0], found[1], found[2], over, step,
         min(rate, job.quota or rate), round(job.records * job.epochs * job.group * calls_a_sample), rounds * step / 3600,
-        _obstacles(job, found[2], over, rate), f"simulated from {_source(known.size)}, {DRAWS} draws, seed {seed}",
+        _obstacles(job, found[2], over, rate), f"simulated from {_source(known.size)}, {min(taken.size, len(steps))} draws, seed {seed}",
     )  # fmt: skip
+
+
+def reserve(timeout: float) -> float:
+    """Seconds of its time that a function keeps for its answer: calls that go on then are failures."""
+    return min(handler.MOST, max(handler.LEAST, handler.RESERVE * timeout))
+
+
+def _draws(jobs: int) -> int:
+    return max(2, min(DRAWS, MOST // max(1, jobs)))
 
 
 def _source(size: int) -> str:

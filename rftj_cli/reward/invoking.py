@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.text import existing, read_input
+from rftj_cli.files.scratch import ended_in_order
+from rftj_cli.files.text import read_input
 from rftj_cli.reward.local import FunctionError, Invocation, Limits, LocalFunction
 from rftj_cli.reward.local.function import HANDLER, encoded
 from rftj_cli.reward.local.settings import MOST_PAYLOAD
+from rftj_cli.reward.replaying import replies_of
 
 SCHEMA: Final = "rftj.invocation/1"
 REPLIES: Final = "RFTJ_REPLIES"  # the reward function answers from this file instead of calling the judge
@@ -90,21 +93,25 @@ class Invoked:
         return next((run for run in self.runs if run.error is not None), self.runs[0])
 
 
+@ended_in_order()
 def invoke_all(order: Order) -> Invoked:
     """Invoke the function as often as wanted. Raises `InputError` for what is wrong before it runs."""
     event = _event(order.event)
     given = _pairs(order.environment)
-    if order.replies is not None:
-        given[REPLIES] = str(existing(order.replies, "file of replies").resolve())
     limits = order.limits
     first: Invocation | None = None
     runs = []
     with (
+        nullcontext() if order.replies is None else replies_of(order.replies, order.zip) as replies,
         ThreadPoolExecutor(
             limits.concurrency
         ) as pool,  # left last: closing the function ends what its threads wait for
         LocalFunction(
-            order.zip, limits, given, handler=order.handler, pass_credentials=order.pass_credentials
+            order.zip,
+            limits,
+            {**given, **({REPLIES: str(replies)} if replies else {})},
+            handler=order.handler,
+            pass_credentials=order.pass_credentials,
         ) as function,
     ):
         for invocation in pool.map(lambda _: function.invoke(event), range(order.times)):

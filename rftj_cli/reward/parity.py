@@ -20,7 +20,7 @@ from rftj_cli.kernel.outcome import CallError, Reply
 from rftj_cli.kernel.recorded import recorded_line
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
-from rftj_cli.reward.conformance import scores_of
+from rftj_cli.reward.conformance import failure, scores_of
 
 SHOWN: Final = 20  # samples that are named
 NO_REPLY: Final = "the run holds no reply to one of its calls (votes that were saved, or a run of another rftj)"
@@ -148,7 +148,7 @@ def compare(function: Function, found: Recorded, size: int) -> Parity:
     for batch in batches(found.measured, size):
         invocation = function.invoke([one.row for one in batch])
         if invocation.error is not None:
-            errors.append(str(invocation.error))
+            errors.append(failure(invocation.error))
         scores = scores_of(invocation.payload) if invocation.error is None else []
         for index, one in enumerate(batch):
             score = scores[index] if index < len(scores) else None

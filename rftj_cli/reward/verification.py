@@ -15,11 +15,13 @@ from rftj_cli.reward.bundle import Bundle, differences
 from rftj_cli.reward.conformance import Found
 from rftj_cli.reward.forecast import NO_LATENCY, Forecast, Job
 from rftj_cli.reward.known import Verified
-from rftj_cli.reward.parity import Parity
+from rftj_cli.reward.parity import Parity, Recorded
 from rftj_cli.reward.repeats import Repeated
 from rftj_cli.running.changes import rubric_changes
 
 SCHEMA: Final = "rftj.verification/1"
+NO_TIMES: Final = "the function failed: what it needs of its own is not known"
+MOST: Final = 8  # faults of events that are told
 Answer = Literal["yes", "no", "not shown"]
 
 
@@ -91,7 +93,7 @@ def contents(bundle: Bundle | None, members: dict[str, bytes], run: Run, rubric:
         return Finding("contents", "no", "its fingerprints are not those of the rubric in it")
     changed = differences(bundle, members)
     if changed:
-        text = f"{len(changed)} of its files are not what rftj {__version__} packs"
+        text = f"{_are(len(changed), 'of its files')} not what rftj {__version__} packs"
         if bundle.rftj != __version__:
             text += f"; it was built by rftj {bundle.rftj}: build it again"
         return Finding("contents", "no", text, changed[:10])
@@ -99,6 +101,14 @@ def contents(bundle: Bundle | None, members: dict[str, bytes], run: Run, rubric:
         return Finding("contents", "no", "the run was judged by another judge: what it shows does not hold for this one",
                        rubric_changes(run.rubric, rubric))  # fmt: skip
     return Finding("contents", "yes", f"byte for byte what rftj {__version__} packs for this rubric and these settings")
+
+
+def nothing(given: Recorded, run: Run, rubric: Rubric) -> str:
+    """Why no sample of a run can be compared."""
+    if given.left_out and rubric.judge_fingerprint != run.rubric.judge_fingerprint:
+        changes = "; ".join(rubric_changes(run.rubric, rubric))
+        return f"it was judged by another judge than the bundle's ({changes}): judge the samples with this rubric first"
+    return "; ".join(f"{count} samples: {reason}" for reason, count in given.left_out.items()) or "it is empty"
 
 
 def code_of(about: Mapping[str, object], path: Path | None, bundle: Bundle | None) -> Finding:
@@ -138,7 +148,10 @@ def of_parity(found: Parity) -> Finding:
     left = "".join(f"; {count:,} left out: {why}" for why, count in found.left_out.items())
     if found.errors:
         return Finding(
-            "parity", "no", f"the function failed in {len(found.errors)} invocations{left}", found.errors[:3]
+            "parity",
+            "no",
+            f"the function failed in {len(found.errors)} {'invocation' if len(found.errors) == 1 else 'invocations'}{left}",
+            found.errors[:3],
         )
     if found.equal < found.compared:
         return Finding(
@@ -151,7 +164,7 @@ def of_conformance(found: Sequence[Found]) -> Finding:
     """Whether every event is answered as it must be."""
     broken = [one for one in found if one.faults]
     if broken:
-        text = f"{len(broken)} of {len(found)} events are not answered as they must be"
+        text = f"{_are(len(broken), f'of {len(found)} events')} answered wrongly"
         return Finding("conformance", "no", text, _by_fault(broken))
     return Finding("conformance", "yes", f"all {len(found)} events: every shape, every bad row")
 
@@ -161,7 +174,33 @@ def _by_fault(broken: Sequence[Found]) -> tuple[str, ...]:
     events: dict[str, list[str]] = {}
     for one in broken:
         events.setdefault(one.faults[0], []).append(f"{one.case.group} `{one.case.name}`")
-    return tuple(f"{fault} ({listed(names, 3)})" for fault, names in events.items())
+    lines = [f"{fault} ({listed(names, 3)})" for fault, names in events.items()]
+    return (*lines[:MOST], *([f"... and other faults ({len(lines)} in all): --json"] if len(lines) > MOST else []))
+
+
+def _are(count: int, of: str) -> str:
+    return f"{count:,} {of} {'is' if count == 1 else 'are'}"
+
+
+def unanswered(why: str, rows: int) -> list[Finding]:
+    """What is known of a function that did not answer its first invocation in time."""
+    text = f"the function did not answer an invocation of {rows:,} {'row' if rows == 1 else 'rows'} in time"
+    return [
+        Finding("parity", "no", text, (f"{why}: give it more time (--timeout), or fewer rows (--batch)",)),
+        Finding("conformance", "not shown", "not tried: the function did not answer"),
+        Finding("deterministic", "not shown", "not tried: the function did not answer"),
+    ]
+
+
+def of_determinism(answers: Sequence[bytes], times: int) -> Finding:
+    """Whether the same event and replies gave the same bytes each time."""
+    if not answers:
+        return Finding("deterministic", "not shown", "the function failed each time")
+    if len(answers) < times:
+        return Finding("deterministic", "no", f"the same event failed in {times - len(answers)} of {times} invocations")
+    if len(set(answers)) > 1:
+        return Finding("deterministic", "no", "the same event and replies gave another answer")
+    return Finding("deterministic", "yes", "the same event gave the same bytes three times")
 
 
 def of_known(found: Sequence[Verified], question: Question) -> list[Finding]:
@@ -196,10 +235,14 @@ def of_repeat(found: Repeated | None) -> list[Finding]:
     return [Finding("judge repeats", "yes", found.text, needed=False)]
 
 
-def of_forecast(found: Forecast | None) -> Finding:
+def of_forecast(found: Forecast | None, why: str = NO_LATENCY) -> Finding:
     """Whether invocations end in time."""
     if found is None:
-        return Finding("forecast", "not shown", NO_LATENCY, needed=False)
+        return Finding("forecast", "not shown", why, needed=False)
     late = found.over_timeout > 0.01
-    text = f"{found.over_timeout:.0%} of invocations would time out" if late else "invocations end within the timeout"
+    text = (
+        f"{found.over_timeout:.0%} of invocations would not end in time"
+        if late
+        else "invocations end within the timeout"
+    )
     return Finding("forecast", "no" if late else "yes", text, found.obstacles if late else ())

@@ -15,22 +15,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from rftj_cli.errors import CannotTell
+from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.files.runs import Run
-from rftj_cli.files.scratch import scratch_file
+from rftj_cli.files.scratch import ended_in_order, scratch_file
 from rftj_cli.files.zips import read_zip
 from rftj_cli.kernel.answering import MALFORMED
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.reward.bundle import Bundle, bundle_of, rubric_of
 from rftj_cli.reward.cases import Good, cases
-from rftj_cli.reward.conformance import Expected, Found, faults_of, scores_of
+from rftj_cli.reward.conformance import Expected, Found, failure, faults_of, scores_of
 from rftj_cli.reward.deployed import DeployedFunction
-from rftj_cli.reward.forecast import Forecast, Job, forecast
+from rftj_cli.reward.forecast import NO_LATENCY, Forecast, Job, forecast
 from rftj_cli.reward.known import Known, Verified, read_known
-from rftj_cli.reward.local import Limits, LocalFunction
+from rftj_cli.reward.local import Invocation, Limits, LocalFunction
 from rftj_cli.reward.parity import Function, Measured, Parity, Recorded, compare, recorded
 from rftj_cli.reward.repeats import Repeated, repeated
 from rftj_cli.reward.verification import (
+    NO_TIMES,
     Finding,
     Question,
     Timing,
@@ -39,16 +40,20 @@ from rftj_cli.reward.verification import (
     contents,
     decided,
     notes_of,
+    nothing,
     of_conformance,
+    of_determinism,
     of_forecast,
     of_known,
     of_parity,
     of_repeat,
     pinning,
+    unanswered,
 )
 
 REPLIES: Final = "RFTJ_REPLIES"
 ROWS: Final = 3  # good rows in a case
+TIMED_OUT: Final = "Sandbox.Timedout"  # a function that does not answer at all is not asked fifty times more
 LIVE: Final = 16  # samples that a deployed function is asked about
 
 
@@ -65,6 +70,7 @@ class _Gathered:
     notes: list[str] = field(default_factory=list)
 
 
+@ended_in_order()
 def verify_zip(path: Path, run: Run, question: Question) -> Verification:
     """A zip against the run that its rubric was measured with."""
     members = read_zip(path)
@@ -72,8 +78,7 @@ def verify_zip(path: Path, run: Run, question: Question) -> Verification:
     rubric = run.rubric if bundle is None else rubric_of(path, members)
     given = recorded(run, rubric)
     if not given.measured:
-        why = "; ".join(f"{count} samples: {reason}" for reason, count in given.left_out.items()) or "it is empty"
-        raise CannotTell(f"{run.folder}: the run holds nothing to compare with: {why}")
+        raise CannotTell(f"{run.folder}: the run holds nothing to compare with: {nothing(given, run, rubric)}")
     known = [] if question.known is None else read_known(question.known, run, rubric)
     found = _Gathered([contents(bundle, members, run, rubric)])
     found.notes += notes_of(bundle, run, rubric)
@@ -118,8 +123,9 @@ def conclude(
     """The findings that follow from what was gathered, and the decision."""
     known = [] if target.startswith("arn:") else of_known(found.known, question)
     found.findings += [*known, *of_repeat(found.repeat)]
-    ahead = _ahead(given, rubric, bundle, found, question)
-    found.findings.append(of_forecast(ahead))
+    ahead = _ahead(target, given, bundle, found, question)
+    broken = found.timing is None and not target.startswith("arn:")
+    found.findings.append(of_forecast(ahead, NO_TIMES if broken else NO_LATENCY))
     return decided(
         Verification(target, bundle, run, tuple(found.findings), found.conformance, found.parity, found.repeat, found.known,
                      found.timing, ahead, tuple(found.notes))
@@ -145,25 +151,39 @@ def _examine(
 ) -> None:
     """Parity, conformance and repetition of a function that answers from recorded replies."""
     batch = [one.row for one in given.measured[: question.job.batch]]
-    first, second = function.invoke(batch), function.invoke(batch)
-    third = function.invoke(batch)
-    warm = min(second.duration_s, third.duration_s)
-    found.timing = Timing(first.init_s, warm / len(batch), max(first.max_memory_mb, third.max_memory_mb))
+    first = function.invoke(batch)
+    if first.error is not None and first.error.type == TIMED_OUT:
+        found.findings += unanswered(failure(first.error), len(batch))
+        return
+    same = [first, function.invoke(batch), function.invoke(batch)]
+    found.timing = _timing(same, len(batch))
     found.parity = compare(function, given, question.job.batch)
     found.findings.append(of_parity(found.parity))
-    found.conformance = tuple(conformance(function, given.measured, rubric, bundle, exact=True))
+    rows = question.job.batch if len(given.measured) < question.job.batch else 0
+    found.conformance = tuple(conformance(function, given.measured, rubric, bundle, exact=True, batch=rows))
     found.findings.append(of_conformance(found.conformance))
-    same = first.error is None and first.raw == second.raw == third.raw
-    text = (
-        "the same event gave the same bytes three times" if same else "the same event and replies gave another answer"
-    )
-    found.findings.append(Finding("deterministic", "yes" if same else "no", text))
+    found.findings.append(of_determinism([one.raw for one in same if one.error is None], len(same)))
+
+
+def _timing(same: Sequence[Invocation], rows: int) -> Timing | None:
+    """Times of invocations with one event, the first of them cold; None where one failed: failing is no measure of work."""
+    if any(one.error is not None for one in same):
+        return None
+    warm = min(one.duration_s for one in same[1:])
+    return Timing(same[0].init_s, warm / rows, max(one.max_memory_mb for one in same))
 
 
 def conformance(
-    function: Function, measured: Sequence[Measured], rubric: Rubric, bundle: Bundle | None, *, exact: bool
+    function: Function,
+    measured: Sequence[Measured],
+    rubric: Rubric,
+    bundle: Bundle | None,
+    *,
+    exact: bool,
+    batch: int = 0,
 ) -> Iterator[Found]:
-    """Every case; with `exact` a row must get the reward that it gets alone, whatever stands beside it."""
+    """Every case; with `exact` a row must get the reward that it gets alone, whatever stands beside it. `batch`: the rows
+    of a full one, 0 where none is to be sent."""
     good = []
     for one in _varied(measured):
         scores = scores_of(function.invoke([one.row]).payload)
@@ -173,20 +193,19 @@ def conformance(
     fallback = None if bundle is None else rubric.reward.on_content_failure
     marked = None if bundle is None else MALFORMED
     expected = Expected(rubric.reward.low, rubric.reward.high, form, fallback, marked)
-    for case in cases(good):
+    for case in cases(good, batch):
         case = case if exact else replace(case, rewards=(None,) * len(case.rewards))
-        invocation = function.invoke(case.event)
+        try:
+            invocation = function.invoke(case.event)
+        except InputError as error:  # Lambda would refuse it: the job sends more than it takes
+            yield Found(case, (f"{error.problem}: fewer rows an invocation (--batch)",))
+            continue
         if invocation.error is not None:
-            yield Found(case, (f"the function failed: {_said(invocation.error)}",))
+            yield Found(case, (f"the function failed: {failure(invocation.error)}",))
         elif getattr(invocation, "not_json", None):
             yield Found(case, (f"the response is not JSON: {getattr(invocation, 'not_json', '')}",))
         else:
             yield Found(case, faults_of(case, invocation.payload, expected))
-
-
-def _said(error: object) -> str:
-    kind, message = getattr(error, "type", ""), getattr(error, "message", str(error))
-    return f"{kind}: {message}" if kind else str(message)
 
 
 def _varied(measured: Sequence[Measured]) -> list[Measured]:
@@ -208,12 +227,14 @@ def _try_known(function: LocalFunction, known: Sequence[Known]) -> Iterator[Veri
 
 
 def _ahead(
-    given: Recorded, rubric: Rubric, bundle: Bundle | None, found: _Gathered, question: Question
+    target: str, given: Recorded, bundle: Bundle | None, found: _Gathered, question: Question
 ) -> Forecast | None:
     seconds = [question.judge_latency] if question.judge_latency is not None else given.seconds
     calls = sum(one.calls for one in given.measured) / len(given.measured)
     if calls and not seconds:
         return None
+    if found.timing is None and not target.startswith("arn:"):
+        return None  # the function failed: what it needs is not known
     own = 0.0 if found.timing is None else found.timing.row
     workers = 64 if bundle is None else int(bundle.settings["concurrency"])
     return forecast(question.job, seconds, calls, own, workers, seed=question.seed)
