@@ -93,6 +93,10 @@ class Interrupted(RftjError):
     exit_code = 130
 
 
+class Told(int):
+    """An exit code whose reason the command has told itself."""
+
+
 class Shown(str):
     """A value already put into words for a message."""
 

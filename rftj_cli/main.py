@@ -39,7 +39,7 @@ from rftj_cli.commands import (
     rft_submit,
     score,
 )
-from rftj_cli.errors import CannotTell, InputError, RftjError
+from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError, Told
 from rftj_cli.report.streams import patient_streams
 
 # Whatever click calls itself (typer vendors it from 0.26 on): the root of its usage errors.
@@ -126,13 +126,15 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
             return 2
         return _tell(error, 2, as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _tell(RftjError("interrupted; what was judged is kept"), 130, as_json)
+        code = Interrupted.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if (foreseen := _from_outside(error)) is not None:
             return _tell(foreseen, foreseen.exit_code, as_json)
         traceback.print_exc()
         typer.echo(f"rftj {__version__}: this is a bug in rftj; please report it with the lines above.", err=True)
         return _tell(error, 70, as_json) if as_json else 70
+    if code == Interrupted.exit_code and not isinstance(code, Told):  # typer makes an exit code of Ctrl-C
+        return _tell(Interrupted("interrupted"), code, as_json)
     return code if isinstance(code, int) else 0
 
 

@@ -27,7 +27,7 @@ def export(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Write the rubric's prompt for an AWS judge that is not rftj's, and say line by line what is lost.
+    """Write the rubric's prompt for an AWS judge that is not rftj's. What is lost is said line by line.
 
     A rubric that does not fit is refused with all reasons. What is exported is another judge than the one that was
     measured.

@@ -91,6 +91,7 @@ def watch(
 
 def _follow(watching: Watching, show: Callable[[Watched], None], *, json: bool, quiet: bool) -> int:
     """Print each state as it comes; of JSON the last one, so that it is one document. Ends with Ctrl-C: 130."""
+    from rftj_cli.errors import Interrupted, Told
     from rftj_cli.report import reward_watch_report
 
     reward_watch_report.waiting(watching.name, watching.every, quiet=quiet)
@@ -101,4 +102,4 @@ def _follow(watching: Watching, show: Callable[[Watched], None], *, json: bool, 
     if json and last is not None:
         show(last)
     reward_watch_report.ended(watching.looks, quiet=quiet)
-    return 130
+    return Told(Interrupted.exit_code)

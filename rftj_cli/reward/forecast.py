@@ -18,6 +18,7 @@ from rftj_cli.kernel import handler
 
 DRAWS: Final = 400
 MOST: Final = 20_000_000  # jobs laid onto workers in one simulation: beyond it there are fewer draws
+ACCOUNT, UNRESERVED = 1000, 100  # concurrent executions of an account by default, and those that stay unreserved
 NO_LATENCY: Final = "the run's replies do not say how long the judge took: --judge-latency SECONDS supposes it"
 
 
@@ -119,4 +120,7 @@ def _obstacles(job: Job, late: float, over: float, rate: float) -> tuple[str, ..
     if job.quota is not None and rate > job.quota:
         found.append(f"the job would call the judge {rate:,.0f} times a minute, and its quota is {job.quota:,.0f}: steps take "
                      f"{rate / job.quota:.1f} times as long")  # fmt: skip
+    if job.concurrency > ACCOUNT - UNRESERVED:
+        found.append(f"{job.concurrency:,} invocations at a time: an account has {ACCOUNT:,} for all its functions unless AWS raised "
+                     f"that (new ones have fewer), and {UNRESERVED} of them cannot be reserved")  # fmt: skip
     return tuple(found)

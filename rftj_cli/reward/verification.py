@@ -93,9 +93,8 @@ def contents(bundle: Bundle | None, members: dict[str, bytes], run: Run, rubric:
         return Finding("contents", "no", "its fingerprints are not those of the rubric in it")
     changed = differences(bundle, members)
     if changed:
-        text = f"{_are(len(changed), 'of its files')} not what rftj {__version__} packs"
-        if bundle.rftj != __version__:
-            text += f"; it was built by rftj {bundle.rftj}: build it again"
+        by = "" if bundle.rftj == __version__ else f" (it was built by rftj {bundle.rftj})"
+        text = f"{_are(len(changed), 'of its files')} not what rftj {__version__} packs{by}: build it again"
         return Finding("contents", "no", text, changed[:10])
     if rubric.judge_fingerprint != run.rubric.judge_fingerprint:
         return Finding("contents", "no", "the run was judged by another judge: what it shows does not hold for this one",

@@ -41,6 +41,57 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
         "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--half-width", "--kappa", "--pass-rate", "--rate",
         "--above", "--gain", "--discordance", "--next", "--out", "--criterion", "--seed", "--markdown", "--json",
     ),
+    "reward audit": (
+        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen",
+        "--group-size", "--rollouts", "--references", "--repeat", "--fresh", "--strict", "--run", "--replay",
+        "--import-replies", "--model", "--set", "--workers", "--base-url", "--region", "--max-cost", "--prices",
+        "--seed", "--full", "--markdown", "--html", "--json", "--quiet",
+    ),
+    "reward build": (
+        "--out", "--target", "--envelope", "--concurrency", "--record", "--record-rate", "--record-key",
+        "--model", "--set", "--json", "--quiet",
+    ),
+    "reward invoke": (
+        "--times", "--parallel", "--timeout", "--memory", "--env", "--pass-credentials", "--replies",
+        "--handler", "--raw", "--json", "--quiet",
+    ),
+    "reward verify": (
+        "--zip", "--known", "--live", "--repeats", "--prompts", "--group-size", "--batch", "--concurrency",
+        "--records", "--epochs", "--timeout", "--memory", "--quota", "--judge-latency", "--seed", "--markdown",
+        "--json", "--quiet",
+    ),
+    "reward template": (
+        "--out", "--region", "--account", "--function", "--role", "--profile-regions", "--runtime",
+        "--architecture", "--timeout", "--memory", "--reserved", "--provisioned", "--retention", "--json",
+        "--quiet",
+    ),
+    "reward deploy": (
+        "--dry-run", "--offline", "--yes", "--take-over", "--region", "--account", "--function", "--role",
+        "--profile-regions", "--runtime", "--architecture", "--timeout", "--memory", "--reserved",
+        "--provisioned", "--retention", "--json", "--quiet",
+    ),
+    "reward export": ("--to", "--out", "--variable", "--evaluator", "--model", "--set", "--json", "--quiet"),
+    "reward watch": (
+        "--window", "--group-gap", "--since", "--until", "--region", "--anchors", "--to-label", "--label-size",
+        "--records", "--follow", "--every", "--strict", "--seed", "--html", "--markdown", "--json", "--quiet",
+    ),
+    "rft sample": (
+        "--model", "--out", "--temperature", "--max-tokens", "--system", "--prompt-template", "--run", "--map",
+        "--workers", "--rpm", "--tpm", "--base-url", "--region", "--timeout", "--max-cost", "--prices",
+        "--max-failures", "--seed", "--json", "--quiet",
+    ),
+    "rft prepare": (
+        "--out", "--rubric", "--system", "--prompt-template", "--split", "--eval", "--target", "--keep",
+        "--max-prompt-length", "--drop-faulty", "--set", "--map", "--json", "--quiet",
+    ),
+    "rft submit": (
+        "--name", "--role", "--reward", "--output", "--base-model", "--model-name", "--epochs", "--batch-size",
+        "--samples-per-prompt", "--max-prompt-length", "--learning-rate", "--max-tokens", "--reasoning-effort",
+        "--eval-interval", "--kms-key", "--bucket-owner", "--region", "--run", "--prices", "--max-cost",
+        "--allow-unpinned", "--dry-run", "--yes", "--json", "--quiet",
+    ),
+    "rft status": ("--watch", "--every", "--region", "--json", "--quiet"),
+    "rft stop": ("--region", "--yes", "--json"),
     "local install": ("--json", "--quiet"),
 }  # fmt: skip
 
@@ -163,6 +214,20 @@ def unread(*arguments: object) -> tuple[int, str]:
     os.close(reader)
     _, err = done.communicate(timeout=60)
     return done.returncode, err
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_an_interrupt_is_said_once_and_leaves_with_130(as_json: list[str]) -> None:
+    """Ctrl-C in a command that does not catch it: one sentence, or one document."""
+    script = (
+        "import sys\nfrom rftj_cli import main\n\n@main.app.command('stopped')\n"
+        "def stopped(json: bool = False) -> int:\n    raise KeyboardInterrupt\n\nsys.exit(main.run(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "stopped", *as_json], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert json.loads(done.stdout)["exit_code"] == 130 if as_json else done.stderr == "stopped: interrupted\n"
 
 
 def test_a_reader_that_goes_away_changes_no_exit_code(home: Path) -> None:

@@ -52,3 +52,10 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     first, again, other = (forecast(Job(), latencies, 3.0, 0.0, 64, seed=seed) for seed in (4, 4, 5))
     assert first == again
     assert first.step != other.step
+
+
+def test_more_invocations_than_an_account_has_are_named() -> None:
+    """Lambda's default quota of concurrent executions, less what must stay unreserved."""
+    job = Job(concurrency=1000)
+    assert "1,000 for all its functions" in forecast(job, [1.0, 1.0], 1.0, 0.0, 64, seed=0).obstacles[-1]
+    assert forecast(Job(concurrency=900), [1.0, 1.0], 1.0, 0.0, 64, seed=0).obstacles == ()
