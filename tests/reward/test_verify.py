@@ -356,3 +356,21 @@ def test_wrong_input_is_named(
     """A file that is missing or is something else is an error of the input."""
     assert run(["reward", "verify", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_function_answers_before_lambda_ends_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judge that hangs costs rewards, not the invocation: every row has its constant within the function's timeout."""
+    from rftj_cli.reward.local import Limits, LocalFunction
+
+    with FakeJudgeServer(said, latency=30.0) as server:
+        in_aws(monkeypatch, server)
+        assert run(["reward", "build", str(bedrock(home)), "--out", "r.zip", "-q"]) == 0
+        event = [{"id": str(i), "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+                  "metadata": {"context": {"domain": "d"}}} for i in range(80)]  # fmt: skip
+        with LocalFunction(Path("r.zip"), Limits(timeout=3), pass_credentials=True) as function:
+            done = function.invoke(event)
+    assert done.error is None
+    assert [row["id"] for row in done.payload] == [str(i) for i in range(80)]
+    assert {row["aggregate_reward_score"] for row in done.payload} == {0.0}  # on_failure.service
+    assert all({"name": "rftj_failed", "value": 1.0, "type": "Metric"} in row["metrics_list"] for row in done.payload)
+    assert all(json.loads(line)["failure"] == "timeout" for line in done.logs if "reward-log" in line)
