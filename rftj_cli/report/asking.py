@@ -15,7 +15,11 @@ def confirm(question: str, *, yes: bool, json: bool) -> None:
     if yes:
         return
     if json or not sys.stdin.isatty():
-        raise InputError("nobody can be asked whether to go on", key="--yes", hint="give --yes")
+        raise InputError(
+            "nobody can be asked whether to go on",
+            key="--yes",
+            hint="give --yes, or --dry-run where the command has it",
+        )
     if not typer.confirm(question, err=True):
         raise Interrupted("nothing was changed")
 

@@ -6,10 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import typer
-
 from rftj_cli.cloud import Call
-from rftj_cli.errors import InputError, Interrupted
+from rftj_cli.report import asking
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted
@@ -31,27 +29,15 @@ def show_plan(plan: DeployPlan, *, json: bool, reviewed: bool) -> None:
 
 
 def confirm(plan: DeployPlan, *, yes: bool, json: bool) -> None:
-    """Ask whether to go on. Raises `InputError` where nobody can answer, `Interrupted` for a no."""
-    if yes or not plan.changes:
-        return
-    if json or not sys.stdin.isatty():
-        raise InputError(
-            "nobody can be asked whether to execute the plan", key="--yes", hint="give --yes, or --dry-run"
-        )
-    if not typer.confirm(f"Execute the plan: {counted(len(plan.changes), 'change')}?", err=True):
-        raise Interrupted("nothing was changed")
+    """Ask whether to execute the plan. Raises `InputError` where nobody can answer, `Interrupted` for a no."""
+    if plan.changes:
+        asking.confirm(f"Execute the plan: {counted(len(plan.changes), 'change')}?", yes=yes, json=json)
 
 
 def teller(*, quiet: bool) -> Callable[[Step], None]:
     """Says of each step that it is done."""
-
-    def tell(step: Step) -> None:
-        print(f"done: {step.effect} {step.about}", file=sys.stderr)
-
-    def say_nothing(step: Step) -> None:
-        pass
-
-    return say_nothing if quiet else tell
+    tell = asking.teller(quiet=quiet)
+    return lambda step: tell(f"done: {step.effect} {step.about}")
 
 
 def show_result(plan: DeployPlan, deployed: Deployed | None, *, json: bool, quiet: bool) -> None:
