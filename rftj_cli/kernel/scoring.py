@@ -18,6 +18,7 @@ from typing import Final
 
 from rftj_cli.errors import InputError
 from rftj_cli.kernel.evaluate import Judged, Task, finish, prepare
+from rftj_cli.kernel.limit import TooLong, at_most
 from rftj_cli.kernel.outcome import CallError, Judge, Reply
 from rftj_cli.kernel.retry import Policy, Retry, longest_attempt
 from rftj_cli.kernel.rubric import Rubric
@@ -25,6 +26,7 @@ from rftj_cli.kernel.sample import Sample
 
 Call = Future[tuple[Reply | CallError, float]]
 LATE: Final = "no time was left for an answer"
+OWN_LEAST, OWN_MOST = 0.5, 5.0  # seconds that the checks and the prompt of one sample may take, or its verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,19 @@ class Scorer:
         end = began + seconds
         tasks: list[Task | InputError] = []
         calls: list[list[Call]] = []
-        for sample in samples:  # the first calls are on their way while later prompts are made
-            tasks.append(task := self._prepared(sample))
+        for index, sample in enumerate(samples):  # the first calls are on their way while later prompts are made
+            tasks.append(task := self._prepared(sample, _share(end, len(samples) - index)))
             calls.append(self._called(task, end) if isinstance(task, Task) else [])
         wait([call for some in calls for call in some], timeout=max(0.0, end - time.monotonic()))
         return [
-            task if isinstance(task, InputError) else self._finished(task, some, began)
-            for task, some in zip(tasks, calls, strict=True)
+            task if isinstance(task, InputError) else self._finished(task, some, began, _share(end, len(tasks) - index))
+            for index, (task, some) in enumerate(zip(tasks, calls, strict=True))
         ]
 
-    def _prepared(self, sample: Sample) -> Task | InputError:
+    def _prepared(self, sample: Sample, seconds: float) -> Task | InputError:
         try:
-            task = prepare(self.rubric, sample)
+            with at_most(seconds):
+                task = prepare(self.rubric, sample)
         except InputError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a sample may overflow what reads it; the others have their rewards
@@ -98,7 +101,7 @@ class Scorer:
         with self._lock:
             self._usual = seconds if not self._usual else 0.8 * self._usual + 0.2 * seconds
 
-    def _finished(self, task: Task, calls: Sequence[Call], began: float) -> Scored | InputError:
+    def _finished(self, task: Task, calls: Sequence[Call], began: float, seconds: float) -> Scored | InputError:
         answers, last = [], began
         for call in calls:
             # One that is not done has run out of time; in its thread it ends by itself, at the same deadline.
@@ -108,13 +111,21 @@ class Scorer:
             answers.append(answer)
             last = max(last, at)
         try:
-            judged = finish(task, list(zip(task.asks, answers, strict=True)))
+            with at_most(seconds):
+                judged = finish(task, list(zip(task.asks, answers, strict=True)))
         except Exception as error:  # noqa: BLE001 - as above
             return _fault(error)
         return Scored(judged, tuple(answers), last - began)
 
 
+def _share(end: float, rows: int) -> float:
+    """Seconds for one of so many samples: an equal part of the time left, within bounds."""
+    return min(OWN_MOST, max(OWN_LEAST, (end - time.monotonic()) / rows))
+
+
 def _fault(error: Exception) -> InputError:
+    if isinstance(error, TooLong):
+        return InputError("it takes too long to check: does a regular expression backtrack on this text?")
     return InputError(f"rftj cannot read it, {type(error).__name__} at {_place(error)}")
 
 

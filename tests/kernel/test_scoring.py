@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -280,3 +281,44 @@ def test_one_scorer_serves_several_threads_and_one_call_after_another() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: rewards(made.score(some(10), 20)), range(12)))
     assert found == [[0.0, 1.0] * 5] * 12
+
+
+BACKTRACKS = {"id": "words", "type": "regex", "pattern": r"^(\w+\s?)*$"}
+
+
+def test_a_text_on_which_a_regular_expression_backtracks_costs_its_own_row_alone() -> None:
+    """Else it would hold the interpreter for years, and all rewards with it."""
+    made = scorer(lambda request: Reply(PASS), rubric(reward=FAILS, checks=[BACKTRACKS]))
+    rows = [sample(id="a"), sample(id="b", response="a" * 60 + "!"), sample(id="c")]
+    first, second, third = made.score(rows, 3)
+    assert isinstance(second, InputError) and "too long" in second.problem and "aaa" not in str(second)
+    assert isinstance(first, Scored) and isinstance(third, Scored)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0 and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+def test_a_reply_on_which_a_regular_expression_backtracks_costs_its_own_row_alone() -> None:
+    def judge(request: Request) -> Reply:
+        return Reply("pass" if number(request) != 1 else "a" * 60 + "!")
+
+    reads = rubric(reward=FAILS, parse={"regex": r"^((?:\w+\s?)*)$"})
+    first, second, third = scorer(judge, reads).score(some(3), 3)
+    assert isinstance(second, InputError)
+    assert isinstance(first, Scored) and isinstance(third, Scored)
+
+
+def test_an_alarm_of_somebody_else_s_is_left_alone() -> None:
+    rang: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rang.append(number))
+    try:
+        assert rewards(scorer(lambda request: Reply(PASS)).score(some(2), 3)) == [1.0, 1.0]
+        signal.raise_signal(signal.SIGALRM)
+        assert rang == [signal.SIGALRM]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_in_another_thread_there_is_no_limit() -> None:
+    """Signals are the main thread's."""
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(scorer(lambda request: Reply(PASS)).score, some(2), 3).result()
+    assert rewards(found) == [1.0, 1.0]
