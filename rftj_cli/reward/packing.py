@@ -14,7 +14,8 @@ from rftj_cli.reward.bundle import Bundle, Packing, Record, build, read_bundle
 from rftj_cli.reward.fitness import what_a_constant_does
 
 RATE: Final = 0.01
-_KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w/-]+\Z")
+# The key's own ARN: IAM allows nothing on a key that a policy names by an alias.
+_KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+\Z", re.ASCII)
 _PREFIX: Final = re.compile(r"[\w/!.'()-]*\Z", re.ASCII)
 _S3: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?\Z")
 

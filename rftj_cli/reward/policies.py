@@ -17,6 +17,7 @@ from rftj_cli.reward.names import partition_of
 Document = dict[str, Any]
 _VERSION: Final = "2012-10-17"
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
+_KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+\Z")
 TRUST: Final[Document] = {
     "Version": _VERSION,
     "Statement": [
@@ -110,8 +111,14 @@ def _record(place: Place, record: Mapping[str, Any]) -> list[Document]:
             key="settings.record",
             found=f"{bucket}/{prefix}",
         )
-    if key and (not str(key).startswith("arn:") or "*" in str(key)):
-        raise InputError("a key's policy needs its ARN", key="settings.record.kms_key", found=key, expected="arn:...")
+    if key and not _KEY.match(str(key)):  # an alias' ARN is well-formed there, and allows nothing
+        raise InputError(
+            "a key's policy needs the key's own ARN, not an alias",
+            key="settings.record.kms_key",
+            found=key,
+            expected="arn:aws:kms:REGION:ACCOUNT:key/ID",
+            hint="aws kms describe-key --key-id ALIAS tells it; build the bundle again with it",
+        )
     found = [_allow("Record", ["s3:PutObject"], [f"arn:{place.partition}:s3:::{bucket}/{prefix}*"])]
     if key:
         found.append(_allow("RecordKey", ["kms:GenerateDataKey"], [str(key)]))

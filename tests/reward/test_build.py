@@ -110,6 +110,7 @@ def test_settings_are_packed(home: Path) -> None:
         (["--record", "s3://bucket", "--record-rate", "nan"], "record-rate"),
         (["--record", "s3://bucket", "--record-rate", "0"], "record-rate"),
         (["--record", "s3://bucket", "--record-key", "my-key"], "--record-key"),
+        (["--record", "s3://b-1", "--record-key", "arn:aws:kms:eu-west-1:123456789012:alias/mine"], "--record-key"),
         (["--record-rate", "0.1"], "--record"),
         (["--record-key", "k"], "--record"),
         (["--out", "."], "folder"),

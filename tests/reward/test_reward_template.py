@@ -357,6 +357,7 @@ def test_an_id_never_becomes_a_pattern_of_a_policy(tmp_path: Path, changed: dict
 
 def test_a_key_is_one_key(tmp_path: Path) -> None:
     """By its ARN: IAM takes no alias."""
-    for key in ("alias/mine", "arn:aws:kms:us-east-1:123456789012:key/*"):
+    alias = "arn:aws:kms:us-east-1:123456789012:alias/mine"
+    for key in ("alias/mine", alias, "arn:aws:kms:us-east-1:123456789012:key/*"):
         with pytest.raises(InputError, match="ARN"):
             statements(bundle(tmp_path, settings={"record": RECORD | {"kms_key": key}}), KNOWN)
