@@ -29,6 +29,8 @@ from rftj_cli.reward.notes import notes
 from rftj_cli.reward.plan import POLICY_NAME, UNKNOWN_ACCOUNT, Deployment, Options, planned
 
 ACCOUNT: Final = "${AWS::AccountId}"
+# What the operation made that failed goes with it: else the next try would find its names taken.
+KEPT: Final = "RetainExceptOnCreate"
 TEMPLATE, POLICY, TRUST_FILE, TRAINING = (
     "template.yaml", "execution-role-policy.json", "execution-role-trust.json", "training-role-policy.json",
 )  # fmt: skip
@@ -159,7 +161,7 @@ def _role(deployment: Deployment) -> dict[str, Any]:
 def _log_group(deployment: Deployment) -> dict[str, Any]:
     return {
         "Type": "AWS::Logs::LogGroup",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": KEPT,
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "LogGroupName": deployment.place.log_group,
@@ -195,7 +197,7 @@ def _function(deployment: Deployment) -> dict[str, Any]:
 def _version(deployment: Deployment) -> dict[str, Any]:
     return {
         "Type": "AWS::Lambda::Version",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": KEPT,
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "FunctionName": tagged("!Ref", "Function"),
@@ -210,7 +212,7 @@ def _alias(deployment: Deployment, version: str) -> dict[str, Any]:
     kept = {} if count is None else {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": count}}
     return {
         "Type": "AWS::Lambda::Alias",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": KEPT,
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "FunctionName": tagged("!Ref", "Function"),

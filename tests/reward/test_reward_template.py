@@ -127,6 +127,14 @@ def test_other_settings_are_another_version_in_the_stack_too(tmp_path: Path) -> 
     assert version_id(one.deployment) != version_id(other.deployment)
 
 
+def test_what_a_failed_update_made_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    """A log group or an alias that a rolled-back operation left behind has a name that the next one needs."""
+    text = make_template(bundle(tmp_path), KNOWN, REGION, ACCOUNT).files["template.yaml"]
+    stack = {one["Type"]: one for one in yaml.load(text, Loader=_Loader)["Resources"].values()}
+    for kind in ("AWS::Logs::LogGroup", "AWS::Lambda::Version", "AWS::Lambda::Alias"):
+        assert stack[kind]["DeletionPolicy"] == "RetainExceptOnCreate" and stack[kind]["UpdateReplacePolicy"] == "Retain"
+
+
 def test_a_given_role_is_in_the_template_and_its_policy_beside_it(tmp_path: Path) -> None:
     """The template makes no role then; the policy is what the role's owner needs."""
     role = f"arn:aws:iam::{ACCOUNT}:role/theirs"
