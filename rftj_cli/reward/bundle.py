@@ -29,6 +29,7 @@ SCHEMA: Final = "rftj.bundle/1"
 Target = Literal["bedrock", "sagemaker", "hyperpod"]
 ENVELOPES: Final[Mapping[str, Envelope]] = {"bedrock": "list", "hyperpod": "list", "sagemaker": "http"}
 LARGEST: Final = 3_000_000  # bytes
+OF_THE_RUBRIC: Final = ("name", "model", "allow_regions", "guardrail", "range")  # a role is made for what these say
 ENTRY: Final = b'''"""The entry of AWS Lambda: made once an environment, called once an invocation."""
 
 from pathlib import Path
@@ -166,6 +167,11 @@ def read_bundle(path: Path) -> Bundle:
         if getattr(rubric, name) != getattr(bundle, name):
             raise InputError("the rubric in it is not the one that it was built from: it would not start", file=path, key=name,
                              found=getattr(rubric, name), expected=getattr(bundle, name), hint="build it again")  # fmt: skip
+    own = _bundle(path, b"", _document(rubric, Packing(), {}))
+    for name in OF_THE_RUBRIC:
+        if getattr(own, name) != getattr(bundle, name):
+            raise InputError("bundle.json says other than the rubric beside it", file=path, key=name,
+                             found=getattr(bundle, name), expected=getattr(own, name), hint="build it again")  # fmt: skip
     return bundle
 
 
@@ -191,6 +197,8 @@ def _bundle(path: Path, whole: bytes, data: Mapping[str, Any]) -> Bundle:
     settings = {**usual, **data["settings"]}
     if not all(isinstance(data[name], str) for name in words) or not isinstance(settings["concurrency"], int):
         raise TypeError("a key of another type")
+    if not all(data[name].isprintable() for name in words):  # they come to stand in a comment of a template
+        raise ValueError("a line break or a control character in a name")
     if settings["record"] is not None and not isinstance(settings["record"], dict):
         raise TypeError("settings.record is no object")
     return Bundle(

@@ -243,6 +243,7 @@ def test_a_rubric_that_would_not_be_packed_is_an_error_with_the_file(packed: tup
     "change",
     [{"schema": "rftj.bundle/2"}, {"settings": None}, {"settings": [1]}, {"range": [0]}, {"range": ["a", "b"]}, {"name": 3},
      {"allow_regions": None}, {"packages": 3}, {"model": None},
+     {"name": "a\nResources: {}"}, {"rftj": "1\nResources: {}"}, {"model": "bedrock:a\u2028b"},
      {"settings": {"envelope": "list", "concurrency": 3, "record": [1]}},
      {"settings": {"envelope": "list", "concurrency": "3", "record": None}}],
 )  # fmt: skip
@@ -253,6 +254,23 @@ def test_what_is_wrong_with_bundle_json_is_an_input_error(
     told = {**json.loads(members["bundle.json"]), **change}
     with pytest.raises(InputError):
         bundle_of(bundle.path, {**members, "bundle.json": json.dumps(told).encode()})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "another"}, {"model": "bedrock:another"}, {"allow_regions": ["us-east-1"]}, {"guardrail": "g:1"},
+     {"range": [0, 2]}],
+)  # fmt: skip
+def test_a_bundle_that_names_another_judge_than_its_rubric_is_refused(
+    packed: tuple[Bundle, dict[str, bytes]], change: dict[str, Any]
+) -> None:
+    """The role would be made for the one, and the function would call the other."""
+    bundle, members = packed
+    told = json.dumps({**json.loads(members["bundle.json"]), **change}).encode()
+    bundle.path.write_bytes(zip_bytes({**members, "bundle.json": told}))
+    with pytest.raises(InputError, match="says other than the rubric") as caught:
+        read_bundle(bundle.path)
+    assert caught.value.key in change
 
 
 def test_settings_that_are_not_there_are_the_usual_ones(packed: tuple[Bundle, dict[str, bytes]]) -> None:
