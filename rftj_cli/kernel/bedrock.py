@@ -32,6 +32,7 @@ from rftj_cli.kernel.sigv4 import CONTENT_TYPE, Signer
 __all__ = ["Access", "BotoJudge", "ConverseDialect"]
 
 BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
+ASKED: Final = 5  # times where a profile computes: all environments of a function ask at once, and few are served a second
 SLACK: Final = 0.5  # seconds that boto3 gets beyond a call's time, to say itself what went wrong
 NO_CREDENTIALS: Final = (
     "Three ways on:\n"
@@ -102,13 +103,13 @@ class Access:
         return text
 
     def client(self, service: str, **settings: Any) -> Any:
-        """A client of boto3's own making, in this region, with one attempt a call."""
+        """A client of boto3's own making, in this region; a judge's call is one attempt."""
         from botocore.config import Config
 
         if not self._bearer:
             settings.setdefault("signature_version", "v4")  # else an empty variable would count as an API key
         config = Config(
-            retries={"total_max_attempts": 1, "mode": "standard"},
+            retries={"total_max_attempts": ASKED if service == "bedrock" else 1, "mode": "standard"},
             connect_timeout=min(10.0, self.timeout),
             disable_request_compression=True,
             user_agent_extra="rftj",

@@ -263,6 +263,38 @@ def test_aws_is_asked_where_a_profile_computes(model: str, monkeypatch: pytest.M
             Access(f"bedrock:{model}", allow_regions=["us-east-1"])
 
 
+def test_a_busy_service_is_asked_again_where_a_profile_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred environments that start at once ask at once: who is told to wait must not fail for ever."""
+    answers = [
+        (429, {"message": "Too many requests"}),
+        (200, {"models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-2-lite-v1:0"}]}),
+    ]
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Silent."""
+
+        def do_GET(self) -> None:
+            status, body = answers.pop(0)
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            if status == 429:
+                self.send_header("x-amzn-ErrorType", "ThrottlingException")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", f"http://127.0.0.1:{server.server_address[1]}")
+        assert Access(MODEL, allow_regions=["us-east-1"]).region == "us-east-1"
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert answers == []
+
+
 def test_a_profile_that_may_compute_anywhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeJudgeServer(profiles={"a1b2c3d4e5f6": ["us-east-1", ""]}) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", server.url)
