@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from rftj_cli.errors import InputError
+from rftj_cli.kernel.canonical import digest
 from rftj_cli.reward.bundle import Bundle
 
 TARGETS: Final = ("bedrock", "sagemaker", "hyperpod")
@@ -85,9 +86,17 @@ def function_name(bundle: Bundle, given: str | None = None) -> str:
     return shortened(stem, LONGEST - len(end)) + end
 
 
-def role_name(function: str, region: str) -> str:
-    """The execution role's name: roles are the account's, functions a region's."""
-    return shortened(f"{function}-{region}", LONGEST)
+def role_name(bundle: Bundle, function: str, region: str) -> str:
+    """The execution role's name: roles are the account's, functions a region's.
+
+    A function that is pinned by version has a role for each judge and place of records: versions keep the role that they
+    were published with, and a policy that was changed for a new one would take the old one's judge from a running job.
+    """
+    if is_pinned_by_name(bundle.target):
+        return shortened(f"{function}-{region}", LONGEST)
+    needs = [bundle.model, list(bundle.allow_regions), bundle.guardrail, bundle.settings.get("record")]
+    end = f"-{digest(needs)[:8]}"
+    return shortened(f"{function}-{region}", LONGEST - len(end)) + end
 
 
 def stack_name(function: str) -> str:

@@ -132,7 +132,7 @@ def planned(
     place = Place(region, account, function_name(bundle, options.function))
     if bundle.allow_regions and bundle.model.startswith("bedrock:"):  # else every call of the judge would be refused
         check_region(region, bundle.model.partition(":")[2], bundle.allow_regions)
-    made = None if options.role is not None else role_name(place.function, place.region)
+    made = None if options.role is not None else role_name(bundle, place.function, place.region)
     role = options.role or f"arn:{place.partition}:iam::{place.account}:role/{made}"
     if options.role is not None:
         _check_role(options.role, place)

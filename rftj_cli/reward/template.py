@@ -148,7 +148,7 @@ def _role(deployment: Deployment) -> dict[str, Any]:
     return {
         "Type": "AWS::IAM::Role",
         "DeletionPolicy": "Delete",
-        "UpdateReplacePolicy": "Retain",  # a function that is replaced stays, and needs it
+        "UpdateReplacePolicy": "Retain",  # versions that stay need the role that they were published with
         "Properties": {
             "RoleName": deployment.role_name,
             "AssumeRolePolicyDocument": deployment.trust,

@@ -79,7 +79,7 @@ def test_a_fresh_deployment_makes_all_and_pins_a_version(account: Account, zip_:
 def test_the_role_in_the_account_has_the_plan_s_policy_and_nothing_else(account: Account, zip_: Path) -> None:
     """One inline policy, no attached ones: AWS's managed policies allow more than a judge needs."""
     made = deploy(account, zip_)
-    name = {"RoleName": f"{NAME}-{REGION}"}
+    name = {"RoleName": made.plan.deployment.role_name}
     policy = account.cloud(Call("iam", "get_role_policy", {**name, "PolicyName": "rftj-reward"}))
     assert policy["PolicyDocument"] == made.plan.deployment.policy
     assert account.cloud(Call("iam", "list_attached_role_policies", name))["AttachedPolicies"] == []
@@ -105,6 +105,21 @@ def test_a_changed_rubric_is_a_new_version_and_says_which_fingerprint_changed(ac
     assert "the judge fingerprint did not" in note
     old = {"FunctionName": NAME, "Name": first.plan.deployment.alias}
     assert account.cloud(Call("lambda", "get_alias", old))["FunctionVersion"] == "1"
+
+
+def test_another_judge_is_another_role(account: Account, zip_: Path) -> None:
+    """A running job's version keeps the right to call its own judge, and the new one gets no right on that one."""
+    first = deploy(account, zip_)
+    changed = {"judge_fingerprint": "c3" * 32, "model": "bedrock:openai.gpt-oss-120b-1:0"}
+    second = deploy(account, write_bundle(zip_.with_name("b.zip"), **changed))
+    version = account.cloud(Call("lambda", "get_function", {"FunctionName": first.arn}))["Configuration"]
+    assert version["Role"] == first.plan.deployment.role != second.plan.deployment.role
+    for made in (first, second):
+        given = {"RoleName": made.plan.deployment.role_name, "PolicyName": "rftj-reward"}
+        found = account.cloud(Call("iam", "get_role_policy", given))["PolicyDocument"]
+        assert found == made.plan.deployment.policy
+    reworded = write_bundle(zip_.with_name("c.zip"), judge_fingerprint="d4" * 32)
+    assert plan(account, reworded).deployment.role == first.plan.deployment.role
 
 
 def test_going_back_to_an_earlier_bundle_finds_its_version(account: Account, zip_: Path) -> None:
@@ -154,7 +169,7 @@ def test_a_function_of_somebody_else_is_not_overwritten(account: Account, zip_: 
 
 def test_a_role_of_somebody_else_is_not_overwritten(account: Account, zip_: Path) -> None:
     """Its trust and policy may serve another function."""
-    make_role(account, f"{NAME}-{REGION}")
+    make_role(account, str(plan(account, zip_).deployment.role_name))
     with pytest.raises(InputError, match="a role of this name that rftj did not make"):
         deploy(account, zip_)
     assert account.writes == []

@@ -135,6 +135,18 @@ def test_what_a_failed_update_made_is_not_in_the_way_of_the_next(tmp_path: Path)
         assert stack[kind]["DeletionPolicy"] == "RetainExceptOnCreate" and stack[kind]["UpdateReplacePolicy"] == "Retain"
 
 
+def test_another_judge_is_another_role_in_the_stack_too(tmp_path: Path) -> None:
+    """The earlier version needs the earlier one, so that it is retained where its name changes."""
+    plain = bundle(tmp_path, model="bedrock:openai.gpt-oss-120b-1:0")
+    names = [
+        resources(make_template(one, KNOWN, REGION, ACCOUNT))["Role"]["RoleName"]
+        for one in (plain, bundle(tmp_path), bundle(tmp_path, guardrail="g:1"), bundle(tmp_path, settings={"record": RECORD}))
+    ]
+    assert len(set(names)) == 4 and all(len(name) <= 64 for name in names)
+    text = make_template(plain, KNOWN, REGION, ACCOUNT).files[TEMPLATE]
+    assert yaml.load(text, Loader=_Loader)["Resources"]["Role"]["UpdateReplacePolicy"] == "Retain"
+
+
 def test_a_given_role_is_in_the_template_and_its_policy_beside_it(tmp_path: Path) -> None:
     """The template makes no role then; the policy is what the role's owner needs."""
     role = f"arn:aws:iam::{ACCOUNT}:role/theirs"
