@@ -63,16 +63,14 @@ def execution_policy(
     place: Place,
     judge: Judge | None,
     *,
-    guardrail: str | None = None,
+    guardrails: Sequence[str] = (),
     record: Mapping[str, Any] | None = None,
     reads_profile: bool = False,
 ) -> Document:
     """What the function may do. `reads_profile`: the kernel asks where a profile computes (`allow_regions`)."""
     found = [] if judge is None else _judge(judge, reads_profile)
-    if guardrail is not None:
-        id = guardrail.rpartition(":")[0] or guardrail  # ID:VERSION, and an id may be an ARN
-        arn = id if id.startswith("arn:") else place.arn("bedrock", f"guardrail/{id}")
-        found.append(_allow("Guardrail", ["bedrock:ApplyGuardrail"], [arn]))
+    if guardrails:
+        found.append(_allow("Guardrail", ["bedrock:ApplyGuardrail"], guardrails))
     logs = place.arn("logs", f"log-group:{place.log_group}:*")
     found.append(_allow("OwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [logs]))
     if record is not None:

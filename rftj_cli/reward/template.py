@@ -85,8 +85,9 @@ def _region() -> str:
 
 
 def _door(bundle: Bundle, options: Options, region: str) -> Ask | None:
-    """The door to AWS where the judge is called through a profile and the user did not say where that computes."""
-    if options.profile_regions or not bundle.model.startswith("bedrock:"):
+    """The door to AWS where something has to be asked: where the judge's profile computes, or its guardrail."""
+    known = options.profile_regions or not bundle.model.startswith("bedrock:")
+    if known and bundle.guardrail is None:
         return None
     try:
         return Cloud(region)

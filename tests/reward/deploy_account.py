@@ -56,6 +56,7 @@ class Account:
         self.unreserved = 1000
         self.provisioned: dict[str, int] = {}
         self.looks_until_ready = 1
+        self.guardrails: dict[str, dict[str, Any]] = {}
 
     def __call__(self, call: Call) -> dict[str, Any]:
         check(call)
@@ -87,6 +88,12 @@ class Account:
             "models": [{"modelArn": one} for one in models],
             "type": "SYSTEM_DEFINED",
         }
+
+    def _get_guardrail(self, given: dict[str, Any]) -> dict[str, Any]:
+        if given["guardrailIdentifier"] not in self.guardrails:
+            call = Call("bedrock", "get_guardrail", given)
+            raise CloudError(call, "ResourceNotFoundException", "The guardrail was not found")
+        return self.guardrails[given["guardrailIdentifier"]]
 
     def _list_provisioned_concurrency_configs(self, given: dict[str, Any]) -> dict[str, Any]:
         arn = f"arn:aws:lambda:{self.region}:123456789012:function:{given['FunctionName']}"

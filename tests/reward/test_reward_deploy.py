@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy_account import PROFILE, REGION, Account, opened, write_bundle
+from deploy_account import DESTINATIONS, PROFILE, REGION, Account, opened, write_bundle
 
 from rftj_cli.cloud import Call
 from rftj_cli.errors import CannotTell, InputError, Interrupted
@@ -381,6 +381,29 @@ def test_no_right_to_ask_about_the_profile_leads_to_the_option(account: Account,
     assert "--profile-regions" in str(refused.value)
     account.fail["get_inference_profile"] = [("AccessDeniedException", "no")]
     assert plan(account, zip_, Options(profile_regions=("us-east-2",))).changes
+
+
+def test_a_guardrail_that_computes_in_several_regions_needs_its_profile_too(account: Account, zip_: Path) -> None:
+    """Else AWS refuses every call of the judge, and every reward is the constant for failures."""
+
+    def allowed() -> Any:
+        policy = plan(account, zip_).deployment.policy
+        assert policy is not None
+        return next(one["Resource"] for one in policy["Statement"] if one["Sid"] == "Guardrail")
+
+    write_bundle(zip_, guardrail="gr1:3")
+    own = f"arn:aws:bedrock:{REGION}:123456789012:guardrail/gr1"
+    with pytest.raises(InputError, match="no such guardrail"):
+        plan(account, zip_)
+    account.guardrails["gr1"] = {}
+    assert allowed() == own
+    account.guardrails["gr1"] = {"crossRegionDetails": {"guardrailProfileId": "us.guardrail.v1:0"}}
+    assert allowed() == [own, "arn:aws:bedrock:*:123456789012:guardrail-profile/us.guardrail.v1:0"]
+    account.fail["get_guardrail"] = [("AccessDeniedException", "no")]
+    assert allowed() == own
+    write_bundle(zip_, guardrail="gr1:3", allow_regions=list(DESTINATIONS))
+    with pytest.raises(InputError, match="allow_regions forbids"):
+        plan(account, zip_)
 
 
 def test_another_rubric_under_the_same_name_is_told(account: Account, zip_: Path) -> None:
