@@ -46,6 +46,9 @@ def find(deployment: Deployment, ask: Ask) -> Found:
     role, policy = _role(deployment, ask)
     group = _log_group(deployment.place.log_group, ask)
     got = _maybe(ask, Call("lambda", "get_function", {"FunctionName": name}))
+    if got is not None and got.get("TagsError"):  # else it would seem to have none, and to be somebody else's
+        call = Call("lambda", "list_tags", {"Resource": deployment.place.function_arn})
+        raise CloudError(call, str(got["TagsError"].get("ErrorCode", "")), str(got["TagsError"].get("Message", "")))
     free = None
     if options.reserved is not None or options.provisioned is not None:
         limit = ask(Call("lambda", "get_account_settings"))["AccountLimit"]

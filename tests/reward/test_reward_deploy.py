@@ -167,6 +167,21 @@ def test_a_function_of_somebody_else_is_not_overwritten(account: Account, zip_: 
     assert deploy(account, zip_).plan.changes == ()
 
 
+def test_tags_that_may_not_be_read_are_not_taken_for_none(account: Account, zip_: Path) -> None:
+    """Else a function of our own would seem to be somebody else's, and `--take-over` the way on."""
+    deploy(account, zip_)
+
+    def untold(call: Call) -> dict[str, Any]:
+        answer = account(call)
+        if call.operation == "get_function":
+            fault = {"ErrorCode": "AccessDeniedException", "Message": "not authorized to perform: lambda:ListTags"}
+            return {**{key: one for key, one in answer.items() if key != "Tags"}, "TagsError": fault}
+        return answer
+
+    with pytest.raises(CannotTell, match="list_tags: AccessDeniedException: not authorized"):
+        plan_online(read_bundle(zip_), DEFAULTS, untold, REGION)
+
+
 def test_a_role_of_somebody_else_is_not_overwritten(account: Account, zip_: Path) -> None:
     """Its trust and policy may serve another function."""
     make_role(account, str(plan(account, zip_).deployment.role_name))
