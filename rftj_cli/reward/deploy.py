@@ -130,23 +130,30 @@ def _filled(parameters: Mapping[str, Any], values: Mapping[object, object]) -> d
 
 
 def _patiently(ask: Ask, sleep: Callable[[float], None]) -> Ask:
-    """The door, trying again while a new role is not known everywhere yet, or a change to the function is under way."""
+    """The door, trying again while a new role is not known everywhere yet, or a change is under way."""
 
     def patient(call: Call) -> dict[str, Any]:
-        for _ in range(_PATIENCE):
+        looks = 0
+        while True:
             try:
                 return ask(call)
             except CloudError as error:
-                unknown_role = error.code == "InvalidParameterValueException" and "assumed" in error.said
-                if not unknown_role and error.code not in _BUSY:
+                looks += 1
+                if looks >= _worth(call, error):
                     raise
-                if error.code == "ResourceConflictException" and call.operation.startswith("create_"):
-                    raise  # it exists: made by another hand since it was looked for
-                last = error
             sleep(_PAUSE)
-        raise last
 
     return patient
+
+
+def _worth(call: Call, error: CloudError) -> int:
+    """How often a call is worth trying that meets this error."""
+    if error.code == "ResourceConflictException" and call.operation.startswith("create_"):
+        return 1  # it exists: made by another hand since it was looked for
+    if error.code == "InvalidParameterValueException" and "with weights" in error.said:
+        return _PROVISIONING_LOOKS  # an alias with warm environments moves to its new version step by step
+    unknown_role = error.code == "InvalidParameterValueException" and "assumed" in error.said
+    return _PATIENCE if unknown_role or error.code in _BUSY else 1
 
 
 def _settle(step: Step, plan: DeployPlan, ask: Ask, sleep: Callable[[float], None]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rftj_cli.cloud import Call, check
 from rftj_cli.errors import InputError
@@ -138,7 +138,8 @@ def _version_steps(deployment: Deployment, found: Found, version: str | None) ->
         return [*steps, Step("create", f"alias {alias} for {to}", Call("lambda", "create_alias", points))]
     if found.alias_version != version:
         about = f"alias {alias}: version {found.alias_version} -> {to} (same rubric and zip, other settings)"
-        return [*steps, Step("update", about, Call("lambda", "update_alias", points))]
+        moves: Literal["", "provisioned"] = "provisioned" if alias in found.provisioned else ""
+        return [*steps, Step("update", about, Call("lambda", "update_alias", points), moves)]
     return [*steps, Step("leave", f"alias {alias} for {to}")]
 
 

@@ -317,6 +317,20 @@ def test_provisioned_concurrency_is_the_alias_s_and_so_is_then_the_arn(account: 
     assert any(f"10 of {alias} goes on being paid" in note for note in second.plan.notes)
 
 
+def test_warm_environments_move_to_the_new_version_before_their_number_changes(account: Account, zip_: Path) -> None:
+    """Meanwhile the alias has weights, and AWS takes no other number for it."""
+    first = deploy(account, zip_, Options(provisioned=10))
+    account.looks_until_ready = 3
+    said = "Alias with weights can not be used with Provisioned Concurrency"
+    account.fail["put_provisioned_concurrency_config"] = [("InvalidParameterValueException", said)] * 2
+    second = deploy(account, zip_, Options(provisioned=20, timeout=600))
+    made = [call.operation for call in account.calls]
+    moved, changed = made.index("update_alias"), made.index("put_provisioned_concurrency_config")
+    assert made[moved + 1 : changed] == ["get_provisioned_concurrency_config"] * 3
+    assert made.count("put_provisioned_concurrency_config") == 3
+    assert second.arn == first.arn and account.provisioned == {first.plan.deployment.alias: 20}
+
+
 def test_the_log_is_never_shortened(account: Account, zip_: Path) -> None:
     """A shorter time would delete what is kept; a longer one is set."""
     deploy(account, zip_)
