@@ -32,7 +32,9 @@ from rftj_cli.kernel.sigv4 import CONTENT_TYPE, Signer
 __all__ = ["Access", "BotoJudge", "ConverseDialect"]
 
 BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
-ASKED: Final = 5  # times where a profile computes: all environments of a function ask at once, and few are served a second
+ASKED: Final = (
+    5  # times where a profile computes: all environments of a function ask at once, and few are served a second
+)
 SLACK: Final = 0.5  # seconds that boto3 gets beyond a call's time, to say itself what went wrong
 NO_CREDENTIALS: Final = (
     "Three ways on:\n"

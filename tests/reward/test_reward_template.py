@@ -132,7 +132,9 @@ def test_what_a_failed_update_made_is_not_in_the_way_of_the_next(tmp_path: Path)
     text = make_template(bundle(tmp_path), KNOWN, REGION, ACCOUNT).files["template.yaml"]
     stack = {one["Type"]: one for one in yaml.load(text, Loader=_Loader)["Resources"].values()}
     for kind in ("AWS::Logs::LogGroup", "AWS::Lambda::Version", "AWS::Lambda::Alias"):
-        assert stack[kind]["DeletionPolicy"] == "RetainExceptOnCreate" and stack[kind]["UpdateReplacePolicy"] == "Retain"
+        assert (
+            stack[kind]["DeletionPolicy"] == "RetainExceptOnCreate" and stack[kind]["UpdateReplacePolicy"] == "Retain"
+        )
 
 
 def test_another_judge_is_another_role_in_the_stack_too(tmp_path: Path) -> None:
@@ -140,7 +142,12 @@ def test_another_judge_is_another_role_in_the_stack_too(tmp_path: Path) -> None:
     plain = bundle(tmp_path, model="bedrock:openai.gpt-oss-120b-1:0")
     names = [
         resources(make_template(one, KNOWN, REGION, ACCOUNT))["Role"]["RoleName"]
-        for one in (plain, bundle(tmp_path), bundle(tmp_path, guardrail="g:1"), bundle(tmp_path, settings={"record": RECORD}))
+        for one in (
+            plain,
+            bundle(tmp_path),
+            bundle(tmp_path, guardrail="g:1"),
+            bundle(tmp_path, settings={"record": RECORD}),
+        )
     ]
     assert len(set(names)) == 4 and all(len(name) <= 64 for name in names)
     text = make_template(plain, KNOWN, REGION, ACCOUNT).files[TEMPLATE]
