@@ -94,7 +94,7 @@ def execute(
             if step.call.operation == "publish_version":
                 version = str(answer["Version"])
                 filled[PUBLISHED] = version
-            _settle(step, plan, patient, sleep)
+            _settle(step, plan, version, patient, sleep)
         except CannotTell as error:
             raise CannotTell(_half_way(error, done, plan.changes)) from None
         except KeyboardInterrupt:
@@ -156,11 +156,14 @@ def _worth(call: Call, error: CloudError) -> int:
     return _PATIENCE if unknown_role or error.code in _BUSY else 1
 
 
-def _settle(step: Step, plan: DeployPlan, ask: Ask, sleep: Callable[[float], None]) -> None:
-    """Wait until what a step started is done."""
+def _settle(step: Step, plan: DeployPlan, version: str, ask: Ask, sleep: Callable[[float], None]) -> None:
+    """Wait until what a step started is done. `version` is the one that is published by now."""
     name = {"FunctionName": plan.deployment.place.function}
     if step.then == "function":
         call = Call("lambda", "get_function_configuration", name)
+        _wait(call, _function_state, ask, sleep, _PATIENCE * 5)
+    elif step.then == "version":
+        call = Call("lambda", "get_function_configuration", {**name, "Qualifier": version})
         _wait(call, _function_state, ask, sleep, _PATIENCE * 5)
     elif step.then == "provisioned":
         call = Call("lambda", "get_provisioned_concurrency_config", {**name, "Qualifier": plan.deployment.alias})
@@ -171,7 +174,8 @@ def _function_state(answer: Mapping[str, Any]) -> tuple[bool, str]:
     """Whether a function is ready, and why it will not be."""
     failed = "Failed" in (answer.get("State"), answer.get("LastUpdateStatus"))
     why = answer.get("LastUpdateStatusReason") or answer.get("StateReason") or "no reason given"
-    ready = answer.get("State", "Active") == "Active" and answer.get("LastUpdateStatus", "Successful") == "Successful"
+    # Inactive: nobody has called it for weeks. It takes changes all the same, and the next call wakes it.
+    ready = answer.get("State", "Active") in ("Active", "Inactive") and answer.get("LastUpdateStatus", "Successful") == "Successful"
     return ready, f"the function is not usable: {why}" if failed else ""
 
 

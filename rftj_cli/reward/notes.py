@@ -11,6 +11,7 @@ def notes(deployment: Deployment, found: Found, version: str | None) -> tuple[st
     """Sentences, the most important first."""
     return (
         *_changed(deployment, found, version),
+        *_taken_over(found, version),
         *_concurrency(deployment, found),
         *_paid(deployment, found),
         *_service(deployment),
@@ -40,6 +41,18 @@ def _changed(deployment: Deployment, found: Found, version: str | None) -> list[
     if all(now.get(key) == value for key, value in deployment.configuration.items()):
         return ["an earlier deployment of this zip stopped before its version was published: this one goes on"]
     return ["rubric and code are the same, the settings are not"]
+
+
+def _taken_over(found: Found, version: str | None) -> list[str]:
+    """What somebody else has set of the function, and what a new version therefore has as well. Names, no values."""
+    now = found.function or {}
+    variables = sorted((now.get("Environment") or {}).get("Variables") or {})
+    layers = [str(one.get("Arn")) for one in now.get("Layers") or []]
+    taken = [f"environment variables {', '.join(variables)}"] if variables else []
+    taken += [f"layers {', '.join(layers)}"] if layers else []
+    if version is not None or not taken:
+        return []
+    return [f"the new version takes over what was set of the function beside rftj: {'; '.join(taken)}"]
 
 
 def _concurrency(deployment: Deployment, found: Found) -> list[str]:

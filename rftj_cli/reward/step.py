@@ -15,4 +15,4 @@ class Step:
     effect: Literal["create", "update", "leave"]
     about: str
     call: Call | None = None
-    then: Literal["", "function", "provisioned"] = ""
+    then: Literal["", "function", "version", "provisioned"] = ""

@@ -131,7 +131,8 @@ def _version_steps(deployment: Deployment, found: Found, version: str | None) ->
     steps = [Step("leave", f"version {version}: this zip (CodeSha256), these settings")]
     if version is None:
         new = {"FunctionName": name, "CodeSha256": deployment.bundle.sha256, **description}
-        steps = [Step("create", "a published version, which never changes", Call("lambda", "publish_version", new))]
+        publish = Call("lambda", "publish_version", new)
+        steps = [Step("create", "a published version, which never changes", publish, "version")]
     points = {"FunctionName": name, "Name": alias, "FunctionVersion": version or PUBLISHED, **description}
     to = f"version {version}" if version else "that version"
     if found.alias_version is None:

@@ -273,6 +273,32 @@ def test_a_change_under_way_and_a_throttled_call_are_waited_for(account: Account
     assert deploy(account, write_bundle(zip_.with_name("b.zip"), rftj="0.2.0")).arn == f"{ARN}:2"
 
 
+def test_a_version_is_waited_for_and_a_function_that_sleeps_is_not(account: Account, zip_: Path) -> None:
+    """An alias of a pending version cannot be called; a function that nobody has called for weeks takes changes."""
+    pending = ["Pending", "Pending", "Active"]
+
+    def slow(call: Call) -> dict[str, Any]:
+        answer = account(call)
+        if call.operation == "get_function_configuration":
+            state = pending.pop(0) if call.parameters.get("Qualifier") else "Inactive"
+            return {**answer, "State": state, "LastUpdateStatus": "Successful"}
+        return answer
+
+    assert execute(plan(account, zip_), slow, sleep=lambda seconds: None).arn == f"{ARN}:1"
+    assert pending == []
+
+
+def test_what_somebody_set_of_the_function_is_told_before_it_is_published(account: Account, zip_: Path) -> None:
+    """A variable may put another judge in the place of the one that was measured. Its value is not shown."""
+    deploy(account, zip_)
+    variables = {"Variables": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://secret.example"}}
+    call = Call("lambda", "update_function_configuration", {"FunctionName": NAME, "Environment": variables})
+    account.cloud(call)
+    found = plan(account, write_bundle(zip_.with_name("b.zip"), rftj="0.2.0"))
+    assert any("environment variables AWS_ENDPOINT_URL_BEDROCK_RUNTIME" in note for note in found.notes)
+    assert "secret.example" not in json.dumps(document(found, None))
+
+
 def test_a_parameter_that_aws_refuses_is_not_tried_again(account: Account, zip_: Path) -> None:
     """Only an unknown role may become known."""
     account.fail["create_function"] = [("InvalidParameterValueException", "Unzipped size must be smaller")]
