@@ -175,7 +175,10 @@ def _function_state(answer: Mapping[str, Any]) -> tuple[bool, str]:
     failed = "Failed" in (answer.get("State"), answer.get("LastUpdateStatus"))
     why = answer.get("LastUpdateStatusReason") or answer.get("StateReason") or "no reason given"
     # Inactive: nobody has called it for weeks. It takes changes all the same, and the next call wakes it.
-    ready = answer.get("State", "Active") in ("Active", "Inactive") and answer.get("LastUpdateStatus", "Successful") == "Successful"
+    ready = (
+        answer.get("State", "Active") in ("Active", "Inactive")
+        and answer.get("LastUpdateStatus", "Successful") == "Successful"
+    )
     return ready, f"the function is not usable: {why}" if failed else ""
 
 
