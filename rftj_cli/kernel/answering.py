@@ -6,6 +6,7 @@ Row + Scored | InputError | nothing --answered--> Answer(result, log)
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +14,13 @@ from typing import Any, Final
 
 from rftj_cli.errors import InputError
 from rftj_cli.kernel.events import Row, without_text
-from rftj_cli.kernel.outcome import CallError, Failure, Part, Reply, Reward
+from rftj_cli.kernel.outcome import SERVICE_STAGES, CallError, Failure, Outcome, Part, Reply, Reward
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.scoring import Scored
 
 LOG_SCHEMA: Final = "rftj.reward-log/1"
 FAILED, MALFORMED = "rftj_failed", "rftj_malformed"  # metrics: 1 where the reward is a constant of `reward.on_failure`
+_CODE: Final = re.compile(r"HTTP \d{3}\b|[A-Z][A-Za-z]{2,60}(Exception|Error|Expired)\b")
 LONGEST_ID: Final = 200  # characters of an id in a log
 
 
@@ -60,7 +62,15 @@ def score_of(reward: Reward, rubric: Rubric) -> float:
 
 def _unjudged(row: Row, scored: Scored | InputError | None) -> dict[str, Any]:
     fault = without_text(scored) if isinstance(scored, InputError) else row.fault
-    return {"outcome": "malformed", "fault": fault, "failure": None, "essential": None, "latency_ms": 0.0, **_spent(())}
+    return {
+        "outcome": "malformed",
+        "fault": fault,
+        "failure": None,
+        "failure_code": None,
+        "essential": None,
+        "latency_ms": 0.0,
+        **_spent(()),
+    }
 
 
 def _about(scored: Scored) -> dict[str, Any]:
@@ -71,10 +81,19 @@ def _about(scored: Scored) -> dict[str, Any]:
     return {
         "outcome": "failure" if failed and not settled else "verdict",
         "failure": outcome.stage if isinstance(outcome, Failure) and not settled else None,
+        "failure_code": failure_code(outcome),
         "essential": gated[0] if gated else None,
         "latency_ms": round(1000 * scored.seconds, 1),
         **_spent(replies),
     }
+
+
+def failure_code(outcome: Outcome | None) -> str | None:
+    """The service's own word for a call that failed (`AccessDeniedException`, `HTTP 503`); never its sentence."""
+    if not isinstance(outcome, Failure) or outcome.stage not in SERVICE_STAGES:
+        return None
+    found = _CODE.match(outcome.reason)
+    return None if found is None else found.group()
 
 
 def _spent(replies: Sequence[Reply | CallError]) -> dict[str, int]:

@@ -107,7 +107,7 @@ def about(found: Deployment) -> list[tuple[str, str]]:
     return [
         ("function", f"{place.function} in {place.region}, account {place.account}"),
         ("rubric", f"{bundle.name}: {fingerprints}"),
-        ("judge", bundle.model),
+        ("judge", bundle.model or "none: checks alone"),
         ("for", f"{bundle.target}; bundle of rftj {bundle.rftj}, {counted(bundle.size, 'byte')}"),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from rftj_cli.kernel.answering import LOG_SCHEMA, LONGEST_ID
+from rftj_cli.kernel.answering import LOG_SCHEMA, LONGEST_ID, failure_code
 from rftj_cli.kernel.events import prompt_hash, response_hash
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.reward.function import Result
@@ -25,6 +25,7 @@ def log_line(rubric: Rubric, result: Result, *, request: str, step: int | None =
         "aggregate_reward_score": result.value,
         "outcome": "malformed" if malformed else "verdict" if result.failure is None else "failure",
         "failure": None if malformed else result.failure,
+        "failure_code": failure_code(result.outcome),
         "essential": result.essential,
         "parts": dict(result.parts),
         "latency_ms": round(1000 * result.seconds, 1),

@@ -83,4 +83,6 @@ def _service(deployment: Deployment) -> list[str]:
 
 def _elsewhere(deployment: Deployment) -> list[str]:
     model = deployment.bundle.model
+    if not model:
+        return ["the reward has checks alone: the role may call no model, and none is called"]
     return [] if model.startswith("bedrock:") else [f"{model} is not on Bedrock: the role may call no model"]

@@ -182,7 +182,7 @@ def _check(bundle: Bundle, options: Options) -> None:
             hint="`rftj reward build RUBRIC --set judge.model=bedrock:MODEL` packages the rubric with a model",
         )
     backend, _, model = bundle.model.partition(":")
-    if not backend or not model:
+    if bundle.calls and not (backend and model):
         raise InputError("the bundle names no judge", file=bundle.path, key="model", found=bundle.model)
     for key, id in (("model", model), ("guardrail", bundle.guardrail or "")):
         if backend == "bedrock" and _PATTERN.search(id):  # in a policy it would allow more than that one

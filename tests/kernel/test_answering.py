@@ -10,14 +10,14 @@ import pytest
 from making import rubric
 
 from rftj_cli.errors import InputError
-from rftj_cli.kernel.answering import Answer, answered, score_of
+from rftj_cli.kernel.answering import Answer, answered, failure_code, score_of
 from rftj_cli.kernel.events import read_row
-from rftj_cli.kernel.outcome import CallError, Judge, Reply, Reward
+from rftj_cli.kernel.outcome import CallError, Failure, Judge, Reply, Reward
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.scoring import Scorer
 
 ALWAYS = {
-    "schema", "at", "request", "id", "aggregate_reward_score", "outcome", "failure", "essential", "parts", "latency_ms",
+    "schema", "at", "request", "id", "aggregate_reward_score", "outcome", "failure", "failure_code", "essential", "parts", "latency_ms",
     "calls", "attempts", "input_tokens", "output_tokens", "judge_fingerprint", "reward_fingerprint", "prompt_sha256",
     "response_sha256", "response_chars", "response_words",
 }  # fmt: skip
@@ -171,3 +171,19 @@ def test_a_score_is_a_float_in_the_range() -> None:
 def test_an_input_error_of_the_scorer_is_a_malformed_row() -> None:
     one = answered(made(), read_row(row()), InputError("it quotes: SECRET", key="a"), "")
     assert one.log["fault"] == "a: it quotes" and one.log["prompt_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason", "code"),
+    [
+        ("call", "AccessDeniedException: arn:... may not invoke", "AccessDeniedException"),
+        ("throttled", "ThrottlingException: too many", "ThrottlingException"),
+        ("call", "HTTP 503: <html>", "HTTP 503"),
+        ("timeout", "no whole answer in 3 s", None),
+        ("unparsed", "ValueError: the judge's own words", None),
+    ],
+)
+def test_the_services_own_word_is_logged_and_no_more(stage: Any, reason: str, code: str | None) -> None:
+    """An operator sees why calls fail; the sentence, which may quote, stays out."""
+    assert failure_code(Failure(stage, reason)) == code
+    assert failure_code(None) is None

@@ -351,7 +351,14 @@ def test_a_place_that_the_rubric_forbids_is_refused(tmp_path: Path, model: str, 
         statements(bundle(tmp_path, model=model, allow_regions=allowed), KNOWN)
 
 
-@pytest.mark.parametrize("model", ["", "bedrock:", "openai"])
+def test_checks_alone_need_no_right_on_any_model(tmp_path: Path) -> None:
+    """Such a reward is deployed as any other, and the plan says that no model is called."""
+    found = bundle(tmp_path, model="")
+    assert set(statements(found, Options())) == {"OwnLog"}
+    assert "checks alone" in plan_offline(found, Options(), REGION, None).notes[0]
+
+
+@pytest.mark.parametrize("model", ["bedrock:", "openai"])
 def test_a_bundle_without_a_judge_is_refused(tmp_path: Path, model: str) -> None:
     """There is nothing to allow."""
     with pytest.raises(InputError, match="no judge"):
