@@ -249,7 +249,7 @@ def test_votes_and_items_are_calls_of_one_sample() -> None:
         good = request.user.startswith("good") or request.vote == 2
         return Reply(PASS if good else FAIL)
 
-    (one,) = scorer(judge, made).score([sample(response='["good", "bad", "good", "good"]')], 10)
+    (one,) = scorer(judge, made).score([sample(response='["good 1", "bad", "good 2", "good 3"]')], 10)
     assert isinstance(one, Scored) and len(one.replies) == 12
     assert isinstance(one.judged.outcome, Verdict) and one.judged.reward.value == 0.75
 
@@ -280,3 +280,19 @@ def test_one_scorer_serves_several_threads_and_one_call_after_another() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: rewards(made.score(some(10), 20)), range(12)))
     assert found == [[0.0, 1.0] * 5] * 12
+
+
+def test_items_with_the_same_text_are_one_call() -> None:
+    """Models repeat themselves: equal requests of a sample get one reply, and it is counted once."""
+    calls: list[str] = []
+
+    def judge(request: Request) -> Reply:
+        calls.append(request.user)
+        return Reply(PASS if len(calls) % 2 else FAIL, input_tokens=7)
+
+    criteria = [{"id": "quality", "question": "?", "on": "item"}]
+    made = rubric(reward=FAILS, criteria=criteria, items={"path": "$.c"}, prompt={"user": "{{ response }} {{ item }}"})
+    (one,) = scorer(judge, made, workers=1).score([sample(response='{"c": ["same", "same", "other"]}')], 10)
+    assert isinstance(one, Scored) and isinstance(one.judged.outcome, Verdict)
+    assert len(calls) == 2 and len(one.replies) == 2
+    assert [rating.level for rating in one.judged.outcome.ratings] == ["pass", "pass", "fail"]
