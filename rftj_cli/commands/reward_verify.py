@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from rftj_cli.commands import JsonOption, MarkdownOption, QuietOption, RunArgument, SeedOption
+from rftj_cli.commands import (
+    JsonOption,
+    MarkdownOption,
+    MaxCostOption,
+    PricesOption,
+    QuietOption,
+    RunArgument,
+    SeedOption,
+)
 
 
 def verify(
@@ -38,6 +46,8 @@ def verify(
     judge_latency: Annotated[
         float | None, typer.Option(help="Seconds of a judge call, where the run does not tell.", min=0.001, max=3600)
     ] = None,
+    max_cost: MaxCostOption = None,
+    prices: PricesOption = None,
     seed: SeedOption = 0,
     markdown: MarkdownOption = False,
     json: JsonOption = False,
@@ -56,9 +66,12 @@ def verify(
     from rftj_cli.reward.verify import verify_deployed, verify_zip
 
     job = Job(prompts, group_size, batch, concurrency, records, epochs, timeout, memory, quota)
-    question = Question(job, live, repeats, known, zip_, judge_latency, seed)
+    question = Question(job, live, repeats, known, zip_, judge_latency, seed, max_cost, prices)
     opened = open_run(run)
-    deployed = target.startswith("arn:")
-    found = verify_deployed(target, opened, question) if deployed else verify_zip(Path(target), opened, question)
+    tell = verify_report.teller(quiet=quiet or json)
+    if target.startswith("arn:"):
+        found = verify_deployed(target, opened, question, tell=tell)
+    else:
+        found = verify_zip(Path(target), opened, question, tell)
     verify_report.show(found, json=json, markdown=markdown, quiet=quiet)
     return found.exit_code

@@ -78,7 +78,12 @@ class Scorer:
         return task
 
     def _called(self, task: Task, end: float) -> list[Call]:
-        return [self._pool.submit(self._call, task, index, end) for index in range(len(task.asks))]
+        """The call of each ask; equal requests of a sample are one call, as in a run: two items may have the same text."""
+        made: dict[str, Call] = {}
+        for index, ask in enumerate(task.asks):
+            if ask.request.key not in made:
+                made[ask.request.key] = self._pool.submit(self._call, task, index, end)
+        return [made[ask.request.key] for ask in task.asks]
 
     def _call(self, task: Task, index: int, end: float) -> tuple[Reply | CallError, float]:
         """One call with its retries. Whatever happens in it is that call's failure, and nobody else's."""
@@ -102,20 +107,20 @@ class Scorer:
             self._usual = seconds if not self._usual else 0.8 * self._usual + 0.2 * seconds
 
     def _finished(self, task: Task, calls: Sequence[Call], began: float, seconds: float) -> Scored | InputError:
-        answers, last = [], began
-        for call in calls:
+        answers, last = dict[Call, Reply | CallError](), began
+        for call in dict.fromkeys(calls):
             # One that is not done has run out of time; in its thread it ends by itself, at the same deadline.
             late = not call.done() or call.cancelled()
             answer, at = (CallError("timeout", LATE, retry=True), time.monotonic()) if late else call.result()
             call.cancel()
-            answers.append(answer)
+            answers[call] = answer
             last = max(last, at)
         try:
             with at_most(seconds):
-                judged = finish(task, list(zip(task.asks, answers, strict=True)))
+                judged = finish(task, [(ask, answers[call]) for ask, call in zip(task.asks, calls, strict=True)])
         except Exception as error:  # noqa: BLE001 - as above
             return _fault(error)
-        return Scored(judged, tuple(answers), last - began)
+        return Scored(judged, tuple(answers.values()), last - began)
 
 
 def _share(end: float, rows: int) -> float:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from shlex import quote
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.bundle_report import as_data
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, duration, interval, number
+from rftj_cli.report.words import counted, duration, interval, money, number
 from rftj_cli.reward.forecast import Forecast
+from rftj_cli.reward.spending import Spending
 from rftj_cli.reward.verification import SCHEMA, Verification
 
 
@@ -30,6 +31,23 @@ def show(found: Verification, *, json: bool, markdown: bool, quiet: bool) -> Non
     console.show(blocks)
     if found.exit_code == 0 and not quiet and found.bundle is not None and not found.bundle.replays:
         print(f"next: rftj reward deploy {quote(str(found.bundle.path))}", file=sys.stderr)
+
+
+def teller(*, quiet: bool) -> Callable[[Spending], None]:
+    """What says, before the real judge is asked, how often it is and what that costs."""
+
+    def tell(ahead: Spending) -> None:
+        if not quiet:
+            print(f"asking the real judge about {counted(ahead.rows, 'row')}: about {_spent(ahead)}", file=sys.stderr)
+
+    return tell
+
+
+def _spent(one: Spending) -> str:
+    known = one.input_tokens is not None and one.output_tokens is not None
+    tokens = f", {one.input_tokens:,} tokens in and {one.output_tokens:,} out" if known else ""
+    cost = f"cost unknown ({one.price})" if one.cost is None else f"{money(one.cost)} (prices: {one.price})"
+    return f"{counted(one.calls, 'call')}{tokens}, {cost}"
 
 
 def document(found: Verification) -> dict[str, Any]:
@@ -54,6 +72,7 @@ def document(found: Verification) -> dict[str, Any]:
         "known": found.known,
         "timing": found.timing,
         "forecast": found.forecast,
+        "spending": found.spending,
         "notes": found.notes,
     }  # fmt: skip
 
@@ -86,6 +105,10 @@ def _blocks(found: Verification) -> Iterator[Block]:
         yield Heading("The same rows again, live")
         yield Facts([("rewards changed", f"{interval(found.repeat.changed)} of {found.repeat.rows} rows in {found.repeat.repeats}"),
                      ("SD within a row", interval(parts.sem, 3)), ("reliability (ICC)", interval(parts.icc))])  # fmt: skip
+    if found.spending is not None:
+        how = "asked" if found.spending.measured else "asked, as foretold"
+        yield Heading("The real judge")
+        yield Facts([(how, f"about {counted(found.spending.rows, 'row')}: {_spent(found.spending)}")])
     if found.notes:
         yield Heading("Notes")
         yield Lines(found.notes)

@@ -66,6 +66,7 @@ def shapes(good: Sequence[Good]) -> list[Case]:
     return [
         case("list, fields in metadata", rows, good),
         case("list, fields at the top level", [flat(row) for row in rows], good),
+        case("the reference as ground_truth", [with_ground_truth(row) for row in rows], good),
         case("one object, fields at the top level", flat(first.row), [first]),
         case("one object, fields in metadata", first.row, [first]),
         case("role nova_assistant, content in blocks", [nova(row) for row in rows], good),
@@ -85,6 +86,14 @@ def shapes(good: Sequence[Good]) -> list[Case]:
 def flat(row: Row) -> dict[str, Any]:
     """The row with its metadata at the top level."""
     return {**row.get("metadata", {}), "id": row["id"], "messages": row["messages"]}
+
+
+def with_ground_truth(row: Row) -> dict[str, Any]:
+    """The row as AWS's samples for open-weight models send it: the reference under its other name, and `extra_info`."""
+    metadata = {"extra_info": {"split": "train"}, **row.get("metadata", {})}
+    if "reference_answer" in metadata and "ground_truth" not in metadata:
+        metadata["ground_truth"] = metadata.pop("reference_answer")
+    return {**row, "metadata": metadata}
 
 
 def nova(row: Row) -> dict[str, Any]:
@@ -128,7 +137,7 @@ ODD: Final[Mapping[str, Callable[[Row], object]]] = {  # these can be judged, an
     "no id": lambda row: {key: value for key, value in row.items() if key != "id"},
     "id an object": lambda row: {**row, "id": {"a": [1]}},
     "id of 10,000 characters": lambda row: {**row, "id": "x" * 10_000},
-    "metadata null": lambda row: {**flat(row), "metadata": None},
+    "metadata null": lambda row: {"metadata": None, **flat(row)},  # a column of this name is data, and stays
     "an old response in the data": lambda row: {**row, "metadata": {**row.get("metadata", {}), "response": "old"}},
 }
 

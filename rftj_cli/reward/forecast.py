@@ -65,7 +65,8 @@ def forecast(
     job: Job, latencies: Sequence[float], calls_a_sample: float, overhead: float, workers: int, *, seed: int
 ) -> Forecast:
     """The forecast. `latencies` are seconds of single replies, `overhead` own seconds of processor a row, `workers` calls
-    at a time in one invocation. Rows are independent of each other in it, and a throttled call is not modelled."""
+    at a time in one invocation. Rows are independent of each other in it. Where the quota binds, the invocations share it
+    evenly, so that each takes longer by the same factor; a throttled call is not modelled."""
     rng = np.random.default_rng(seed)
     job = replace(job, prompts=min(job.prompts, job.records * job.epochs))  # a step takes no more than there are
     known = np.asarray(latencies, np.float64)
@@ -78,8 +79,8 @@ def forecast(
     steps = [_on_workers(rng.choice(taken, invocations), job.concurrency) for _ in range(_draws(invocations))]
     step, calls_a_step = float(np.mean(steps)), job.prompts * job.group * calls_a_sample
     rate = 60 * calls_a_step / step if step else 0.0
-    if job.quota is not None and rate > job.quota:
-        step *= rate / job.quota
+    slower = 1.0 if job.quota is None else max(1.0, rate / job.quota)
+    taken, step = taken * slower, step * slower
     rounds = ceil(job.records * job.epochs / job.prompts)
     found = [float(np.quantile(taken, q)) for q in (0.5, 0.95, 0.99)]
     over = float((taken > job.timeout - reserve(job.timeout)).mean())
@@ -113,11 +114,14 @@ def _on_workers(seconds: np.ndarray[tuple[int], np.dtype[np.float64]], workers: 
 
 
 def _obstacles(job: Job, late: float, over: float, rate: float) -> tuple[str, ...]:
-    found = []
+    found, bound = [], job.quota is not None and rate > job.quota
+    way = (
+        "have fewer at a time, or a larger quota" if bound else "or let more calls run at a time (build --concurrency)"
+    )
     if over > 0 or late > 0.8 * job.timeout:
         found.append(f"an invocation of {job.batch} rows takes {late:.3g} s (99th percentile) of the {job.timeout:g} s that it may: "
-                     "raise the timeout, send fewer rows, or let more calls run at a time (build --concurrency)")  # fmt: skip
-    if job.quota is not None and rate > job.quota:
+                     f"raise the timeout, send fewer rows, {way}")  # fmt: skip
+    if job.quota is not None and bound:
         found.append(f"the job would call the judge {rate:,.0f} times a minute, and its quota is {job.quota:,.0f}: steps take "
                      f"{rate / job.quota:.1f} times as long")  # fmt: skip
     if job.concurrency > ACCOUNT - UNRESERVED:

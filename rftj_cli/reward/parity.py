@@ -110,7 +110,8 @@ def recorded(run: Run, rubric: Rubric) -> Recorded:
                     found.lines.append(known[ask.request.key])
                 if isinstance(answer, Reply) and answer.seconds:
                     found.seconds.append(answer.seconds)
-            found.measured.append(Measured(row.sample.id, event_row(row.sample), reward, len(answers)))
+            calls = len({ask.request.key for ask, _ in answers})
+            found.measured.append(Measured(row.sample.id, event_row(row.sample), reward, calls))
     finally:
         store.close()
     return found

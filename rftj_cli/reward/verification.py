@@ -17,6 +17,7 @@ from rftj_cli.reward.forecast import NO_LATENCY, Forecast, Job
 from rftj_cli.reward.known import Verified
 from rftj_cli.reward.parity import Parity, Recorded
 from rftj_cli.reward.repeats import Repeated
+from rftj_cli.reward.spending import Spending
 from rftj_cli.running.changes import rubric_changes
 
 SCHEMA: Final = "rftj.verification/1"
@@ -28,7 +29,8 @@ Answer = Literal["yes", "no", "not shown"]
 @dataclass(frozen=True, slots=True)
 class Question:
     """What to verify. `live` samples are judged by the real judge, `repeats` times each; `known` is a regression set;
-    `zip` the bundle that a deployed function should be; `judge_latency` seconds, where the run does not tell it."""
+    `zip` the bundle that a deployed function should be; `judge_latency` seconds, where the run does not tell it;
+    `max_cost` US dollars that the real judge may cost, at `prices`."""
 
     job: Job = field(default_factory=Job)
     live: int = 0
@@ -37,6 +39,8 @@ class Question:
     zip: Path | None = None
     judge_latency: float | None = None
     seed: int = 0
+    max_cost: float | None = None
+    prices: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Verification:
     timing: Timing | None = None
     forecast: Forecast | None = None
     notes: tuple[str, ...] = ()
+    spending: Spending | None = None
     decision: str = ""
     exit_code: int = 0
 

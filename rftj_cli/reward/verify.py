@@ -9,7 +9,7 @@ A question is answered `yes`, `no` or `not shown`: any no is FAIL, and what was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from rftj_cli.reward.known import Known, Verified, read_known
 from rftj_cli.reward.local import Invocation, Limits, LocalFunction
 from rftj_cli.reward.parity import Function, Measured, Parity, Recorded, compare, recorded
 from rftj_cli.reward.repeats import Repeated, repeated
+from rftj_cli.reward.spending import Metered, Spending, foretold
 from rftj_cli.reward.verification import (
     NO_TIMES,
     Finding,
@@ -68,11 +69,19 @@ class _Gathered:
     known: tuple[Verified, ...] = ()
     timing: Timing | None = None
     notes: list[str] = field(default_factory=list)
+    spending: Spending | None = None
+
+
+Tell = Callable[[Spending], object]
+
+
+def untold(spending: Spending) -> None:
+    """Say nothing of what will be spent."""
 
 
 @ended_in_order()
-def verify_zip(path: Path, run: Run, question: Question) -> Verification:
-    """A zip against the run that its rubric was measured with."""
+def verify_zip(path: Path, run: Run, question: Question, tell: Tell = untold) -> Verification:
+    """A zip against the run that its rubric was measured with. `tell` is given what the real judge will cost, if asked."""
     members = read_zip(path)
     bundle = bundle_of(path, members) if "bundle.json" in members else None
     rubric = run.rubric if bundle is None else rubric_of(path, members)
@@ -81,6 +90,9 @@ def verify_zip(path: Path, run: Run, question: Question) -> Verification:
         raise CannotTell(f"{run.folder}: the run holds nothing to compare with: {nothing(given, run, rubric)}")
     known = [] if question.known is None else read_known(question.known, run, rubric)
     found = _Gathered([contents(bundle, members, run, rubric)])
+    if question.live:
+        rows = len(given.measured[: question.live]) * question.repeats
+        _foretell(foretold(rows, given, run, rubric, question.prices), question, tell)
     found.notes += notes_of(bundle, run, rubric)
     with _locally(path, question.job, given, known) as function:
         _examine(function, given, rubric, bundle, question, found)
@@ -89,11 +101,20 @@ def verify_zip(path: Path, run: Run, question: Question) -> Verification:
     if question.live:
         limits = Limits(question.job.timeout, question.job.memory)
         with LocalFunction(path, limits, pass_credentials=True) as live:
-            found.repeat = repeated(live, given.measured[: question.live], question.repeats)
+            metered = Metered(live)
+            found.repeat = repeated(metered, given.measured[: question.live], question.repeats)
+            found.spending = metered.spent(rubric, question.prices)
     return conclude(str(path), bundle, run, rubric, given, found, question)
 
 
-def verify_deployed(arn: str, run: Run, question: Question, function: DeployedFunction | None = None) -> Verification:
+def _foretell(ahead: Spending, question: Question, tell: Tell) -> None:
+    ahead.refuse_beyond(question.max_cost)
+    tell(ahead)
+
+
+def verify_deployed(
+    arn: str, run: Run, question: Question, function: DeployedFunction | None = None, tell: Tell = untold
+) -> Verification:
     """A function in AWS. That its code is the bundle is shown by its hash, the bundle's parity on this machine.
 
     Its judge is the real one: every invocation is billed, and rewards may differ from the run's by the judge's own noise.
@@ -105,7 +126,12 @@ def verify_deployed(arn: str, run: Run, question: Question, function: DeployedFu
     if question.zip is not None and bundle is not None:
         rubric = rubric_of(question.zip, read_zip(question.zip))
     given = recorded(run, rubric)
-    found = _Gathered([code_of(about, question.zip, bundle)], notes=pinning(function.version))
+    live = given.measured[: question.live or LIVE]
+    tried = [Good(one.row, one.reward) for one in _varied(given.measured)]
+    rows = len(tried) + sum(len(case.ids) - len(case.bad) for case in cases(tried)) + len(live) * question.repeats
+    ahead = foretold(rows, given, run, rubric, question.prices)
+    _foretell(ahead, question, tell)
+    found = _Gathered([code_of(about, question.zip, bundle)], notes=pinning(function.version), spending=ahead)
     if local is not None:
         found.parity, found.known, found.timing = local.parity, local.known, local.timing
         kept = ("parity", "deterministic", "known", "contents")
@@ -113,7 +139,7 @@ def verify_deployed(arn: str, run: Run, question: Question, function: DeployedFu
         found.notes += local.notes
     found.conformance = tuple(conformance(function, given.measured, rubric, bundle, exact=False))
     found.findings.append(of_conformance(found.conformance))
-    found.repeat = repeated(function, given.measured[: question.live or LIVE], question.repeats)
+    found.repeat = repeated(function, live, question.repeats)
     return conclude(arn, bundle, run, rubric, given, found, question)
 
 
@@ -128,7 +154,7 @@ def conclude(
     found.findings.append(of_forecast(ahead, NO_TIMES if broken else NO_LATENCY))
     return decided(
         Verification(target, bundle, run, tuple(found.findings), found.conformance, found.parity, found.repeat, found.known,
-                     found.timing, ahead, tuple(found.notes))
+                     found.timing, ahead, tuple(found.notes), found.spending)
     )  # fmt: skip
 
 

@@ -120,9 +120,13 @@ class Engine:
         return None
 
     def _wanted(self, job: _Job) -> list[int]:
-        if self._parts.adaptive:
-            return needed(job.task, job.answers)
-        return [index for index, answer in enumerate(job.answers) if answer is None]
+        """The calls to make. Equal requests of a sample (two items may have the same text) are one call: its reply is what
+        the store holds for both, and what a rescore or a deployed function would find."""
+        open_ = [index for index, answer in enumerate(job.answers) if answer is None]
+        first: dict[str, int] = {}
+        for index in needed(job.task, job.answers) if self._parts.adaptive else open_:
+            first.setdefault(job.task.asks[index].request.key, index)
+        return list(first.values())
 
     def _ask_next(self) -> None:
         while self._next and not self._stop.is_set():
@@ -151,7 +155,9 @@ class Engine:
             return  # not an outcome of this sample: it is asked again when the run goes on
         self._writer.put(self._reply_row(job.task, ask, answer, reused=False))
         with job.lock:
-            job.answers[index] = answer
+            for other, one in enumerate(job.task.asks):
+                if one.request.key == ask.request.key:
+                    job.answers[other] = answer
             job.out -= 1
             if job.out:
                 return

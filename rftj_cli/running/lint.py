@@ -28,6 +28,8 @@ def _prompt(rubric: Rubric, seen: Mapping[str, int]) -> Iterator[str]:
     for name in RESPONSES[rubric.kind]:
         if name not in names and not (rubric.items is not None and "item" in names):
             yield f"the prompt never shows `{name}`: the judge cannot see what it judges"
+    if any(criterion.on == "item" for criterion in rubric.criteria) and "item" not in names:
+        yield "criteria are `on: item`, and the prompt never shows `item`: every item of a response is the same question"
     for field in seen:
         top, _, inner = field.partition(".")
         shown = top in names and (not inner or re.search(rf"\b{re.escape(top)}\b(?!\s*\.)|{re.escape(inner)}\b", text))

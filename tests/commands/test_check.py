@@ -34,10 +34,16 @@ def levels(count: int, **more: Any) -> list[dict[str, Any]]:
     return [{"id": "quality", "question": "?", "scale": scale}]
 
 
+ITEMS = [{"id": "quality", "question": "?", "on": "item"}]
 # name, what is said, keys of the rubric that has the fault, keys of the one that has not, fields of the sample
 FAULTS: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]] = [
     ("baseline", "`lexical` is a baseline", {"judge": {"model": "lexical"}}, {}, {}),
     ("unseen", "never shows `response`", {"prompt": {"user": "Is it good?"}}, {}, {}),
+    (
+        "unseen item", "never shows `item`: every item of a response is the same question",
+        {"criteria": ITEMS, "items": {"path": "$.c"}},
+        {"criteria": ITEMS, "items": {"path": "$.c"}, "prompt": {"user": "{{ response | fence }} {{ item | fence }}"}}, {},
+    ),
     (
         "unused reference", "the samples have `reference`, and the prompt never shows it",
         {}, {"prompt": {"user": "{{ response | fence }} {{ reference | fence }}"}}, {"reference": "x"},

@@ -250,7 +250,7 @@ def test_votes_and_items_are_calls_of_one_sample() -> None:
         good = request.user.startswith("good") or request.vote == 2
         return Reply(PASS if good else FAIL)
 
-    (one,) = scorer(judge, made).score([sample(response='["good", "bad", "good", "good"]')], 10)
+    (one,) = scorer(judge, made).score([sample(response='["good 1", "bad", "good 2", "good 3"]')], 10)
     assert isinstance(one, Scored) and len(one.replies) == 12
     assert isinstance(one.judged.outcome, Verdict) and one.judged.reward.value == 0.75
 
@@ -322,3 +322,19 @@ def test_in_another_thread_there_is_no_limit() -> None:
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(scorer(lambda request: Reply(PASS)).score, some(2), 3).result()
     assert rewards(found) == [1.0, 1.0]
+
+
+def test_items_with_the_same_text_are_one_call() -> None:
+    """Models repeat themselves: equal requests of a sample get one reply, and it is counted once."""
+    calls: list[str] = []
+
+    def judge(request: Request) -> Reply:
+        calls.append(request.user)
+        return Reply(PASS if len(calls) % 2 else FAIL, input_tokens=7)
+
+    criteria = [{"id": "quality", "question": "?", "on": "item"}]
+    made = rubric(reward=FAILS, criteria=criteria, items={"path": "$.c"}, prompt={"user": "{{ response }} {{ item }}"})
+    (one,) = scorer(judge, made, workers=1).score([sample(response='{"c": ["same", "same", "other"]}')], 10)
+    assert isinstance(one, Scored) and isinstance(one.judged.outcome, Verdict)
+    assert len(calls) == 2 and len(one.replies) == 2
+    assert [rating.level for rating in one.judged.outcome.ratings] == ["pass", "pass", "fail"]

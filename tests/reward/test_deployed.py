@@ -15,6 +15,7 @@ from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run, open_run
 from rftj_cli.main import run
 from rftj_cli.reward.deployed import DeployedFunction
+from rftj_cli.reward.spending import Spending
 from rftj_cli.reward.verification import Question, Verification
 
 pytest.importorskip("awslambdaric", reason="needs the extra `lambda` (Linux)")
@@ -79,6 +80,20 @@ def test_a_deployed_bundle_is_proven_by_its_hash(cloud: CloudOfOne, measured: Ru
     assert answers(found)["deployed code"] == answers(found)["zip: parity"] == answers(found)["conformance"] == "yes"
     assert found.repeat is not None and found.repeat.rows == 16
     assert found.notes == ()
+
+
+def test_what_a_deployed_function_will_be_asked_is_told_before(cloud: CloudOfOne, measured: Run) -> None:
+    """The rows of the events that can be judged, and 16 samples three times: each is a call that AWS bills."""
+    told: list[tuple[Spending, int]] = []
+    function = DeployedFunction(ARN, cloud)  # type: ignore[arg-type]
+    found = verify_deployed(ARN, measured, Question(), function, lambda ahead: told.append((ahead, len(cloud.calls))))
+    ((ahead, calls),) = told
+    assert calls == 1 and "invoke" not in cloud.calls[:1]  # its configuration is all that was asked for
+    rows = 3 + 35 + (13 * 2 + 3 + 6 * 3) + 48  # alone, in shapes, beside and as odd rows, repeated
+    assert (ahead.rows, ahead.calls) == (rows, rows) and found.spending == ahead
+    assert (ahead.measured, ahead.input_tokens) == (False, None)
+    with pytest.raises(InputError, match="max-cost"):
+        verified(cloud, measured, Question(max_cost=1.0))
 
 
 def test_without_the_zip_the_code_is_not_shown(cloud: CloudOfOne, measured: Run) -> None:

@@ -32,6 +32,15 @@ def test_a_quota_that_binds_stretches_the_step() -> None:
     assert "quota" in bound.obstacles[0]
 
 
+def test_a_quota_that_binds_makes_invocations_late() -> None:
+    """8 invocations of 64 calls at 100 calls a minute take 5 minutes, and end after 60 s without their answers."""
+    found = forecast(Job(timeout=60, quota=100), [1.0, 1.0], 1.0, 0.0, 64, seed=0)
+    assert found.invocation_p50 == pytest.approx(60 * 8 * 64 / 100)
+    assert found.over_timeout == 1
+    assert "a larger quota" in found.obstacles[0] and "its quota is 100" in found.obstacles[1]
+    assert forecast(Job(timeout=60), [1.0, 1.0], 1.0, 0.0, 64, seed=0).over_timeout == 0
+
+
 def test_slow_calls_show_in_the_timeout() -> None:
     """One call in ten of 400 s: an invocation of 64 rows nearly always meets one, and runs out of 300 s."""
     found = forecast(Job(timeout=300), [1.0] * 9 + [400.0], 1.0, 0.0, 64, seed=1)

@@ -340,6 +340,28 @@ def test_a_live_judge_is_asked_again(
         assert code == 0 and found["repeat"]["changed"]["value"] > 0.5
 
 
+def test_a_live_judge_is_priced_before_and_after(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Calls, tokens and dollars are said before, counted after, and held against --max-cost, which asks nobody."""
+    samples = write_rows(home / "samples.jsonl", rows(40))
+    with FakeJudgeServer(said) as server:
+        in_aws(monkeypatch, server)
+        assert run(["score", str(bedrock(home)), str(samples), "--run", "runs/r", "-q", "--max-failures", "1"]) == 0
+        assert run(["reward", "build", str(home / "rubric.yaml"), "--out", "r.zip", "-q"]) == 0
+        before = server.requests
+        capsys.readouterr()
+        live = ["reward", "verify", "r.zip", "runs/r", "--live", "10", "--repeats", "3"]
+        assert run([*live, "--max-cost", "0.000001"]) == 3 and server.requests == before
+        assert "more than --max-cost 1e-06: it was not asked" in capsys.readouterr().err
+        assert run([*live, "--max-cost", "1"]) == 0
+        told = capsys.readouterr()
+        assert "asking the real judge about 30 rows: about 30 calls, " in told.err and " out, $0.0" in told.err
+        assert "about 30 rows: 30 calls, " in told.out
+        _, found = document(capsys, *live[2:])
+        assert found["spending"]["measured"] and found["spending"]["calls"] == 30 and found["spending"]["cost"] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

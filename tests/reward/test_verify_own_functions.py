@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from making import write_rows, write_rubric
 
+from rftj_cli.kernel.events import event_row, read_row
+from rftj_cli.kernel.sample import read_sample
 from rftj_cli.main import run
-from rftj_cli.reward.cases import Case
+from rftj_cli.reward.cases import Case, Good, bad_rows, with_ground_truth
 from rftj_cli.reward.conformance import Expected, failure, faults_of
 from rftj_cli.reward.forecast import Job, forecast, reserve
 
@@ -65,6 +67,25 @@ def test_a_rubric_that_needs_the_answer_alone_passes(plain: Path, capsys: pytest
     """A row whose metadata is no object can be judged where nothing of it is needed: that is no fault."""
     code, _, found = verified(capsys, "plain.zip", "runs/plain")
     assert (code, found["conformance"]["answer"]) == (0, "yes")
+
+
+def test_no_event_takes_away_a_column_called_metadata() -> None:
+    """It is data that a prompt may need (`{{ metadata.law }}`): without it a sound function would be told to fail."""
+    fields = {"prompt": "q", "response": "a", "metadata": {"law": "x"}}
+    row = event_row(read_sample({"id": "s", **fields}, "rubric"))
+    (event,) = [case.event for case in bad_rows([Good(row, 1.0)]) if case.name == "metadata null"]
+    assert isinstance(event, list)
+    found = read_row(event[1]).sample
+    assert found is not None and found.fields["metadata"] == {"law": "x"}
+
+
+def test_the_reference_may_be_called_ground_truth() -> None:
+    """AWS's samples for open-weight models send it so, beside `extra_info`: the row is the same sample."""
+    row = event_row(read_sample({"id": "s", "prompt": "q", "response": "a", "reference": "r"}, "rubric"))
+    sent = with_ground_truth(row)
+    assert "reference_answer" not in sent["metadata"]
+    found = read_row(sent).sample
+    assert found is not None and found.fields["reference"] == "r"
 
 
 def test_a_free_row_may_get_either_answer_and_needs_its_id() -> None:

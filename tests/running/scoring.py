@@ -48,6 +48,7 @@ class Project:
         timeout: float = 20,
         rpm: float | None = None,
         tpm: float | None = None,
+        adaptive: bool = False,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Scored:
         loaded = load_rubric(self.rubric, overrides)
@@ -67,6 +68,7 @@ class Project:
             timeout=timeout,
             rpm=rpm,
             tpm=tpm,
+            adaptive=adaptive,
             price=price,
             max_cost=max_cost,
         )

@@ -14,6 +14,7 @@ from scoring import Project, outcomes
 
 from rftj_cli.errors import CannotTell
 from rftj_cli.files.prices import Price
+from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.testing import Faults
 
 PASS = '{"quality": {"reason": "fine", "level": "pass"}}'
@@ -184,3 +185,26 @@ def test_the_rubric_in_the_manifest_is_the_whole_rubric(project: Project) -> Non
     assert run.rubric.judge.max_tokens == 99
     assert run.rubric.judge_fingerprint == run.manifest.judge_fingerprint
     assert data()["name"] == run.manifest.rubric["name"]
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_items_with_the_same_text_are_one_call(project: Project, adaptive: bool) -> None:
+    """A judge that says pass, fail, pass, ... is asked once about equal items: the store holds what the verdict rests on."""
+    asked: list[int] = []
+
+    def rule(body: dict[str, Any]) -> str:
+        asked.append(1)
+        return PASS if len(asked) % 2 else PASS.replace("pass", "fail")
+
+    project.server.rule = rule
+    votes = {"judge": {"model": "openai:fake", "votes": 3, "temperature": 1}} if adaptive else {}
+    criteria = [{"id": "quality", "question": "?", "on": "item"}]
+    project.change(
+        criteria=criteria, items={"path": "$.c"}, prompt={"user": "Judge this: {{ response }} {{ item }}"}, **votes
+    )
+    project.rows([{"id": "s0", "response": json.dumps({"c": ["same", "same"]})}])
+    run = project.score(workers=1, adaptive=adaptive).run
+    ((_, row),) = run.store().outcomes()
+    assert isinstance(row.outcome, Verdict)
+    assert len(asked) == (3 if adaptive else 1)
+    assert [rating.level for rating in row.outcome.ratings] == ["pass", "pass"]
