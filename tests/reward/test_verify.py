@@ -322,6 +322,42 @@ def test_known_answers_hold_or_are_named(contract: Path, capsys: pytest.CaptureF
     assert "row 1" in (error := capsys.readouterr().err) and "min_reward" in error
 
 
+def test_equal_answers_are_compared_where_the_judge_said_the_same(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two replies with the same words and other latencies are one; with other words the sample is left out, and said so."""
+    given = [
+        {"id": f"s{i}", "prompt": "q", "response": f"answer {i % 4}", "context": {"domain": "d"}} for i in range(16)
+    ]
+    samples = write_rows(home / "samples.jsonl", given)
+    with FakeJudgeServer(said) as server:
+        in_aws(monkeypatch, server)
+        assert run(["score", str(bedrock(home)), str(samples), "--run", "runs/same", "-q", "--max-failures", "1"]) == 0
+        server.rule = lambda body: said({"messages": [body["messages"], server.requests]})
+        assert (
+            run(
+                [
+                    "score",
+                    str(bedrock(home)),
+                    str(samples),
+                    "--run",
+                    "runs/noisy",
+                    "--fresh",
+                    "-q",
+                    "--max-failures",
+                    "1",
+                ]
+            )
+            == 0
+        )
+    assert run(["reward", "build", str(home / "rubric.yaml"), "--out", "r.zip", "-q"]) == 0
+    code, found = document(capsys, "r.zip", "runs/same")
+    assert (code, found["parity"]["compared"], found["parity"]["left_out"]) == (0, 16, {})
+    code, found = document(capsys, "r.zip", "runs/noisy")
+    (why,) = found["parity"]["left_out"]
+    assert code == 0 and "two different replies" in why
+
+
 def test_a_live_judge_is_asked_again(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
