@@ -13,7 +13,10 @@ from rftj_cli.commands import JsonOption, MapOption, MaxCostOption, PricesOption
 def sample(
     prompts: Annotated[Path, typer.Argument(help="Prompts or samples: .jsonl, .csv or .parquet.", show_default=False)],
     model: Annotated[str, typer.Option(help="The model that is to be trained, BACKEND:MODEL.", metavar="MODEL")],
-    out: Annotated[Path, typer.Option(help="The samples file to write, .jsonl.", metavar="FILE")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The samples file to write. Default: PROMPTS-rollouts.jsonl, here.", metavar="FILE"),
+    ] = None,
     n: Annotated[int, typer.Option("-n", "--n", help="Answers to each prompt.", min=1, max=1000)] = 8,
     temperature: Annotated[float, typer.Option(help="As the training will sample.", min=0, max=2)] = 1.0,
     max_tokens: Annotated[int, typer.Option(help="The longest answer, in tokens.", min=1)] = 2048,
@@ -61,7 +64,7 @@ def sample(
     from rftj_cli.rft.templates import read_template
 
     wish = Wish(
-        prompts, out, model, n, temperature, max_tokens, seed, read_template(system, prompt_template),
+        prompts, out or Path(f"{prompts.stem}-rollouts.jsonl"), model, n, temperature, max_tokens, seed, read_template(system, prompt_template),
         read_map(map_ or []), run, workers, rpm, tpm, timeout, base_url, region, max_cost, prices,
         progress.sampling(quiet=quiet or json),
     )  # fmt: skip

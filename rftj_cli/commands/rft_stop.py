@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rftj_cli.commands import JsonOption
+from rftj_cli.commands import JsonOption, QuietOption
 
 
 def stop(
@@ -14,11 +14,13 @@ def stop(
     region: Annotated[str | None, typer.Option(help="AWS region. Default: the job's own.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Stop a training job. What it has cost so far is lost; a job that has ended stays as it is."""
     from rftj_cli.report import asking, rft_job_report
     from rftj_cli.rft import jobs
 
+    del quiet  # every command takes it, and this one says nothing but errors and its question on stderr
     wanted = jobs.named(job, region)
     ask = jobs.connected(wanted)
     before = jobs.status_of(wanted, ask)

@@ -74,7 +74,7 @@ def _unjudged(row: Row, scored: Scored | InputError | None) -> dict[str, Any]:
 
 
 def _about(scored: Scored) -> dict[str, Any]:
-    outcome, replies = scored.judged.outcome, scored.replies
+    outcome = scored.judged.outcome
     gated = [part.id for part in scored.judged.reward.parts if part.essential and part.u == 0]
     failed = isinstance(outcome, Failure)
     settled = failed and bool(gated)  # an essential check: that is an answer, and no failure
@@ -84,7 +84,7 @@ def _about(scored: Scored) -> dict[str, Any]:
         "failure_code": failure_code(outcome),
         "essential": gated[0] if gated else None,
         "latency_ms": round(1000 * scored.seconds, 1),
-        **_spent(replies),
+        **_spent(scored.own),
     }
 
 

@@ -31,11 +31,15 @@ OWN_LEAST, OWN_MOST = 0.5, 5.0  # seconds that the checks and the prompt of one 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One sample with its outcome and reward; `replies` are what its calls brought, `seconds` until the last of them."""
+    """One sample with its outcome and reward; `replies` are what its requests brought, `seconds` until the last of them.
+
+    `own` are the replies to calls that were made for it: an equal request of a sample before it is not asked again.
+    """
 
     judged: Judged
     replies: tuple[Reply | CallError, ...]
     seconds: float
+    own: tuple[Reply | CallError, ...]
 
 
 class Scorer:
@@ -51,15 +55,19 @@ class Scorer:
         self._lock = threading.Lock()
 
     def score(self, samples: Sequence[Sample], seconds: float) -> list[Scored | InputError]:
-        """Every sample's reward after at most so many seconds; an `InputError` for one that the rubric cannot be asked about."""
+        """Every sample's reward after at most so many seconds; an `InputError` for one that the rubric cannot be asked about.
+
+        Equal requests are one call: of two equal answers to a prompt, a judge's noise must make neither the better one.
+        """
         began = time.monotonic()
         end = began + seconds
         tasks: list[Task | InputError] = []
-        calls: list[list[Call]] = []
+        calls: list[list[tuple[Call, bool]]] = []
+        made: dict[str, Call] = {}
         for index, sample in enumerate(samples):  # the first calls are on their way while later prompts are made
             tasks.append(task := self._prepared(sample, _share(end, len(samples) - index)))
-            calls.append(self._called(task, end) if isinstance(task, Task) else [])
-        wait([call for some in calls for call in some], timeout=max(0.0, end - time.monotonic()))
+            calls.append(self._called(task, end, made) if isinstance(task, Task) else [])
+        wait(made.values(), timeout=max(0.0, end - time.monotonic()))
         return [
             task if isinstance(task, InputError) else self._finished(task, some, began, _share(end, len(tasks) - index))
             for index, (task, some) in enumerate(zip(tasks, calls, strict=True))
@@ -77,13 +85,16 @@ class Scorer:
             return InputError("criteria of its own, and the rubric has no judge", key="criteria")
         return task
 
-    def _called(self, task: Task, end: float) -> list[Call]:
-        """The call of each ask; equal requests of a sample are one call, as in a run: two items may have the same text."""
-        made: dict[str, Call] = {}
+    def _called(self, task: Task, end: float, made: dict[str, Call]) -> list[tuple[Call, bool]]:
+        """The call of each ask, and whether it is a new one; `made` are those of this invocation, by their requests."""
+        found = []
         for index, ask in enumerate(task.asks):
-            if ask.request.key not in made:
-                made[ask.request.key] = self._pool.submit(self._call, task, index, end)
-        return [made[ask.request.key] for ask in task.asks]
+            key = ask.request.key
+            new = key not in made
+            if new:
+                made[key] = self._pool.submit(self._call, task, index, end)
+            found.append((made[key], new))
+        return found
 
     def _call(self, task: Task, index: int, end: float) -> tuple[Reply | CallError, float]:
         """One call with its retries. Whatever happens in it is that call's failure, and nobody else's."""
@@ -106,9 +117,11 @@ class Scorer:
         with self._lock:
             self._usual = seconds if not self._usual else 0.8 * self._usual + 0.2 * seconds
 
-    def _finished(self, task: Task, calls: Sequence[Call], began: float, seconds: float) -> Scored | InputError:
+    def _finished(
+        self, task: Task, calls: Sequence[tuple[Call, bool]], began: float, seconds: float
+    ) -> Scored | InputError:
         answers, last = dict[Call, Reply | CallError](), began
-        for call in dict.fromkeys(calls):
+        for call, _ in calls:
             # One that is not done has run out of time; in its thread it ends by itself, at the same deadline.
             late = not call.done() or call.cancelled()
             answer, at = (CallError("timeout", LATE, retry=True), time.monotonic()) if late else call.result()
@@ -117,10 +130,11 @@ class Scorer:
             last = max(last, at)
         try:
             with at_most(seconds):
-                judged = finish(task, [(ask, answers[call]) for ask, call in zip(task.asks, calls, strict=True)])
+                judged = finish(task, [(ask, answers[call]) for ask, (call, _) in zip(task.asks, calls, strict=True)])
         except Exception as error:  # noqa: BLE001 - as above
             return _fault(error)
-        return Scored(judged, tuple(answers.values()), last - began)
+        own = tuple(answers[call] for call, new in calls if new)
+        return Scored(judged, tuple(answers.values()), last - began, own)
 
 
 def _share(end: float, rows: int) -> float:

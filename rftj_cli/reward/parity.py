@@ -92,7 +92,7 @@ def recorded(run: Run, rubric: Rubric) -> Recorded:
 
     A sample that the run gives no reward (`on_failure: error`) is compared with what the rubric makes of its replies.
     """
-    found, known, store = Recorded(), dict[str, str](), run.store()
+    found, known, store = Recorded(), dict[str, Reply | CallError](), run.store()
     try:
         for row, outcome in store.outcomes():
             task, answers, why = _answers(store, rubric, row.sample, known)
@@ -106,8 +106,8 @@ def recorded(run: Run, rubric: Rubric) -> Recorded:
                 continue
             for ask, answer in answers:
                 if ask.request.key not in known:
-                    known[ask.request.key] = recorded_line(ask.request.key, answer)
-                    found.lines.append(known[ask.request.key])
+                    known[ask.request.key] = answer
+                    found.lines.append(recorded_line(ask.request.key, answer))
                 if isinstance(answer, Reply) and answer.seconds:
                     found.seconds.append(answer.seconds)
             calls = len({ask.request.key for ask, _ in answers})
@@ -118,7 +118,7 @@ def recorded(run: Run, rubric: Rubric) -> Recorded:
 
 
 def _answers(
-    store: Store, rubric: Rubric, sample: Sample, known: Mapping[str, str]
+    store: Store, rubric: Rubric, sample: Sample, known: Mapping[str, Reply | CallError]
 ) -> tuple[Task | None, list[tuple[Ask, Reply | CallError]], str]:
     """Every call of a sample with its answer; or why they cannot all be replayed."""
     try:
@@ -131,10 +131,17 @@ def _answers(
         answer = store.answer(sample.id, key)
         if answer is None:
             return None, [], NO_REPLY
-        if key in known and known[key] != recorded_line(key, answer):
+        if key in known and _said(known[key]) != _said(answer):
             return None, [], TWICE
         answers.append((ask, answer))
     return task, answers, ""
+
+
+def _said(answer: Reply | CallError) -> tuple[object, ...]:
+    """What of an answer a verdict hangs on: the same words may have taken another time, and other tokens."""
+    if isinstance(answer, CallError):
+        return answer.stage, answer.reason
+    return answer.text, answer.stop, answer.probabilities
 
 
 def batches(measured: Sequence[Measured], size: int) -> Iterator[Sequence[Measured]]:

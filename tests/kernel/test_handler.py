@@ -283,7 +283,7 @@ def test_a_bundle_calls_bedrock(
     with FakeJudgeServer(PASS, api_key="key-of-the-tests") as server:
         account(monkeypatch, server.url)
         run = load(unpacked(tmp_path, bedrock()))
-        results = run([row(id=i) for i in range(20)], Context(30_000))
+        results = run([row(f"number {i}.", id=i) for i in range(20)], Context(30_000))
         assert [one["aggregate_reward_score"] for one in results] == [1.0] * 20  # type: ignore[attr-defined]
         assert server.requests == 20
     ready, *lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

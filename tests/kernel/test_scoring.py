@@ -338,3 +338,20 @@ def test_items_with_the_same_text_are_one_call() -> None:
     assert isinstance(one, Scored) and isinstance(one.judged.outcome, Verdict)
     assert len(calls) == 2 and len(one.replies) == 2
     assert [rating.level for rating in one.judged.outcome.ratings] == ["pass", "pass", "fail"]
+
+
+def test_equal_answers_to_a_prompt_have_equal_rewards() -> None:
+    """The judge's noise would make an advantage between them; each request is asked, and counted, once."""
+    calls: list[str] = []
+
+    def judge(request: Request) -> Reply:
+        calls.append(request.user)
+        return Reply(PASS if len(calls) % 2 else FAIL, input_tokens=7)
+
+    samples = [sample(id=f"s{i}", response=f"number {i % 2}.") for i in range(8)]
+    scored = scorer(judge, workers=1).score(samples, 10)
+    assert rewards(scored) == [1.0, 0.0] * 4
+    assert len(calls) == 2
+    assert [(len(one.replies), len(one.own)) for one in scored if isinstance(one, Scored)] == [(1, 1)] * 2 + [
+        (1, 0)
+    ] * 6

@@ -322,6 +322,42 @@ def test_known_answers_hold_or_are_named(contract: Path, capsys: pytest.CaptureF
     assert "row 1" in (error := capsys.readouterr().err) and "min_reward" in error
 
 
+def test_equal_answers_are_compared_where_the_judge_said_the_same(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two replies with the same words and other latencies are one; with other words the sample is left out, and said so."""
+    given = [
+        {"id": f"s{i}", "prompt": "q", "response": f"answer {i % 4}", "context": {"domain": "d"}} for i in range(16)
+    ]
+    samples = write_rows(home / "samples.jsonl", given)
+    with FakeJudgeServer(said) as server:
+        in_aws(monkeypatch, server)
+        assert run(["score", str(bedrock(home)), str(samples), "--run", "runs/same", "-q", "--max-failures", "1"]) == 0
+        server.rule = lambda body: said({"messages": [body["messages"], server.requests]})
+        assert (
+            run(
+                [
+                    "score",
+                    str(bedrock(home)),
+                    str(samples),
+                    "--run",
+                    "runs/noisy",
+                    "--fresh",
+                    "-q",
+                    "--max-failures",
+                    "1",
+                ]
+            )
+            == 0
+        )
+    assert run(["reward", "build", str(home / "rubric.yaml"), "--out", "r.zip", "-q"]) == 0
+    code, found = document(capsys, "r.zip", "runs/same")
+    assert (code, found["parity"]["compared"], found["parity"]["left_out"]) == (0, 16, {})
+    code, found = document(capsys, "r.zip", "runs/noisy")
+    (why,) = found["parity"]["left_out"]
+    assert code == 0 and "two different replies" in why
+
+
 def test_a_live_judge_is_asked_again(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -397,3 +433,31 @@ def test_the_function_answers_before_lambda_ends_it(home: Path, monkeypatch: pyt
     assert {row["aggregate_reward_score"] for row in done.payload} == {0.0}  # on_failure.service
     assert all({"name": "rftj_failed", "value": 1.0, "type": "Metric"} in row["metrics_list"] for row in done.payload)
     assert all(json.loads(line)["failure"] == "timeout" for line in done.logs if "reward-log" in line)
+
+
+def test_contract_review_scores_the_same_on_a_faulty_service(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bundled samples, judged by the fake Bedrock with faults: the zip that calls it itself gives the same rewards."""
+    from rftj_cli.files.runs import open_run
+    from rftj_cli.reward.local import Limits, LocalFunction
+    from rftj_cli.reward.parity import compare, recorded
+
+    def level(body: Mapping[str, Any]) -> str:
+        draw = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
+        return json.dumps({"grounding": ("pass", "fail")[draw[0] % 2], "consistency": ("pass", "fail")[draw[1] % 2],
+                           "actionability": ("vague", "usable", "ready")[draw[2] % 3]})  # fmt: skip
+
+    prompt = str(ROOT / "prompts/contract-review/brief.yaml")
+    settings = ["--set", "judge.model=bedrock:us.amazon.nova-2-lite-v1:0", "--set", "reward.on_failure.service=0"]
+    faults = Faults(rate=0.1, kinds=("500", "503", "reset", "malformed"), seed=5)
+    with FakeJudgeServer(level, faults=faults) as server:
+        in_aws(monkeypatch, server)
+        samples = str(ROOT / "datasets/contract-review/samples.jsonl")
+        assert run(["score", prompt, samples, *settings, "--run", "runs/r", "-q"]) == 0
+        assert run(["reward", "build", prompt, *settings, "--out", "r.zip", "-q"]) == 0
+        opened = open_run("runs/r")
+        with LocalFunction(Path("r.zip"), Limits(timeout=120), pass_credentials=True) as function:
+            live = compare(function, recorded(opened, opened.rubric), 64)
+    assert (live.equal, live.compared, live.errors) == (144, 144, ())
+    assert document(capsys, "r.zip", "runs/r")[1]["parity"]["equal"] == 144

@@ -279,7 +279,7 @@ def test_status_and_stop_by_folder_and_by_name(rftj: Rftj, data: Path, aws: Clou
     assert (status.code, status.document["status"], status.document["name"]) == (0, "InProgress", "job-1")
     assert status.document["model_arn"] is None and status.document["failure"] is None
     assert rftj("rft", "stop", data).code == 2
-    stopped = rftj("rft", "stop", data, "--yes")
+    stopped = rftj("rft", "stop", data, "--yes", "--quiet")
     assert stopped.code == 0 and "stopped" in stopped.out
     again = rftj("rft", "stop", "job-1", "--region", "us-east-1")
     assert again.code == 0 and "it was stopped before" in again.out

@@ -340,3 +340,15 @@ def test_an_error_with_json_is_one_document(rftj: Rftj, server: FakeJudgeServer)
     """As everywhere."""
     done = sample(rftj, server, "--json")
     assert json.loads(done.out)["schema"] == "rftj.error/1"
+
+
+def test_without_out_the_file_is_called_after_the_prompts(rftj: Rftj, poet: FakeJudgeServer) -> None:
+    """The same command twice writes the same file; a file of that name that holds no rollouts is left alone."""
+    write_rows(Path("prompts.jsonl"), PROMPTS)
+    words = ["rft", "sample", "prompts.jsonl", "--model", "openai:m", "-n", 2, "--temperature", 1]
+    with poet:
+        words += ["--base-url", poet.base_url]
+        assert [rftj(*words).code for _ in range(2)] == [0, 0]
+        assert len(rows_in("prompts-rollouts.jsonl")) == 4
+        write_rows(Path("prompts-rollouts.jsonl"), PROMPTS)
+        assert rftj(*words).code == 2
