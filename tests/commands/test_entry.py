@@ -57,7 +57,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "reward verify": (
         "--zip", "--known", "--live", "--repeats", "--prompts", "--group-size", "--batch", "--concurrency",
-        "--records", "--epochs", "--timeout", "--memory", "--quota", "--judge-latency", "--seed", "--markdown",
+        "--records", "--epochs", "--timeout", "--memory", "--quota", "--judge-latency", "--max-cost", "--prices", "--seed", "--markdown",
         "--json", "--quiet",
     ),
     "reward template": (
@@ -91,7 +91,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
         "--allow-unpinned", "--dry-run", "--yes", "--json", "--quiet",
     ),
     "rft status": ("--watch", "--every", "--region", "--json", "--quiet"),
-    "rft stop": ("--region", "--yes", "--json"),
+    "rft stop": ("--region", "--yes", "--json", "--quiet"),
     "local install": ("--json", "--quiet"),
 }  # fmt: skip
 
