@@ -7,7 +7,8 @@ Nothing is sent by `check`: a plan can be shown and validated on a machine witho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -16,6 +17,10 @@ from rftj_cli.errors import CannotTell, InputError
 
 NO_CREDENTIALS: Final = "configure AWS credentials (`aws configure`, `aws sso login`, AWS_PROFILE, a role)"
 NO_REGION: Final = "give --region REGION, or set AWS_REGION, or a region in the AWS profile"
+_FUNCTION: Final = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:([a-z]{2}(?:-gov)?-[a-z]+-\d):(\d{12}):function:([\w-]+)(?::([\w-]+|\$LATEST))?",
+    re.ASCII,
+)
 _BUSY: Final = ("ThrottlingException", "TooManyRequestsException", "Throttling")
 
 
@@ -26,6 +31,34 @@ class Call:
     service: str
     operation: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+Ask = Callable[[Call], dict[str, Any]]  # what makes a call and gives its answer, or raises `CloudError`: `Cloud`
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionArn:
+    """A Lambda function as it is to be called: `qualifier` is a version, an alias, or None."""
+
+    arn: str
+    region: str
+    account: str
+    function: str
+    qualifier: str | None
+
+    @classmethod
+    def read(cls, arn: str, key: str) -> FunctionArn:
+        """Raises `InputError`, naming `key`, for what is no ARN of a function."""
+        found = _FUNCTION.fullmatch(arn)
+        if found is None or len(arn) > 512:
+            raise InputError("not the ARN of a Lambda function", key=key, found=arn,
+                             expected="arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION")  # fmt: skip
+        return cls(arn, *found.groups())
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it names one published version, whose code never changes."""
+        return self.qualifier is not None and self.qualifier.isdecimal()
 
 
 class CloudError(CannotTell):

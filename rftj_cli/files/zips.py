@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from rftj_cli.errors import InputError, listed
+from rftj_cli.files.unzip import MOST_BYTES
 
 MADE: Final = (2020, 1, 1, 0, 0, 0)  # of every member: when a zip is built must not show in it
-LARGEST: Final = 250 << 20  # bytes of a member, and of all: as much as Lambda unpacks
 
 
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:
@@ -27,15 +27,15 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def read_zip(path: Path) -> dict[str, bytes]:
-    """The members of a zip by name, folders left out.
+def read_zip(path: Path, *, most: int = MOST_BYTES) -> dict[str, bytes]:
+    """The members of a zip by name, folders left out; together they unpack to at most so many bytes.
 
     Raises `InputError` for what is no zip, too large, or names a member twice or outside of the folder it is unpacked to.
     """
     try:
         with zipfile.ZipFile(path) as given:
-            if sum(info.file_size for info in given.infolist()) > LARGEST:
-                raise InputError("the zip unpacks to more than Lambda takes", file=path, expected=f"{LARGEST >> 20} MB")
+            if sum(info.file_size for info in given.infolist()) > most:
+                raise InputError("the zip unpacks to more than Lambda takes", file=path, expected=f"{most >> 20} MB")
             _plain(path, given.namelist())
             return {info.filename: given.read(info) for info in given.infolist() if not info.is_dir()}
     except FileNotFoundError:

@@ -50,7 +50,11 @@ def answered(rubric: Rubric, row: Row, scored: Scored | InputError | None, reque
     metrics = [{"name": part.id, "value": float(part.u or 0), "type": "Reward"} for part in parts]
     metrics += [{"name": name, "value": one, "type": "Metric"} for name, one in metric.items()]
     result = {"id": row.id, "aggregate_reward_score": value, "metrics_list": metrics}
-    return Answer(result, _log(rubric, row, value, parts, about, request))
+    log = log_line(
+        rubric, about, {part.id: part.u for part in parts}, request=request, id=row.id, value=value,
+        response=row.response, hashes=(row.prompt_sha256 or None, row.response_sha256 or None),
+    )  # fmt: skip
+    return Answer(result, log)
 
 
 def score_of(reward: Reward, rubric: Rubric) -> float:
@@ -69,7 +73,7 @@ def _unjudged(row: Row, scored: Scored | InputError | None) -> dict[str, Any]:
         "failure_code": None,
         "essential": None,
         "latency_ms": 0.0,
-        **_spent(()),
+        **spent(()),
     }
 
 
@@ -84,7 +88,7 @@ def _about(scored: Scored) -> dict[str, Any]:
         "failure_code": failure_code(outcome),
         "essential": gated[0] if gated else None,
         "latency_ms": round(1000 * scored.seconds, 1),
-        **_spent(scored.own),
+        **spent(scored.own),
     }
 
 
@@ -96,8 +100,8 @@ def failure_code(outcome: Outcome | None) -> str | None:
     return None if found is None else found.group()
 
 
-def _spent(replies: Sequence[Reply | CallError]) -> dict[str, int]:
-    """Calls, attempts and tokens, those of failed calls with them."""
+def spent(replies: Sequence[Reply | CallError]) -> dict[str, int]:
+    """Calls, attempts and tokens, those of failed calls and lost attempts with them."""
     done = [reply for reply in replies if isinstance(reply, Reply)]
     cached = sum(reply.cache_read_tokens + reply.cache_write_tokens for reply in done)
     return {
@@ -108,22 +112,30 @@ def _spent(replies: Sequence[Reply | CallError]) -> dict[str, int]:
     }
 
 
-def _log(
-    rubric: Rubric, row: Row, value: float, parts: tuple[Part, ...], about: Mapping[str, Any], request: str
+def log_line(
+    rubric: Rubric,
+    about: Mapping[str, Any],
+    parts: Mapping[str, float | None],
+    *,
+    request: str,
+    id: object,
+    value: float | None,
+    response: str,
+    hashes: tuple[str | None, str | None],
 ) -> dict[str, Any]:
-    id = row.id if row.id is None or isinstance(row.id, (int, float, bool)) else str(row.id)[:LONGEST_ID]
-    response = row.response
-    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    line = {"schema": LOG_SCHEMA, "at": at, "request": request, "id": id, "aggregate_reward_score": value, **about}
-    line |= {
-        "parts": {part.id: part.u for part in parts},
+    """One line of the reward log. `about`: outcome, failure and what it took; `hashes`: of prompt and response."""
+    return {
+        "schema": LOG_SCHEMA,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "request": request,
+        "id": id if id is None or isinstance(id, (int, float, bool)) else str(id)[:LONGEST_ID],
+        "aggregate_reward_score": value,
+        **about,
+        "parts": dict(parts),
         "judge_fingerprint": rubric.judge_fingerprint,
         "reward_fingerprint": rubric.reward_fingerprint,
-    }
-    line |= {
-        "prompt_sha256": row.prompt_sha256 or None,
-        "response_sha256": row.response_sha256 or None,
+        "prompt_sha256": hashes[0],
+        "response_sha256": hashes[1],
         "response_chars": len(response),
         "response_words": len(response.split()),
     }
-    return line

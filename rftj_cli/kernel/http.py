@@ -59,9 +59,13 @@ class _Bounded:
 
 
 class Http:
-    """Carries calls to the host of `url`. Called from many threads; each call has a connection to itself."""
+    """Carries calls to the host of `url`. Called from many threads; each call has a connection to itself.
 
-    def __init__(self, url: str) -> None:
+    A connection is used again within `idle` seconds; a response has at most `largest` bytes.
+    """
+
+    def __init__(self, url: str, *, idle: float = IDLE, largest: int = LARGEST) -> None:
+        self._fresh, self._largest = idle, largest
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         self._context = None
@@ -95,7 +99,7 @@ class Http:
             except IndexError:  # other threads take from it too
                 return None
             # The wall clock: a frozen environment's monotonic one may have stood still.
-            if 0 <= time.time() - since < IDLE and _silent(connection.sock):
+            if 0 <= time.time() - since < self._fresh and _silent(connection.sock):
                 return connection
             connection.close()
 
@@ -129,9 +133,9 @@ class Http:
             connection.response_class = lambda sock, **kw: http.client.HTTPResponse(_Bounded(sock, end), **kw)  # type: ignore[assignment, arg-type]
             response = connection.getresponse()
             with response:
-                body = response.read(LARGEST + 1)
-                if len(body) > LARGEST:
-                    raise http.client.HTTPException(f"a response of more than {LARGEST >> 20} MB")
+                body = response.read(self._largest + 1)
+                if len(body) > self._largest:
+                    raise http.client.HTTPException(f"a response of more than {self._largest >> 20} MB")
                 if response.length:  # `read` with a limit says nothing of a body that is shorter than announced
                     raise http.client.IncompleteRead(b"", response.length)
                 whole = not response.will_close and response.isclosed()

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from rftj_cli.kernel.events import Envelope
 from rftj_cli.reward.cases import Case
+from rftj_cli.reward.local.outcome import FunctionError
 
 TYPES: Final = ("Metric", "Reward")
 MOST: Final = 5  # faults that are told of one response
@@ -122,13 +123,12 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def failure(error: object) -> str:
+def failure(error: FunctionError) -> str:
     """An error of the function in a line: without its stack, and without the request's id, which differs each time."""
-    kind, message = getattr(error, "type", ""), str(getattr(error, "message", error))
-    said = re.sub(r"^RequestId: \S+ Error: ", "", message)
+    said = re.sub(r"^RequestId: \S+ Error: ", "", error.message)
     if said.endswith("signal: killed"):
         said += " (more memory than --memory allows?)"
-    return f"{kind}: {said}" if kind else said
+    return f"{error.type}: {said}" if error.type else said
 
 
 def scores_of(payload: object) -> Sequence[object]:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from rftj_cli.cloud import Call, Cloud, CloudError
+from rftj_cli.cloud import Ask, Call, Cloud, CloudError
 from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError
 from rftj_cli.files.text import read_data
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.existing import Found, find
-from rftj_cli.reward.judge_access import Ask
 from rftj_cli.reward.names import check_account, check_region_name
 from rftj_cli.reward.plan import UNKNOWN_ACCOUNT, Options, planned
 from rftj_cli.reward.step import Step

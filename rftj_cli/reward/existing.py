@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rftj_cli.cloud import Call, CloudError
+from rftj_cli.cloud import Ask, Call, CloudError
 from rftj_cli.errors import InputError
-from rftj_cli.reward.judge_access import Ask
 from rftj_cli.reward.plan import POLICY_NAME, Deployment
 
 _ABSENT: Final = (

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, Self
 from rftj_cli.errors import InputError
 from rftj_cli.files.prices import price_of
 from rftj_cli.files.rubrics import load_rubric
+from rftj_cli.kernel.answering import spent
 from rftj_cli.kernel.asks import Ask
 from rftj_cli.kernel.evaluate import Judged, Task, finish, prepare
 from rftj_cli.kernel.outcome import CallError, Failure, Outcome, Reply, Stage
@@ -248,16 +249,5 @@ def _result(
         note=outcome.reason if isinstance(outcome, Failure) else reward.note,
         sample=sample,
         seconds=seconds,
-        calls=len(own),
-        attempts=sum(answer.attempts for answer in own),
-        input_tokens=sum(_tokens(answer)[0] for answer in own),
-        output_tokens=sum(_tokens(answer)[1] for answer in own),
+        **spent(own),
     )
-
-
-def _tokens(answer: Reply | CallError) -> tuple[int, int]:
-    """Input and output tokens of a call, those of attempts that were lost with them."""
-    if isinstance(answer, CallError):
-        return answer.input_tokens, answer.output_tokens
-    given = answer.input_tokens + answer.cache_read_tokens + answer.cache_write_tokens
-    return given + answer.lost_input_tokens, answer.output_tokens + answer.lost_output_tokens

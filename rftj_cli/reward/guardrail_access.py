@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rftj_cli.cloud import Call, CloudError
+from rftj_cli.cloud import Ask, Call, CloudError
 from rftj_cli.errors import InputError
-from rftj_cli.reward.judge_access import Ask
 from rftj_cli.reward.policies import Place
 
 

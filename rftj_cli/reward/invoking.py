@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +19,6 @@ from rftj_cli.reward.local.settings import MOST_PAYLOAD
 from rftj_cli.reward.replaying import replies_of
 
 SCHEMA: Final = "rftj.invocation/1"
-REPLIES: Final = "RFTJ_REPLIES"  # the reward function answers from this file instead of calling the judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +100,14 @@ def invoke_all(order: Order) -> Invoked:
     first: Invocation | None = None
     runs = []
     with (
-        nullcontext() if order.replies is None else replies_of(order.replies, order.zip) as replies,
+        replies_of(order.replies, order.zip) as replies,
         ThreadPoolExecutor(
             limits.concurrency
         ) as pool,  # left last: closing the function ends what its threads wait for
         LocalFunction(
             order.zip,
             limits,
-            {**given, **({REPLIES: str(replies)} if replies else {})},
+            {**given, **replies},
             handler=order.handler,
             pass_credentials=order.pass_credentials,
         ) as function,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from rftj_cli.cloud import Call, CloudError
+from rftj_cli.cloud import Ask, Call, CloudError
 from rftj_cli.errors import InputError
 from rftj_cli.kernel.regions import is_profile
 from rftj_cli.reward.names import check_region_name
 from rftj_cli.reward.policies import Judge, Place
 
-Ask = Callable[[Call], dict[str, Any]]
 REGIONS_HINT: Final = (
     "give --profile-regions us-east-1,us-east-2,... (AWS lists them on the model's page), "
     "or AWS credentials that may call bedrock:GetInferenceProfile"

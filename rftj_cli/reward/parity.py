@@ -21,6 +21,7 @@ from rftj_cli.kernel.recorded import recorded_line
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.reward.conformance import failure, scores_of
+from rftj_cli.reward.local.outcome import Invocation
 
 SHOWN: Final = 20  # samples that are named
 NO_REPLY: Final = "the run holds no reply to one of its calls (votes that were saved, or a run of another rftj)"
@@ -28,23 +29,12 @@ TWICE: Final = "the run has two different replies to the very same request"
 NO_REWARD: Final = "neither the run nor the function gives it a reward"
 
 
-class Invocation(Protocol):
-    """What a call of the function brought: the payload, or an error with AWS's words for it."""
-
-    @property
-    def payload(self) -> Any: ...
-    @property
-    def error(self) -> Any: ...
-    @property
-    def duration_s(self) -> float: ...
-    @property
-    def cold(self) -> bool: ...
-
-
 class Function(Protocol):
     """A reward function that can be called: the zip on this machine, or the one in AWS."""
 
-    def invoke(self, event: object) -> Invocation: ...
+    def invoke(self, event: object) -> Invocation:
+        """What one event brings."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rftj_cli.cloud import Ask
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.kernel.regions import check_profile, check_region
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.guardrail_access import guardrail_access
-from rftj_cli.reward.judge_access import Ask, judge_access, reads_profile
+from rftj_cli.reward.judge_access import judge_access, reads_profile
 from rftj_cli.reward.names import TARGETS, alias_of, function_name, hex_sha256, is_pinned_by_name, role_name
 from rftj_cli.reward.policies import TRUST, Document, Place, execution_policy, training_policy
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rftj_cli.reward.conformance import scores_of
+from rftj_cli.reward.conformance import failure, scores_of
 from rftj_cli.reward.parity import Function, Measured
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.repeatability import Components, components
@@ -38,7 +38,9 @@ def repeated(function: Function, measured: Sequence[Measured], repeats: int) -> 
         seconds.append(invocation.duration_s)
         scores = scores_of(invocation.payload) if invocation.error is None else []
         if len(scores) != len(measured) or not all(isinstance(score, (int, float)) for score in scores):
-            faults.append(f"live invocation failed: {invocation.error or 'no score for each row'}")
+            faults.append(
+                f"live invocation failed: {failure(invocation.error) if invocation.error else 'no score for each row'}"
+            )
             continue
         rows.append([float(score) for score in scores])  # type: ignore[arg-type]
     if not rows:

@@ -14,7 +14,8 @@ from rftj_cli.files.prices import Price, price_of
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.answering import LOG_SCHEMA
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.reward.parity import Function, Invocation, Recorded
+from rftj_cli.reward.local.outcome import Invocation
+from rftj_cli.reward.parity import Function, Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Metered:
     def invoke(self, event: object) -> Invocation:
         """Invoke it, and count what it logged."""
         done = self._function.invoke(event)
-        for line in getattr(done, "logs", ()):
+        for line in done.logs:
             if LOG_SCHEMA in line:
                 self._count(line)
         return done

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rftj_cli.cloud import Cloud
+from rftj_cli.cloud import Ask, Cloud
 from rftj_cli.errors import InputError
 from rftj_cli.files.text import write_whole
 from rftj_cli.kernel.canonical import canonical
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.cloudformation_yaml import Tagged, indented, tagged, yaml_text
 from rftj_cli.reward.existing import Found
-from rftj_cli.reward.judge_access import Ask
 from rftj_cli.reward.names import check_account, check_region_name, hex_sha256, stack_name
 from rftj_cli.reward.notes import notes
 from rftj_cli.reward.plan import POLICY_NAME, UNKNOWN_ACCOUNT, Deployment, Options, planned

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from rftj_cli import __version__
+from rftj_cli.cloud import FunctionArn
 from rftj_cli.errors import listed
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
@@ -126,11 +127,11 @@ def code_of(about: Mapping[str, object], path: Path | None, bundle: Bundle | Non
         f"CodeSha256 in AWS {about.get('CodeSha256')}", f"of the bundle {bundle.sha256}"))  # fmt: skip
 
 
-def pinning(version: str) -> list[str]:
+def pinning(arn: FunctionArn) -> list[str]:
     """A word on an ARN that can come to mean other code while training goes on."""
-    if version.isdecimal():
+    if arn.pinned:
         return []
-    what = f"the alias {version}" if version and version != "$LATEST" else "no published version"
+    what = "no published version" if arn.qualifier in (None, "$LATEST") else f"the alias {arn.qualifier}"
     return [f"the ARN names {what}: its code can change during training; name a version (arn:...:function:NAME:7)"]
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.files.runs import Run
-from rftj_cli.files.scratch import ended_in_order, scratch_file
+from rftj_cli.files.scratch import ended_in_order
 from rftj_cli.files.zips import read_zip
 from rftj_cli.kernel.answering import MALFORMED
 from rftj_cli.kernel.rubric import Rubric
@@ -30,6 +30,7 @@ from rftj_cli.reward.known import Known, Verified, read_known
 from rftj_cli.reward.local import Invocation, Limits, LocalFunction
 from rftj_cli.reward.parity import Function, Measured, Parity, Recorded, compare, recorded
 from rftj_cli.reward.repeats import Repeated, repeated
+from rftj_cli.reward.replaying import answered_by
 from rftj_cli.reward.spending import Metered, Spending, foretold
 from rftj_cli.reward.verification import (
     NO_TIMES,
@@ -52,7 +53,6 @@ from rftj_cli.reward.verification import (
     unanswered,
 )
 
-REPLIES: Final = "RFTJ_REPLIES"
 ROWS: Final = 3  # good rows in a case
 TIMED_OUT: Final = "Sandbox.Timedout"  # a function that does not answer at all is not asked fifty times more
 LIVE: Final = 16  # samples that a deployed function is asked about
@@ -79,17 +79,35 @@ def untold(spending: Spending) -> None:
     """Say nothing of what will be spent."""
 
 
-@ended_in_order()
-def verify_zip(path: Path, run: Run, question: Question, tell: Tell = untold) -> Verification:
-    """A zip against the run that its rubric was measured with. `tell` is given what the real judge will cost, if asked."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A zip and a run, read: `given` is what of the run can be compared with a function of the zip's rubric."""
+
+    path: Path
+    members: dict[str, bytes]
+    bundle: Bundle | None
+    rubric: Rubric
+    given: Recorded
+
+
+def _opened(path: Path, run: Run) -> _Opened:
     members = read_zip(path)
     bundle = bundle_of(path, members) if "bundle.json" in members else None
     rubric = run.rubric if bundle is None else rubric_of(path, members)
-    given = recorded(run, rubric)
-    if not given.measured:
-        raise CannotTell(f"{run.folder}: the run holds nothing to compare with: {nothing(given, run, rubric)}")
+    return _Opened(path, members, bundle, rubric, recorded(run, rubric))
+
+
+@ended_in_order()
+def verify_zip(path: Path, run: Run, question: Question, tell: Tell = untold) -> Verification:
+    """A zip against the run that its rubric was measured with. `tell` is given what the real judge will cost, if asked."""
+    return _verified(_opened(path, run), run, question, tell)
+
+
+def _verified(opened: _Opened, run: Run, question: Question, tell: Tell) -> Verification:
+    path, bundle, rubric, given = opened.path, opened.bundle, opened.rubric, opened.given
+    _refuse_empty(given, run, rubric)
     known = [] if question.known is None else read_known(question.known, run, rubric)
-    found = _Gathered([contents(bundle, members, run, rubric)])
+    found = _Gathered([contents(bundle, opened.members, run, rubric)])
     if question.live:
         rows = len(given.measured[: question.live]) * question.repeats
         _foretell(foretold(rows, given, run, rubric, question.prices), question, tell)
@@ -107,11 +125,17 @@ def verify_zip(path: Path, run: Run, question: Question, tell: Tell = untold) ->
     return conclude(str(path), bundle, run, rubric, given, found, question)
 
 
+def _refuse_empty(given: Recorded, run: Run, rubric: Rubric) -> None:
+    if not given.measured:
+        raise CannotTell(f"{run.folder}: the run holds nothing to compare with: {nothing(given, run, rubric)}")
+
+
 def _foretell(ahead: Spending, question: Question, tell: Tell) -> None:
     ahead.refuse_beyond(question.max_cost)
     tell(ahead)
 
 
+@ended_in_order()
 def verify_deployed(
     arn: str, run: Run, question: Question, function: DeployedFunction | None = None, tell: Tell = untold
 ) -> Verification:
@@ -121,17 +145,17 @@ def verify_deployed(
     """
     function = function or DeployedFunction(arn)
     about = function.about()
-    local = None if question.zip is None else verify_zip(question.zip, run, replace(question, live=0))
-    rubric, bundle = run.rubric, None if local is None else local.bundle
-    if question.zip is not None and bundle is not None:
-        rubric = rubric_of(question.zip, read_zip(question.zip))
-    given = recorded(run, rubric)
+    opened = None if question.zip is None else _opened(question.zip, run)
+    local = None if opened is None else _verified(opened, run, replace(question, live=0), untold)
+    bundle, rubric = (None, run.rubric) if opened is None else (opened.bundle, opened.rubric)
+    given = recorded(run, rubric) if opened is None else opened.given
+    _refuse_empty(given, run, rubric)
     live = given.measured[: question.live or LIVE]
     tried = [Good(one.row, one.reward) for one in _varied(given.measured)]
     rows = len(tried) + sum(len(case.ids) - len(case.bad) for case in cases(tried)) + len(live) * question.repeats
     ahead = foretold(rows, given, run, rubric, question.prices)
     _foretell(ahead, question, tell)
-    found = _Gathered([code_of(about, question.zip, bundle)], notes=pinning(function.version), spending=ahead)
+    found = _Gathered([code_of(about, question.zip, bundle)], notes=pinning(function.arn), spending=ahead)
     if local is not None:
         found.parity, found.known, found.timing = local.parity, local.known, local.timing
         kept = ("parity", "deterministic", "known", "contents")
@@ -161,10 +185,8 @@ def conclude(
 @contextmanager
 def _locally(path: Path, job: Job, given: Recorded, known: Sequence[Known]) -> Iterator[LocalFunction]:
     lines = [*given.lines, *(line for one in known for line in one.lines or ())]
-    with scratch_file("".join(line + "\n" for line in lines), "replies.jsonl") as replies:
-        limits = Limits(job.timeout, job.memory)
-        with LocalFunction(path, limits, {REPLIES: str(replies)}) as function:
-            yield function
+    with answered_by(lines) as replies, LocalFunction(path, Limits(job.timeout, job.memory), replies) as function:
+        yield function
 
 
 def _examine(
@@ -228,8 +250,8 @@ def conformance(
             continue
         if invocation.error is not None:
             yield Found(case, (f"the function failed: {failure(invocation.error)}",))
-        elif getattr(invocation, "not_json", None):
-            yield Found(case, (f"the response is not JSON: {getattr(invocation, 'not_json', '')}",))
+        elif invocation.not_json is not None:
+            yield Found(case, (f"the response is not JSON: {invocation.not_json}",))
         else:
             yield Found(case, faults_of(case, invocation.payload, expected))
 

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from rftj_cli.cloud import Call, Cloud, CloudError
+from rftj_cli.cloud import Ask, Call, Cloud, CloudError
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.datasets import read_job
 from rftj_cli.rft.settings import JOB_NAME
-from rftj_cli.rft.submit import Ask
 
 UNDER_WAY: Final = ("InProgress", "Stopping")
 FAILED: Final = ("Failed", "Stopped")

@@ -179,14 +179,12 @@ class Gathering:
     rows: int = 0
     answered: int = 0
     _found: dict[str, Prompt] = field(default_factory=dict)
-    _alone: int = 0
 
     def take(self, asked: Asked) -> None:
         """Add one row. Raises `InputError` where it contradicts an earlier row of its task."""
         self.rows += 1
         prompt = self._prompt(asked)
         if asked.answer is None:
-            self._alone += 1
             self._found[f"row {asked.row}"] = prompt
             return
         self.answered += 1

@@ -6,14 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rftj_cli.cloud import FunctionArn
 from rftj_cli.errors import InputError
 
 JOB_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")
 MODEL_NAME: Final = re.compile(r"([0-9a-zA-Z][_-]?){1,63}")
 ROLE: Final = re.compile(r"arn:aws(?:-[^:]+)?:iam::([0-9]{12}):role/.+")
-REWARD: Final = re.compile(
-    r"arn:aws[a-zA-Z-]*:lambda:([a-z]{2}(?:-gov)?-[a-z]+-\d):(\d{12}):function:([\w.-]+)(?::(.+))?"
-)
 S3: Final = re.compile(r"s3://([a-z0-9][-.a-z0-9]{1,61}[a-z0-9])((?:/[-!_*'().a-z0-9A-Z]+)*)/?")
 KMS: Final = re.compile(
     r"arn:aws(-[^:]+)?:kms:[a-zA-Z0-9-]*:[0-9]{12}:(key/[a-zA-Z0-9-]{36}|alias/[\w/-]+)|[a-zA-Z0-9-]{36}|alias/[\w/-]+"
@@ -77,33 +75,9 @@ def _between(key: str, value: float | None, low: float, high: float | None) -> N
     raise InputError("AWS takes no such value", key=key, found=value, expected=expected)
 
 
-@dataclass(frozen=True, slots=True)
-class RewardArn:
-    """A Lambda function as the trainer is to call it: `qualifier` is a version, an alias, or None."""
-
-    arn: str
-    region: str
-    account: str
-    function: str
-    qualifier: str | None
-
-    @property
-    def pinned(self) -> bool:
-        """Whether it names one published version, whose code never changes."""
-        return self.qualifier is not None and self.qualifier.isdigit()
-
-
-def read_reward(arn: str, *, allow_unpinned: bool) -> RewardArn:
+def read_reward(arn: str, *, allow_unpinned: bool) -> FunctionArn:
     """The ARN of a reward function. Raises `InputError` for one that names no version, unless that is allowed."""
-    found = REWARD.fullmatch(arn)
-    if found is None or len(arn) > 512:
-        raise InputError("not the ARN of a Lambda function", key="--reward", found=arn,
-                         expected="arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION")  # fmt: skip
-    reward = RewardArn(arn, found[1], found[2], found[3], found[4])
-    if not re.fullmatch(r"[\w-]+|\$LATEST", reward.qualifier or LATEST):
-        raise InputError(
-            "no version and no alias", key="--reward", found=reward.qualifier, expected="a version: 1, 2, ..."
-        )
+    reward = FunctionArn.read(arn, "--reward")
     if reward.qualifier in (None, LATEST) and not allow_unpinned:
         raise InputError(
             "this reward is pinned to no version: its code could change while the training runs, and nobody could say "

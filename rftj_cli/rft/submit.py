@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rftj_cli import __version__
-from rftj_cli.cloud import Call, CloudError, check
+from rftj_cli.cloud import Ask, Call, CloudError, FunctionArn, check
 from rftj_cli.errors import InputError
 from rftj_cli.files.datasets import read_dataset, read_job, write_job
 from rftj_cli.kernel.canonical import digest
@@ -28,13 +28,11 @@ from rftj_cli.rft.settings import (
     OPEN_WEIGHT,
     ROLE,
     Hyper,
-    RewardArn,
     matches,
     read_reward,
     read_s3,
 )
 
-Ask = Callable[[Call], dict[str, Any]]
 SCHEMA: Final = "rftj.rft-job/1"
 KIND: Final = "REINFORCEMENT_FINE_TUNING"
 JUDGE_TAG: Final = "rftj:judge-fingerprint"
@@ -69,7 +67,7 @@ class JobPlan:
 
     wish: JobWish
     manifest: Mapping[str, Any]
-    reward: RewardArn
+    reward: FunctionArn
     calls: tuple[Call, ...]
     forecast: JudgeForecast
     warnings: tuple[str, ...]
@@ -194,7 +192,7 @@ def _tags(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     return tags
 
 
-def _warnings(wish: JobWish, manifest: Mapping[str, Any], reward: RewardArn) -> list[str]:
+def _warnings(wish: JobWish, manifest: Mapping[str, Any], reward: FunctionArn) -> list[str]:
     found = []
     if not reward.pinned:
         what = (

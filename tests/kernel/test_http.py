@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from rftj_cli.kernel import http
 from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall
 from rftj_cli.kernel.http import Http
 from rftj_cli.kernel.outcome import CallError
@@ -195,10 +194,9 @@ def test_what_is_cut_short_or_no_http_is_an_error(answer: bytes) -> None:
         assert (error.stage, error.retry, error.billed, len(got)) == ("call", True, None, 1)
 
 
-def test_a_body_that_is_too_large_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LARGEST", 1000)
+def test_a_body_that_is_too_large_is_not_kept() -> None:
     with raw(OK + b"Content-Length: 1001\r\n\r\n" + b"x" * 1001) as (url, _):
-        assert "more than" in failed(Http(url), url).reason
+        assert "more than" in failed(Http(url, largest=1000), url).reason
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -249,11 +247,10 @@ def test_a_kept_connection_that_dies_when_it_is_used_is_an_error_and_nothing_is_
         assert (error.stage, error.retry, error.billed, len(got)) == ("call", True, None, 1)
 
 
-def test_an_old_connection_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_connection_is_not_used() -> None:
     with FakeJudgeServer() as server:
-        client = Http(server.url)
+        client = Http(server.url, idle=0.0)
         client.post(call(server.url), 5)
-        monkeypatch.setattr(http, "IDLE", 0.0)
         client.post(call(server.url), 5)
         assert server.counts()["connections"] == 2
 

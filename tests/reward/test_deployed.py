@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rftj_cli.cloud import Call, check
-from rftj_cli.errors import InputError
+from rftj_cli.errors import CannotTell, InputError
 from rftj_cli.files.runs import Run, open_run
 from rftj_cli.main import run
 from rftj_cli.reward.deployed import DeployedFunction
@@ -135,3 +135,15 @@ def test_what_is_no_arn_is_named() -> None:
     """The expected form is shown."""
     with pytest.raises(InputError, match="not the ARN"):
         DeployedFunction("arn:aws:lambda:eu-west-1:12:function:x")
+
+
+def test_a_run_that_holds_nothing_is_said_to(cloud: CloudOfOne, measured: Run) -> None:
+    """There is nothing to send, and nothing is asked."""
+    from rftj_cli.files.store import Store
+
+    store = Store(measured.folder / "store.sqlite", write=True)
+    store._db.execute("DELETE FROM outcomes")
+    store.close()
+    with pytest.raises(CannotTell, match="nothing to compare with"):
+        verified(cloud, measured, Question())
+    assert "invoke" not in cloud.calls
