@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -156,10 +156,7 @@ def requests_of(wish: Wish, prompts: Sequence[Prompt]) -> dict[str, Request]:
 
 def rollout_of(request: Request, k: int) -> Request:
     """The request of rollout `k`, counted from 1: the calls of one prompt are calls of their own."""
-    return Request(
-        request.model, request.system, request.user, request.temperature, request.max_tokens, request.seed, {}, "none",
-        False, vote=k - 1, turns=request.turns,
-    )  # fmt: skip
+    return replace(request, vote=k - 1)
 
 
 def expected_of(
