@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from rftj_cli.stats.table import (
     kappa_max,
     macro_f1,
     mcc,
+    scott_pi,
     total,
     weights,
     youden_j,
@@ -33,6 +34,7 @@ from rftj_cli.stats.table import (
 Kind = Literal["binary", "nominal", "ordinal", "preference"]
 
 NO_VARIATION = "the labels or the verdicts never vary"
+ALL_ONE = f"{ONE_CLASS}: 1 by the formula, with no evidence on any other class"
 ONE_SIDE = "the labels hold only one of the two classes"
 
 
@@ -120,6 +122,12 @@ class _Board:
         note = few(sums.size) if self.clusters.count < self.clusters.n else None
         return proportion(hits / n * count, count, deff=deff, df=freedom(sums), note=note, level=self.level)
 
+    def chance_free(self, w: Floats) -> Estimate:
+        """AC1 or AC2; 1 where all is one class, with a note, since kappa is undefined there and 1 flatters."""
+        found = self.of(lambda t: gwet_ac(t, w))
+        used = np.count_nonzero(self.table.sum(0) + self.table.sum(1))
+        return replace(found, note="; ".join(filter(None, (ALL_ONE, found.note)))) if used == 1 else found
+
     def rate(self, rows: slice | int, columns: slice | int, hit: Floats, reason: str) -> Estimate:
         """The share of `hit` among the items in these rows and columns."""
         within = np.zeros(self.table.shape, dtype=bool)
@@ -142,7 +150,8 @@ def _common(board: _Board) -> dict[str, Estimate]:
     return {
         "agreement": board.rate(ALL, ALL, eye, "no items"),
         "kappa": board.kappa(eye),
-        "ac1": board.of(lambda t: gwet_ac(t, eye)),
+        "scott_pi": board.of(scott_pi, ONE_CLASS),
+        "ac1": board.chance_free(eye),
         "mcc": board.of(mcc),
         "kappa_max": board.described(kappa_max),
         "macro_f1": board.of(macro_f1, scale="logit"),
@@ -189,7 +198,7 @@ def _ordinal(board: _Board, values: Floats) -> dict[str, Estimate]:
     return _nominal(board) | {
         "kappa_linear": board.kappa(linear),
         "kappa_quadratic": board.kappa(quadratic),
-        "ac2": board.of(lambda t: gwet_ac(t, quadratic)),
+        "ac2": board.chance_free(quadratic),
         "spearman": board.of(scores.spearman),
         "kendall_tau_b": board.of(scores.kendall_tau_b),
         "pearson": board.of(lambda t: scores.pearson(t, unit)),

@@ -71,10 +71,21 @@ def kappa(table: Floats, w: Floats) -> Floats:
     return ratio(observed_agreement(table, w) - chance, 1 - chance)
 
 
+def scott_pi(table: Floats) -> Floats:
+    """(po - pe)/(1 - pe), pe = sum pi^2, pi = (r+c)/2 (Scott 1955): kappa for two sides that use the levels alike.
+
+    Never above Cohen's kappa. nan where pe = 1: all labels and verdicts are one class.
+    """
+    r, c = marginals(table)
+    chance = (((r + c) / 2) ** 2).sum(-1)
+    return ratio(observed_agreement(table) - chance, 1 - chance)
+
+
 def gwet_ac(table: Floats, w: Floats) -> Floats:
     """AC1 (identity weights) or AC2 (Gwet 2008): pe = sum(W)/(k(k-1)) sum pi(1-pi), pi = (r+c)/2.
 
-    Beside kappa: it hardly moves with prevalence, so a large gap between the two shows a lopsided table.
+    It hardly moves with prevalence, so a large gap to kappa shows a lopsided table. Defined where all is one class: pe is
+    then 0 and the value 1, where kappa is 0/0.
     """
     k = table.shape[-1]
     if k < 2:

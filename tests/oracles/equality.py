@@ -104,6 +104,14 @@ def _agreement() -> Iterator[Row]:
         lambda: [[table.balanced_accuracy(t), table.macro_f1(t)] for t in TABLES],
         lambda: [_classes(*items(t)) for t in TABLES],
     )  # fmt: skip
+    yield Row(
+        "Scott's pi", "irrCAC", lambda: [table.scott_pi(t) for t in TABLES],
+        lambda: [_irr_table(t, "identity").scott()["est"]["coefficient_value"] for t in TABLES],
+    )  # fmt: skip
+    yield Row(
+        "Scott's pi, from the nominal alpha of two raters", "krippendorff", lambda: [table.scott_pi(t) for t in TABLES],
+        lambda: [_pi_of_alpha(*items(t)) for t in TABLES],
+    )  # fmt: skip
     for kind, name in (("nominal", "identity"), ("linear", "linear"), ("quadratic", "quadratic")):
         yield Row(
             f"Gwet's {'AC1' if kind == 'nominal' else 'AC2, ' + kind}", "irrCAC",
@@ -119,6 +127,12 @@ def _kappa(counts: np.ndarray, weights: str | None) -> float:
 def _classes(truth: np.ndarray, judge: np.ndarray) -> list[float]:
     metrics = of("sklearn", "metrics")
     return [metrics.balanced_accuracy_score(truth, judge), metrics.f1_score(truth, judge, average="macro")]
+
+
+def _pi_of_alpha(truth: np.ndarray, judge: np.ndarray) -> float:
+    """1 - alpha = (1 - pi) (2n - 1)/2n: alpha is pi with the correction for small samples taken out."""
+    alpha = of("krippendorff", "").alpha(np.array([truth, judge], float), level_of_measurement="nominal")
+    return float(1 - (1 - alpha) * 2 * truth.size / (2 * truth.size - 1))
 
 
 def _irr_table(counts: np.ndarray, weights: str) -> Any:

@@ -14,7 +14,7 @@ from rftj_cli.stats.table import cross_table
 
 from .oracles import COHEN, clustered_items, items, random_tables
 
-COMMON = {"agreement", "kappa", "ac1", "mcc", "kappa_max", "macro_f1"}
+COMMON = {"agreement", "kappa", "scott_pi", "ac1", "mcc", "kappa_max", "macro_f1"}
 GWET = np.array([[118.0, 5], [2, 0]])
 
 
@@ -72,6 +72,23 @@ def test_one_sided_labels() -> None:
     assert found["mcc"].note == "the labels or the verdicts never vary"
     assert value(found["kappa"]) == 0
     assert value(found["tpr"]) == pytest.approx(26 / 30)
+
+
+@pytest.mark.parametrize(("kind", "k"), [("binary", 2), ("nominal", 3), ("ordinal", 5), ("preference", 3)])
+def test_all_of_one_class(kind: str, k: int) -> None:
+    """Where all is one class the kappas are undefined; AC1 and AC2 are 1 by their formula, and say what that is worth."""
+    table = np.zeros((k, k))
+    table[-1, -1] = 30
+    found = agreement(table, kind=kind)  # type: ignore[arg-type]
+    for name in ("kappa", "scott_pi", "kappa_max"):
+        assert (found[name].value, found[name].note) == (None, "all labels and verdicts are one class")
+    assert found["mcc"].value is None
+    for name in {"ac1", "ac2"} & set(found):
+        assert value(found[name]) == 1
+        assert (found[name].note or "").startswith("all labels and verdicts are one class: 1 by the formula")
+        assert found[name].low is not None and found[name].low < 0.95
+    table[0, 0] = 1
+    assert "by the formula" not in (agreement(table, kind=kind)["ac1"].note or "")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("kind", "k"), [("binary", 2), ("nominal", 3), ("ordinal", 5), ("preference", 3)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,18 @@ def test_paradoxes(table: list[list[int]], po: float, kappa: float, ac1: float) 
     assert t.observed_agreement(counts) == pytest.approx(po)
     assert t.kappa(counts, np.eye(2)) == pytest.approx(kappa, abs=5e-5)
     assert t.gwet_ac(counts, np.eye(2)) == pytest.approx(ac1, abs=5e-5)
+
+
+def test_scott_pi() -> None:
+    """The worked example of Scott's pi in textbooks with po .333 and pe .369; Krippendorff's nominal alpha leads to it."""
+    example = np.arange(1.0, 10).reshape(3, 3)
+    assert t.scott_pi(example) == pytest.approx((15 / 45 - 2988 / 8100) / (1 - 2988 / 8100))
+    for table in random_tables(3):
+        h, j = items(table)
+        alpha = krippendorff.alpha(np.array([h, j], float), level_of_measurement="nominal")
+        assert t.scott_pi(table) == pytest.approx(1 - (1 - alpha) * 2 * h.size / (2 * h.size - 1), abs=1e-9)
+        assert t.scott_pi(table) <= t.kappa(table, np.eye(3)) + 1e-12
+    assert np.isnan(t.scott_pi(np.diag([9.0, 0])))
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])
