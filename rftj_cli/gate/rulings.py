@@ -171,8 +171,10 @@ def _holders(report: Calibration) -> dict[str, Mapping[str, Estimate]]:
 
 def _unit(estimate: str, criterion: Criterion | None) -> str:
     """What the n of an estimate counts."""
+    if "by_group" in estimate or estimate.startswith("top_1"):
+        return "groups"
     if "pair_accuracy" in estimate:
-        return "pairs" if "by_group" not in estimate else "groups"
+        return "pairs"
     if criterion is None or estimate not in ("tpr", "tnr"):
         return "labels"
     return f"labels that are {criterion.levels[estimate == 'tpr']}"

@@ -10,6 +10,7 @@ from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.join import RewardRow
 from rftj_cli.measure.values import Baseline, RewardReport, Terms
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.group_ranks import group_ranks
 from rftj_cli.stats.groups import pair_accuracy
 from rftj_cli.stats.numeric import numeric_agreement
 from rftj_cli.stats.shares import share
@@ -29,6 +30,7 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> Re
         "pair_accuracy": pairs.estimate,
         "pair_accuracy_by_group": pairs.by_group,
         "tie_rate": pairs.tie_rate,
+        **_inside_groups(known, terms.level),
         **numeric_agreement(truth, judge, clusters=clusters, level=terms.level),
         "coverage": share(
             [row.judge is not None for row in known], clusters=[row.cluster for row in known], level=terms.level
@@ -43,6 +45,18 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> Re
     return RewardReport(
         estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, formula(rubric), baselines, len(set(clusters))
     )
+
+
+def _inside_groups(known: Sequence[RewardRow], level: float) -> dict[str, Estimate]:
+    """Ranks inside groups, of the samples with a reward by the labels; the judge's may be missing."""
+    found = group_ranks(
+        [row.group for row in known],
+        [row.truth for row in known],
+        np.array([row.judge for row in known], dtype=np.float64),  # nan where there is none
+        clusters=[row.cluster for row in known],
+        level=level,
+    )
+    return {"kendall_tau_b_by_group": found.tau_b, "top_1": found.top_1, "top_1_strict": found.top_1_strict}
 
 
 def _verdicts_alone(rows: Sequence[RewardRow], level: float) -> dict[str, Estimate]:

@@ -79,6 +79,14 @@ def test_reward_bench_2(collection: str, size: str, votes: int, expected: tuple[
     right, level = sum(a > b for a, b in both), sum(a == b for a, b in both)
     assert (reward["pairs"], reward["right"], reward["tied"]) == (len(both), right, level)
     assert value(reward["estimates"], "pair_accuracy") == pytest.approx((right + level / 2) / len(both))
+    # Strict top-1 is the published figure, of the items of which rftj has every verdict.
+    whole = [of for of in rewards.values() if None not in of]
+    strict = sum(first > max(rest) for first, *rest in whole)  # type: ignore[operator,type-var]
+    shared_ = sum((first == max(of)) / of.count(max(of)) for of in whole for first in of[:1])  # type: ignore[type-var]
+    assert reward["estimates"]["top_1_strict"]["n"] == len(whole)
+    assert value(reward["estimates"], "top_1_strict") == pytest.approx(strict / len(whole))
+    assert value(reward["estimates"], "top_1") == pytest.approx(shared_ / len(whole))
+    assert abs(strict - correct) <= refused
     print(
         f"{collection} {size} k={votes}: {correct}/{len(complete)} = {correct / len(complete):.4f}, {tied} tied, {refused} more refused;",
         end=" ",
