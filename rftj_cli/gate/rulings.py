@@ -103,7 +103,7 @@ def _apply(limit: Limit, rules: Rules, report: Calibration) -> Iterator[Ruling]:
         holders = {limit.criterion: holders[limit.criterion]}
         named = set(holders[limit.criterion])
     if not any(_find(estimates, limit.estimate) for estimates in holders.values()) and limit.estimate not in named:
-        yield _no_estimate(limit, named)
+        yield _no_estimate(limit, named, report.criteria.get(limit.criterion))
         return
     for id, estimates in holders.items():
         found = _find(estimates, limit.estimate)
@@ -132,12 +132,14 @@ def _unlabelled(limit: Limit, report: Calibration) -> Ruling:
     )
 
 
-def _no_estimate(limit: Limit, named: set[str]) -> Ruling:
+def _no_estimate(limit: Limit, named: set[str], criterion: Criterion | None) -> Ruling:
     if limit.estimate in SOMETIMES or not named:
         return _open(limit, "this run has no such estimate" if named else "no judged sample has a label")
     section = {EVERY: "", REWARD: "reward."}.get(limit.criterion, f"criteria.{limit.criterion}.")
+    nominal = criterion is not None and criterion.scale == "nominal"
     raise InputError(
-        f"no such estimate for {'any criterion' if limit.criterion == EVERY else limit.criterion}",
+        f"no such estimate for {'any criterion' if limit.criterion == EVERY else limit.criterion}"
+        + (", whose labels have no order" if nominal else ""),
         key=f"{section}{limit.kind}.{limit.estimate}",
         found=limit.estimate,
         expected="one of " + listed(sorted(named), 40),

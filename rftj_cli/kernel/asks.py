@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rftj_cli.errors import InputError
-from rftj_cli.kernel.compile import read_criteria
+from rftj_cli.kernel.compile import majority_of_labels, read_criteria
 from rftj_cli.kernel.outcome import Order, Request
 from rftj_cli.kernel.rubric import Criterion, Items, Rubric
 from rftj_cli.kernel.sample import Sample
@@ -54,6 +54,7 @@ def rubric_for(rubric: Rubric, sample: Sample) -> Rubric:
     if not sample.criteria:
         return rubric
     own = read_criteria(list(sample.criteria), "criteria", rubric.items is not None)
+    majority_of_labels(own, rubric.judge)
     known = {criterion.id for criterion in rubric.criteria} | {check.id for check in rubric.checks}
     for index, criterion in enumerate(own):
         if criterion.id in known:
@@ -183,7 +184,9 @@ def criteria_text(criteria: tuple[Criterion, ...]) -> str:
     for number, criterion in enumerate(criteria, 1):
         lines = [f"{number}. {criterion.id}: {criterion.question}"]
         meanings = [level for level in criterion.scale.levels if level.meaning]
-        lines += [f"   - {level.name}: {level.meaning}" for level in meanings]
+        # Labels without order are each shown: a label between two others cannot be guessed from them.
+        every = criterion.scale.levels if meanings and criterion.scale.kind == "nominal" else meanings
+        lines += [f"   - {level.name}: {level.meaning}" if level.meaning else f"   - {level.name}" for level in every]
         if not meanings:
             lines.append("   - " + " | ".join(criterion.scale.names))
         blocks.append("\n".join(lines))

@@ -78,12 +78,18 @@ def _criterion(fields: Fields, items: bool) -> Criterion:
         id=id,
         question=fields.text("question"),
         scale=scale,
-        weight=fields.number("weight", 1.0),
+        weight=fields.number("weight", 1.0 if scale.valued else 0.0),
         essential=fields.flag("essential", False),
         on=fields.choice("on", ("response", "item"), "response"),
     )
     fields.done()
     no_essential_pitfall(fields, criterion.weight, criterion.essential)
+    if not scale.valued and (criterion.weight or criterion.essential):
+        key = "weight" if criterion.weight else "essential"
+        raise InputError(
+            "labels without values give no reward", key=fields.path(key), found=fields.raw(key),
+            expected=f"no `{key}`, or a value for every label: {{label: {scale.names[0]}, value: 0}}",
+        )  # fmt: skip
     if criterion.on == "item" and not items:
         raise InputError("`on: item` needs an `items` section that says where the items stand", key=fields.path("on"))
     return criterion
@@ -250,12 +256,13 @@ def _whole(rubric: Rubric) -> None:
     _unique(rubric.criteria, "criteria")
     _unique((*rubric.criteria, *rubric.checks), "checks", len(rubric.criteria))
     weights = [c.weight for c in rubric.criteria] + [check.weight for check in rubric.checks]
-    if not any(weights) and not any(check.essential for check in rubric.checks):
+    if rubric.rewards and not any(weights) and not any(check.essential for check in rubric.checks):
         raise InputError("all weights are 0, so the reward is undefined", key="criteria", expected="a weight not 0")
     if rubric.judge.votes_tie == "tie" and rubric.kind != "preference":
         raise InputError(
             "only a preference scale has a tie", key="judge.votes_tie", found="tie", expected="failure, worst or best"
         )
+    majority_of_labels(rubric.criteria, rubric.judge)
     if rubric.judge.votes_tie in ("worst", "best") and rubric.kind == "preference":
         raise InputError(
             "a preference has no worst level",
@@ -265,6 +272,25 @@ def _whole(rubric: Rubric) -> None:
         )
     if rubric.items is not None and not any(criterion.on == "item" for criterion in rubric.criteria):
         raise InputError("`items` is given, but no criterion says `on: item`", key="items")
+
+
+def majority_of_labels(criteria: tuple[Criterion, ...], judge: JudgeSettings) -> None:
+    """Labels without order have neither a mean nor a worst one."""
+    for criterion in criteria:
+        if criterion.scale.kind != "nominal":
+            continue
+        if judge.vote == "mean":
+            raise InputError(
+                f"{criterion.id} has labels without order, which have no mean",
+                key="judge.vote",
+                found="mean",
+                expected="majority",
+            )
+        if judge.votes_tie in ("worst", "best"):
+            raise InputError(
+                f"{criterion.id} has labels without order: none of them is the {judge.votes_tie}", key="judge.votes_tie",
+                found=judge.votes_tie, expected="failure",
+            )  # fmt: skip
 
 
 def _unique(parts: tuple[Criterion | Check, ...], key: str, offset: int = 0) -> None:

@@ -169,6 +169,8 @@ def _sureness(odds: dict[str, float] | None, scale: Scale, level: str) -> tuple[
     """The expected value over the levels' probabilities, and the probability of the level that the verdict names."""
     if odds is None:
         return None, None
+    if not scale.valued:
+        return None, odds.get(level)
     values = dict(zip(scale.names, scale.values, strict=True))
     return math.fsum(values[name] * p for name, p in odds.items()), odds.get(level)
 

@@ -14,15 +14,33 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from rftj_cli.errors import InputError
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import SERVICE_STAGES, Failure, Outcome, Part, Reward, Verdict
 from rftj_cli.kernel.rubric import Criterion, RewardSettings, Rubric
 
+NO_VALUES = "no criterion has a scale with values"
 DIGITS = 12  # of a share, and of a reward in terms of its range: what differs further back is dust of the arithmetic
+
+
+def refuse_without_reward(rubric: Rubric, file: object = None) -> None:
+    """Raise `InputError` for a rubric whose verdicts give no reward: a preference, or labels without values."""
+    if rubric.kind == "preference":
+        raise InputError(
+            "a preference rubric compares two responses and gives no reward to one", file=file, key="kind", found="preference",
+            expected="a rubric of kind `rubric`", hint="`rftj calibrate` measures a judge of pairs",
+        )  # fmt: skip
+    if not rubric.rewards:
+        raise InputError(
+            f"this rubric gives no reward: {NO_VALUES}", file=file, key="criteria[0].scale.labels", found=list(rubric.criteria[0].scale.names),
+            expected="a value for every label: {label: NAME, value: NUMBER}", hint="`rftj calibrate` measures the judge without",
+        )  # fmt: skip
 
 
 def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -> Reward:
     """The reward of one sample. `checks` are the results of the rubric's checks, in its order."""
+    if not rubric.rewards:
+        return Reward(None, (), NO_VALUES)
     tested = tuple(
         Part(check.id, float(result.passed), check.weight, check.essential)
         for check, result in zip(rubric.checks, checks, strict=True)
@@ -32,7 +50,7 @@ def reward_of(rubric: Rubric, outcome: Outcome, checks: Sequence[CheckResult]) -
             return Reward(_mapped(rubric.reward, rubric.reward.low), tested, f"essential check {part.id} failed")
     if isinstance(outcome, Failure):
         return _of_failure(rubric, outcome, tested)
-    parts = tuple(_part(rubric, criterion, outcome) for criterion in rubric.criteria) + tested
+    parts = tuple(_part(rubric, criterion, outcome) for criterion in rubric.criteria if criterion.scale.valued) + tested
     for part in parts:
         if part.essential and part.u == 0:
             return Reward(_mapped(rubric.reward, rubric.reward.low), parts, f"essential criterion {part.id} failed")

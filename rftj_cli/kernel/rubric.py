@@ -31,9 +31,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The levels a criterion can take, worst first (preference: A, tie, B, with A the highest value)."""
+    """The levels a criterion can take, worst first (preference: A, tie, B, with A the highest value; nominal: no order)."""
 
-    kind: Literal["pass_fail", "levels", "numeric", "preference"]
+    kind: Literal["pass_fail", "levels", "numeric", "preference", "nominal"]
     levels: tuple[Level, ...]
 
     @property
@@ -43,6 +43,11 @@ class Scale:
     @property
     def values(self) -> tuple[float, ...]:
         return tuple(level.value for level in self.levels)
+
+    @property
+    def valued(self) -> bool:
+        """Whether a reward can be made of it: not of labels without values, which are all 0."""
+        return self.kind != "nominal" or min(self.values) < max(self.values)
 
     def find(self, word: object) -> int | None:
         """The index of the level that `word` names, case aside; None where it names none.
@@ -61,9 +66,9 @@ class Scale:
         return next((index for index, name in enumerate(self.names) if _number(name) == number), None)
 
     def share(self, value: float) -> float:
-        """u = (value - min) / (max - min): 0 at the worst level, 1 at the best."""
+        """u = (value - min) / (max - min): 0 at the worst level, 1 at the best; 0 where labels have no values."""
         low, high = min(self.values), max(self.values)
-        return (value - low) / (high - low)
+        return (value - low) / (high - low) if high > low else 0.0
 
 
 def _number(text: str) -> float | None:
@@ -195,6 +200,11 @@ class Rubric:
     description: str = ""
     sampling: Literal["random", "balanced", "other"] | None = None  # of the samples that have labels
     source: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)  # what it was compiled from
+
+    @property
+    def rewards(self) -> bool:
+        """Whether its verdicts give a reward: not where it has nothing but labels without values."""
+        return bool(self.checks) or any(criterion.scale.valued for criterion in self.criteria)
 
     def criterion(self, id: str) -> Criterion | None:
         """The criterion of that id, if the rubric has it."""

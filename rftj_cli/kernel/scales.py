@@ -1,4 +1,4 @@
-"""The four ways to write a scale in a rubric."""
+"""The five ways to write a scale in a rubric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_LEVELS = 101
 
 
 def read_scale(fields: Fields) -> Scale:
-    """The `scale` of a criterion: `pass_fail`, a list of levels, or `{min, max, step}`."""
+    """The `scale` of a criterion: `pass_fail`, a list of levels, `{min, max, step}`, or `{labels: [...]}` without order."""
     raw = fields.raw("scale", "pass_fail")
     key = fields.path("scale")
     if raw == "pass_fail":
@@ -22,48 +22,69 @@ def read_scale(fields: Fields) -> Scale:
     if isinstance(raw, list):
         return _levels(raw, key)
     if isinstance(raw, dict):
-        return _numeric(Fields(raw, key))
+        return _nominal(Fields(raw, key)) if "labels" in raw else _numeric(Fields(raw, key))
     raise InputError(
         "unknown scale",
         key=key,
         found=raw,
-        expected="pass_fail, a list of levels (worst first), or {min: 1, max: 10, step: 1}",
+        expected="pass_fail, a list of levels (worst first), {min: 1, max: 10, step: 1}, or {labels: [...]} without order",
         hint=nearest(str(raw), ["pass_fail"]),
     )
 
 
 def _levels(rows: list[object], key: str) -> Scale:
-    levels: list[Level] = []
-    for index, row in enumerate(rows):
-        at = f"{key}[{index}]"
-        if isinstance(row, (str, int, float)) and not isinstance(row, bool):
-            row = {"level": row}
-        fields = Fields(row, at)
-        name = str(fields.raw("level")).strip()
-        meaning = fields.text("is", "")
-        value = fields.number("value", float(index + 1))
-        fields.done()
-        if isinstance(fields.raw("level"), bool) or not name:
-            raise InputError("a level needs a name", key=f"{at}.level", found=name, hint="quote yes, no, true, false")
-        if not name.isprintable():
-            raise InputError("a level's name holds line breaks or control characters", key=f"{at}.level", found=name)
-        levels.append(Level(name, value, meaning))
-    if len(levels) < 2:
-        raise InputError("a scale needs at least two levels", key=key, found=len(levels))
-    _distinct(levels, key)
-    return Scale("levels", tuple(levels))
-
-
-def _distinct(levels: list[Level], key: str) -> None:
-    seen: set[str] = set()
+    levels = [
+        Level(name, float(index + 1) if value is None else value, meaning)
+        for index, (name, value, meaning) in enumerate(_entries(rows, key, "level"))
+    ]
     for index, level in enumerate(levels):
-        if level.name.casefold() in seen:
-            raise InputError("the same level twice", key=f"{key}[{index}].level", found=level.name)
-        seen.add(level.name.casefold())
         if index and level.value <= levels[index - 1].value:
             raise InputError(
                 "values must rise from level to level, worst first", key=f"{key}[{index}].value", found=level.value
             )
+    return Scale("levels", tuple(levels))
+
+
+def _nominal(fields: Fields) -> Scale:
+    """Labels without order. With a value for each they give a reward, in any order of the values; else none has one."""
+    key = fields.path("labels")
+    entries = _entries(fields.rows("labels"), key, "label")
+    fields.done()
+    values = [value for _, value, _ in entries if value is not None]
+    if values and len(values) < len(entries):
+        missing = next(index for index, (_, value, _) in enumerate(entries) if value is None)
+        raise InputError(
+            "a value for some labels and none for others", key=f"{key}[{missing}].value", found=entries[missing][0],
+            expected="a value for every label (then they give a reward), or for none",
+        )  # fmt: skip
+    if values and min(values) == max(values):
+        raise InputError("all labels have one value, so they give no reward", key=key, found=values[0])
+    return Scale("nominal", tuple(Level(name, value or 0.0, meaning) for name, value, meaning in entries))
+
+
+def _entries(rows: list[object], key: str, word: str) -> list[tuple[str, float | None, str]]:
+    """Name, value (None where there is none) and meaning of each level or label (`word`), all names different."""
+    found: list[tuple[str, float | None, str]] = []
+    for index, row in enumerate(rows):
+        at = f"{key}[{index}]"
+        if isinstance(row, (str, int, float)) and not isinstance(row, bool):
+            row = {word: row}
+        fields = Fields(row, at)
+        name = str(fields.raw(word)).strip()
+        meaning = fields.text("is", "")
+        value = fields.number("value", None)
+        fields.done()
+        if isinstance(fields.raw(word), bool) or not name:
+            hint = "quote yes, no, true, false"
+            raise InputError(f"a {word} needs a name", key=f"{at}.{word}", found=name, hint=hint)
+        if not name.isprintable():
+            raise InputError(f"a {word}'s name holds line breaks or control characters", key=f"{at}.{word}", found=name)
+        if name.casefold() in {other.casefold() for other, _, _ in found}:
+            raise InputError(f"the same {word} twice", key=f"{at}.{word}", found=name)
+        found.append((name, value, meaning))
+    if len(found) < 2:
+        raise InputError(f"a scale needs at least two {word}s", key=key, found=len(found))
+    return found
 
 
 def _numeric(fields: Fields) -> Scale:

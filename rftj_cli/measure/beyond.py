@@ -112,7 +112,7 @@ def repeats(kind: Kind, scale: Scale, units: Sequence[Unit], terms: Terms) -> Re
         values=scale.values if kind == "ordinal" else None, clusters=keys, seed=terms.seed, level=terms.level,
     )  # fmt: skip
     whole = runs[(runs >= 0).all(axis=1)]
-    parts = components(np.array(scale.values)[whole], level=terms.level) if whole.size else None
+    parts = components(np.array(scale.values)[whole], level=terms.level) if whole.size and kind != "nominal" else None
     return Repeats(
         most, found, parts, None if parts is None else votes_worth(parts), _right(kind, several, runs, terms)
     )

@@ -48,6 +48,8 @@ def headline_functionals(levels: Levels) -> dict[str, Functional]:
     k = len(levels.levels)
     if levels.kind == "binary":
         return {"balanced_accuracy": lambda t: (youden_j(t) + 1) / 2, "kappa": lambda t: kappa(t, np.eye(k))}
+    if levels.kind == "nominal":
+        return {"kappa": lambda t: kappa(t, np.eye(k))}
     if levels.kind == "preference":
         return {"pair_accuracy": _pair_accuracy}
     w = weights(k, "quadratic", levels.values)

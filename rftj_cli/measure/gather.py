@@ -48,7 +48,7 @@ def levels_of(
         kind=kind,
         scale=scale.kind,
         levels=scale.names,
-        values=None if kind in ("binary", "preference") else scale.values,
+        values=scale.values if kind == "ordinal" else None,
         truth=truth,
         judge=np.array([-1 if unit.level is None else unit.level for unit in decided], dtype=np.int64),
         unit="pair" if kind == "preference" else "item" if items else "sample",

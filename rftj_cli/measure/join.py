@@ -266,9 +266,9 @@ def _probability(criterion: Criterion, rating: Rating | None, ballots: tuple[Bal
 
 
 def _truth_reward(rubric: Rubric, sample: Sample, truths: Truths, outcome: Verdict | Failure) -> float | None:
-    """The reward that the labels give, where every criterion (and every judged item of it) has a truth."""
+    """The reward that the labels give, where every criterion with values (and every judged item of it) has a truth."""
     ratings = []
-    for criterion in rubric.criteria:
+    for criterion in (one for one in rubric.criteria if one.scale.valued):
         items: tuple[str | None, ...] = (None,)
         if criterion.on == "item":
             items = truths.items.get((sample.id, criterion.id), ())

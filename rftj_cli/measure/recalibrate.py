@@ -14,6 +14,7 @@ from rftj_cli.files.ledger import Look, find_ledger, take_look
 from rftj_cli.files.rubrics import load_rubric, with_reward_map
 from rftj_cli.files.runs import Run
 from rftj_cli.files.text import write_whole
+from rftj_cli.kernel.reward import refuse_without_reward
 from rftj_cli.measure.calibrate import CHARGED, Question, joined_of
 from rftj_cli.measure.join import RewardRow
 from rftj_cli.measure.trust import refuse_chosen
@@ -108,8 +109,7 @@ def recalibrate(run: Run, question: Question, out: Path | None) -> Recalibration
 def _source(run: Run) -> Path:
     """The rubric file that the run was judged by, as it was then."""
     path = Path(run.manifest.rubric_path)
-    if run.rubric.kind == "preference":
-        raise InputError("a comparison has no reward to map", file=path, expected="a run of a rubric of kind `rubric`")
+    refuse_without_reward(run.rubric, path)
     if run.rubric.reward.map:
         raise InputError(
             "this rubric has a map already", file=path, key="reward.map",

@@ -51,7 +51,7 @@ def _inside_groups(known: Sequence[RewardRow], level: float) -> dict[str, Estima
     """Ranks inside groups, of the samples with a reward by the labels; the judge's may be missing."""
     found = group_ranks(
         [row.group for row in known],
-        [row.truth for row in known],
+        np.array([row.truth for row in known], dtype=np.float64),
         np.array([row.judge for row in known], dtype=np.float64),  # nan where there is none
         clusters=[row.cluster for row in known],
         level=level,

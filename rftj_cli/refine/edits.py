@@ -45,9 +45,11 @@ def _places(data: dict[str, Any]) -> Iterator[tuple[str, str, tuple[Any, str]]]:
         if isinstance(criterion.get("question"), str):
             yield f"criteria.{criterion['id']}.question", criterion["question"], (criterion, "question")
         scale = criterion.get("scale")
-        for level in scale if isinstance(scale, list) else []:
+        levels = scale.get("labels") if isinstance(scale, dict) else scale
+        for level in levels if isinstance(levels, list) else []:
             if isinstance(level, dict) and isinstance(level.get("is"), str):
-                yield f"criteria.{criterion['id']}.scale.{level.get('level')}", level["is"], (level, "is")
+                name = level.get("level", level.get("label"))
+                yield f"criteria.{criterion['id']}.scale.{name}", level["is"], (level, "is")
 
 
 def edited(rubric: Rubric, edit: Edit, quotable: Shingles) -> Rubric:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rftj_cli.errors import InputError
+from rftj_cli.kernel.reward import refuse_without_reward
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.calibrate import Question, calibrate, joined_of
 from rftj_cli.measure.join import Joined
@@ -47,11 +48,7 @@ def audit(names: Sequence[str], asked: Asked, options: Options) -> Audit:
     given = opened(names, asked, options.source)
     source = replace(options.source, run=str(given.run.folder))
     run, question = question_of(source)
-    if run.rubric.kind == "preference":
-        raise InputError(
-            "a preference rubric gives no reward to one response", file=run.folder, key="kind", found="preference",
-            expected="a rubric of kind `rubric`", hint="`rftj calibrate` measures a judge of pairs",
-        )  # fmt: skip
+    refuse_without_reward(run.rubric, run.folder)
     repeat = None if options.repeat is None else alike(run, options.repeat, "--repeat")
     question = replace(question, needed=source.labels is not None)
     _, joined = joined_of(run, question)

@@ -15,6 +15,7 @@ from rftj_cli.files.rows import read_map
 from rftj_cli.files.runs import Lock, Run, default_folder, open_run, read_manifest, write_manifest
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.evaluate import prepare
+from rftj_cli.kernel.reward import refuse_without_reward
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.labelled import validated_labels
 from rftj_cli.measure.sources import Source
@@ -110,11 +111,7 @@ def _judged(path: Path, table: Path, asked: Asked, source: Source) -> Opened:
     """Judge the samples, then their references, then the rollouts; `--max-cost` is for all together."""
     order = replace(asked.order, rubric=path)
     rubric = order.load()
-    if rubric.kind == "preference":
-        raise InputError(
-            "a preference rubric gives no reward to one response", file=path, key="kind", found="preference",
-            expected="a rubric of kind `rubric`", hint="`rftj calibrate` measures a judge of pairs",
-        )  # fmt: skip
+    refuse_without_reward(rubric, path)
     columns = read_map(list(source.map))
     samples = SampleFile(table, rubric.kind, columns)
     if source.truth_rubric is None:  # before a call is paid for

@@ -95,6 +95,7 @@ def _misfits(rubric: Rubric, parts: Sequence[Piece]) -> list[str]:
     if rubric.kind == "preference":
         return ["it compares two responses: these services score one"]
     found = [one.why for one in parts if isinstance(one, Misfit)]
+    found += [f"the labels of {one.id} have no values" for one in rubric.criteria if not one.scale.valued]
     if not found and not any(isinstance(one, Slot) and one.name == "response" for one in parts):
         found.append("the prompt never shows the response")
     if not rubric.criteria:

@@ -6,6 +6,7 @@ from math import sqrt
 from typing import Final
 
 from rftj_cli.errors import InputError
+from rftj_cli.kernel.reward import refuse_without_reward
 from rftj_cli.kernel.rubric import Rubric
 
 GROUP: Final = 8  # answers to one prompt, as trainers usually sample
@@ -14,9 +15,7 @@ HERE: Final = ("bedrock", "replay")
 
 def refuse_unfit(rubric: Rubric) -> None:
     """Raise `InputError` for a rubric that would leave training without an answer, or that Lambda cannot run."""
-    if rubric.kind == "preference":
-        raise InputError("a preference rubric compares two responses, and a reward is that of one", key="kind", found="preference",
-                         expected="rubric")  # fmt: skip
+    refuse_without_reward(rubric)
     for name, value in (("service", rubric.reward.on_service_failure), ("content", rubric.reward.on_content_failure)):
         if value is None and (rubric.criteria or name == "content"):
             where = "the judge fails" if rubric.criteria else "a row cannot be read"

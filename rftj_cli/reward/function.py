@@ -24,6 +24,7 @@ from rftj_cli.kernel.answering import spent
 from rftj_cli.kernel.asks import Ask
 from rftj_cli.kernel.evaluate import Judged, Task, finish, prepare
 from rftj_cli.kernel.outcome import CallError, Failure, Outcome, Reply, Stage
+from rftj_cli.kernel.reward import refuse_without_reward
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample, read_sample
 from rftj_cli.reward.calling import Caller
@@ -220,9 +221,7 @@ def _said(criterion: object) -> object:
 
 
 def _refuse(rubric: Rubric, settings: Settings) -> None:
-    if rubric.kind == "preference":
-        raise InputError("a preference rubric compares two responses; a reward function scores one", key="kind",
-                         found="preference", expected="kind: rubric")  # fmt: skip
+    refuse_without_reward(rubric)
     if settings.on_failure not in ("rubric", "none"):
         raise InputError("unknown rule", key="on_failure", found=settings.on_failure, expected="rubric or none")
     if settings.workers is not None and settings.workers < 1:

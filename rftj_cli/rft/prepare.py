@@ -12,6 +12,7 @@ from typing import Any
 
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.datasets import write_dataset
+from rftj_cli.kernel.reward import refuse_without_reward
 from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.rft.dataset import Entry, Part, Prepared, Wish
 from rftj_cli.rft.parity import Usage, parity_faults
@@ -69,8 +70,8 @@ def prepare(wish: Wish) -> Prepared:
 
 
 def _refuse(wish: Wish) -> None:
-    if wish.rubric is not None and wish.rubric.kind != "rubric":
-        raise InputError("a preference rubric compares two answers: it is no reward", key="kind", found="preference")
+    if wish.rubric is not None:
+        refuse_without_reward(wish.rubric)
     if wish.split is not None and wish.eval is not None:
         raise InputError("--split and --eval exclude each other")
     if wish.split is not None and wish.split not in SPLITS:

@@ -65,8 +65,11 @@ def _scales(rubric: Rubric) -> Iterator[str]:
         levels = criterion.scale.levels
         if criterion.scale.kind in ("numeric", "levels") and len(levels) > MANY_LEVELS:
             yield f"{criterion.id}: {len(levels)} levels; judges agree better with people on few, or on pass and fail"
-        if criterion.scale.kind == "levels" and not any(level.meaning for level in levels):
-            yield f"{criterion.id}: the levels are not defined (`is:` says what each means)"
+        if criterion.scale.kind in ("levels", "nominal") and not any(level.meaning for level in levels):
+            words = "labels" if criterion.scale.kind == "nominal" else "levels"
+            yield f"{criterion.id}: the {words} are not defined (`is:` says what each means)"
+    if not rubric.rewards:
+        yield "no label has a value: the rubric measures and gives no reward (`{label: NAME, value: NUMBER}`)"
 
 
 def _settings(rubric: Rubric) -> Iterator[str]:
@@ -77,7 +80,7 @@ def _settings(rubric: Rubric) -> Iterator[str]:
     if rubric.kind == "preference" and rubric.orders == "given":
         yield "`orders: given`: one order alone, so a bias for the first place cannot be seen"
     reward = rubric.reward
-    if rubric.kind == "rubric" and reward.on_content_failure is None:
+    if rubric.kind == "rubric" and rubric.rewards and reward.on_content_failure is None:
         yield "reward.on_failure.content is `error`: good for measuring, but in training an answer needs a reward"
     for check in rubric.checks:
         if not check.essential and check.weight == 0:

@@ -83,7 +83,7 @@ def _tau_b(code: Ints, x: Floats, y: Floats, keys: Ints, level: float) -> Estima
     se, units = item_se(pulls, inside)
     if units < 2:
         return Estimate(value, None, None, groups, "none", "; ".join(["only 1 group or cluster: no interval", *said]))
-    df = freedom(np.bincount(inside, weights=pulls))
+    df = freedom(np.bincount(inside, weights=pulls).astype(np.float64))
     low, high = share_from_se((1 + value) / 2, se, 1 + round(df), float(untied_x.sum()), level)
     method = f"mean over groups, Wilson {percent(level)} on the effective n of {units} clusters, t({df:.0f})"
     return Estimate(
