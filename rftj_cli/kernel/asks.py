@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rftj_cli.errors import InputError
-from rftj_cli.kernel.compile import majority_of_labels, read_criteria
+from rftj_cli.kernel.compile import read_criteria
 from rftj_cli.kernel.outcome import Order, Request
 from rftj_cli.kernel.rubric import Criterion, Items, Rubric
 from rftj_cli.kernel.sample import Sample
+from rftj_cli.kernel.scales import majority_of_labels
 from rftj_cli.kernel.template import render, shared_head, template_names
 
 SAMPLE_READERS = frozenset({"lexical", "length"})  # baselines that read the sample, not the prompt

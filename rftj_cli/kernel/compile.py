@@ -24,7 +24,7 @@ from rftj_cli.kernel.rubric import (
     Prompt,
     Rubric,
 )
-from rftj_cli.kernel.scales import PREFERENCE, read_scale
+from rftj_cli.kernel.scales import PREFERENCE, majority_of_labels, read_scale
 from rftj_cli.kernel.template import template_faults
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
@@ -272,25 +272,6 @@ def _whole(rubric: Rubric) -> None:
         )
     if rubric.items is not None and not any(criterion.on == "item" for criterion in rubric.criteria):
         raise InputError("`items` is given, but no criterion says `on: item`", key="items")
-
-
-def majority_of_labels(criteria: tuple[Criterion, ...], judge: JudgeSettings) -> None:
-    """Labels without order have neither a mean nor a worst one."""
-    for criterion in criteria:
-        if criterion.scale.kind != "nominal":
-            continue
-        if judge.vote == "mean":
-            raise InputError(
-                f"{criterion.id} has labels without order, which have no mean",
-                key="judge.vote",
-                found="mean",
-                expected="majority",
-            )
-        if judge.votes_tie in ("worst", "best"):
-            raise InputError(
-                f"{criterion.id} has labels without order: none of them is the {judge.votes_tie}", key="judge.votes_tie",
-                found=judge.votes_tie, expected="failure",
-            )  # fmt: skip
 
 
 def _unique(parts: tuple[Criterion | Check, ...], key: str, offset: int = 0) -> None:

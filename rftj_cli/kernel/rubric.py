@@ -49,6 +49,11 @@ class Scale:
         """Whether a reward can be made of it: not of labels without values, which are all 0."""
         return self.kind != "nominal" or min(self.values) < max(self.values)
 
+    @property
+    def measured(self) -> bool:
+        """Whether its levels are the numbers that they are called by, so that other numbers lie between them."""
+        return self.kind in ("levels", "numeric") and all(_number(x.name) == x.value for x in self.levels)
+
     def find(self, word: object) -> int | None:
         """The index of the level that `word` names, case aside; None where it names none.
 

@@ -6,7 +6,7 @@ import math
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.kernel.fields import Fields
-from rftj_cli.kernel.rubric import Level, Scale
+from rftj_cli.kernel.rubric import Criterion, JudgeSettings, Level, Scale
 
 PASS_FAIL = Scale("pass_fail", (Level("fail", 0.0), Level("pass", 1.0)))
 PREFERENCE = Scale("preference", (Level("A", 1.0), Level("tie", 0.5), Level("B", 0.0)))
@@ -100,3 +100,22 @@ def _numeric(fields: Fields) -> Scale:
         raise InputError("the steps do not reach max", key=fields.at, found={"min": low, "max": high, "step": step})
     values = [round(low + index * step, 10) for index in range(round(count) + 1)]
     return Scale("numeric", tuple(Level(f"{value:.12g}", value) for value in values))
+
+
+def majority_of_labels(criteria: tuple[Criterion, ...], judge: JudgeSettings) -> None:
+    """Labels without order have neither a mean nor a worst one."""
+    for criterion in criteria:
+        if criterion.scale.kind != "nominal":
+            continue
+        if judge.vote == "mean":
+            raise InputError(
+                f"{criterion.id} has labels without order, which have no mean",
+                key="judge.vote",
+                found="mean",
+                expected="majority",
+            )
+        if judge.votes_tie in ("worst", "best"):
+            raise InputError(
+                f"{criterion.id} has labels without order: none of them is the {judge.votes_tie}", key="judge.votes_tie",
+                found=judge.votes_tie, expected="failure",
+            )  # fmt: skip

@@ -16,10 +16,11 @@ from rftj_cli.measure.disagreements import disagreements
 from rftj_cli.measure.gather import About, independent, levels_of
 from rftj_cli.measure.join import Joined, Unit, criteria_of, join, labels_of, truths_of
 from rftj_cli.measure.levels import criterion_report, slice_report
+from rftj_cli.measure.means import between_levels, continuous_report, continuous_slice
 from rftj_cli.measure.production import metric_report, recorded
 from rftj_cli.measure.rewards import reward_report
 from rftj_cli.measure.truth import ADJUDICATED, Truths
-from rftj_cli.measure.values import Calibration, Counts, Terms
+from rftj_cli.measure.values import Calibration, Counts, Criterion, Terms
 from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import LEVEL
 from rftj_cli.stats.looks import level_of_look
@@ -78,7 +79,7 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
     terms = Terms(question.seed, LEVEL if look is None else level_of_look(look.number))
     used = () if question.truth_rubric else criteria_of(joined)
     about = About(question.sampling or run.rubric.sampling, question.costs)
-    levels = {id: levels_of(id, joined.scales[id], joined.units[id], truths, terms, about) for id in used}
+    criteria = {id: _criterion(id, joined, truths, terms, about) for id in used}
     rubric = question.truth_rubric or run.rubric
     return findings.add(
         Calibration(
@@ -88,9 +89,7 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
             truth=truths.rule,
             seed=question.seed,
             counts=_counts(joined, truths, used),
-            criteria={
-                id: replace(criterion_report(one, terms), clusters=independent(one)) for id, one in levels.items()
-            },
+            criteria=criteria,
             reward=None if run.rubric.kind == "preference" else reward_report(joined.rewards, rubric, terms),
             slices=_slices(joined, used, question.by, terms),
             disagreements=disagreements(run, joined, used),
@@ -101,6 +100,13 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
             metrics={one.name: metric_report(joined, one, terms) for one in metrics},
         )
     )
+
+
+def _criterion(id: str, joined: Joined, truths: Truths, terms: Terms, about: About) -> Criterion:
+    if between_levels(joined.units[id]):
+        return continuous_report(id, joined.scales[id], joined.units[id], terms)
+    levels = levels_of(id, joined.scales[id], joined.units[id], truths, terms, about)
+    return replace(criterion_report(levels, terms), clusters=independent(levels))
 
 
 def joined_of(run: Run, question: Question) -> tuple[Truths, Joined]:
@@ -178,7 +184,7 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         unit.sample
         for id in used
         for unit in joined.units[id]
-        if unit.level is not None and unit.truth is not None and unit.truth.level is not None
+        if unit.level is not None and unit.truth is not None and unit.truth.decided
     }
     both |= {row.sample for row in joined.rewards if row.truth is not None and row.judge is not None and row.verdict}
     places = [row for row in joined.rewards if row.sample in both]
@@ -205,7 +211,12 @@ def _slices(joined: Joined, used: Sequence[str], by: Sequence[str], terms: Terms
             if len(parts) > MOST_SLICES:
                 expected = f"at most {MOST_SLICES} values: intervals on a handful of samples say nothing"
                 raise InputError("--by: this field has too many values", key=name, found=len(parts), expected=expected)
+            between = between_levels(joined.units[id])
             for value in sorted(parts):
+                if between:
+                    part = continuous_slice(joined.scales[id], parts[value], terms)
+                    found.setdefault(name, {}).setdefault(value, {}).update({} if part is None else {id: part})
+                    continue
                 levels = levels_of(id, joined.scales[id], parts[value], Truths({}, {}, 0, (), ""), terms)
                 if levels.truth.size:
                     found.setdefault(name, {}).setdefault(value, {})[id] = slice_report(levels, terms)

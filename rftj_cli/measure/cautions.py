@@ -74,6 +74,12 @@ def warnings_of(
     sources = {source for truth in base.truths.of.values() for source in truth.sources}
     if "model" in sources:
         found.append("the labels were made by a model: right means right by that model")
+    between = sum(truth.between for (id, _, _), truth in base.truths.of.items() if id in chosen)
+    if between:
+        found.append(
+            f"{between:,} labels lie between the levels, as means of raters do: verdicts on them are left out here, their "
+            "reward is compared"
+        )
     weights = {truth.weight for truth in base.truths.of.values() if truth.weight is not None}
     if len(weights) > 1:
         found.append("the labels have weights: both sides are compared on the labelled samples as they are, unweighted")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rftj_cli.files.runs import Run
 from rftj_cli.measure.gather import truth_level
 from rftj_cli.measure.join import Joined, Unit
+from rftj_cli.measure.means import between_levels
 from rftj_cli.measure.values import Disagreement
 
 WORST = 50  # kept in the report
@@ -16,6 +17,8 @@ def disagreements(run: Run, joined: Joined, used: Sequence[str]) -> list[Disagre
     """The worst first: distance on the scale, then criteria in the rubric's order."""
     ranked: list[tuple[float, int, str, Unit]] = []
     for place, id in enumerate(used):
+        if between_levels(joined.units[id]):  # continuous scores nearly all differ: their size is in `mae` and `bias`
+            continue
         scale = joined.scales[id]
         for unit in joined.units[id]:
             if unit.level is None or unit.truth is None or unit.truth.level in (None, unit.level):

@@ -29,6 +29,8 @@ def warnings(report: ErrorReport, capped: bool) -> Iterator[str]:
         yield f"independent clusters: only {run['clusters']}; intervals may be too narrow below {FEW_CLUSTERS}"
     if run["weighted"]:
         yield "the labels have weights: rates and gains weigh them, counts do not"
+    if run["between"]:
+        yield f"left out because they lie between the levels, as means of raters do: {run['between']:,} labels"
     if run["undecided"]:
         yield f"left out because their raters differ and nothing decides: {run['undecided']:,}"
     yield from _about_sorting(report)

@@ -220,7 +220,8 @@ def _about(found: Found) -> dict[str, Any]:
         "clusters": len({unit.cluster for units in found.joined.units.values() for unit in units if comparable(unit)}),
         "held": found.held,
         "weighted": len({truth.weight for truth in labels if truth.weight is not None}) > 1,
-        "undecided": sum(t.level is None and any(v is not None for v in t.raters.values()) for t in labels),
+        "between": sum(truth.between for truth in labels),
+        "undecided": sum(not t.decided and t.said for t in labels),
     }
 
 

@@ -156,6 +156,9 @@ def _about(one: Criterion, truth: str) -> Iterator[str]:
     rows = [sum(row) for row in one.table]
     if 0 < n < FEW_LABELS:
         yield f"labelled {one.unit}s with a verdict: only {n}; read the bounds, not the values"
+    levels = one.estimates.get("agreement")
+    if one.scale == "continuous" and levels is not None and levels.note:
+        yield levels.note
     used = [level for level, count in zip(one.levels, rows, strict=True) if count]
     if n and len(used) == 1:
         yield f"every label is {used[0]}: how the judge treats anything else is unknown, and kappa says nothing"

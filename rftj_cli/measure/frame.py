@@ -31,7 +31,7 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
         answered = None if question.truth_rubric is None else question.truth_rubric.criterion(criterion)
         said = names if answered is None else answered.scale.names  # the labels may be on another rubric's scale
         for unit in units:
-            truth = None if unit.truth is None or unit.truth.level is None else said[unit.truth.level]
+            truth = None if unit.truth is None or not unit.truth.decided else unit.truth.name(said)
             row: dict[str, object] = {
                 "id": unit.sample, "item": unit.item, "criterion": criterion, "truth": truth,
                 "verdict": None if unit.level is None else names[unit.level], "failure": unit.stage,
@@ -40,6 +40,8 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
             }  # fmt: skip
             for rater, level in (unit.truth.raters if unit.truth else {}).items():
                 row[f"label_{rater}"] = "cannot_tell" if level is None else said[level]
+            for rater, number in (unit.truth.numbers if unit.truth else {}).items():
+                row[f"label_{rater}"] = f"{number:g}"
             rows.append(row)
     return pandas.DataFrame(rows)
 

@@ -277,10 +277,10 @@ def _truth_reward(rubric: Rubric, sample: Sample, truths: Truths, outcome: Verdi
                 return None
         for item in items:
             truth = truths.of.get((sample.id, item, criterion.id))
-            if truth is None or truth.level is None:
+            if truth is None or not truth.decided:
                 return None
-            level = criterion.scale.levels[truth.level]
-            ratings.append(Rating(criterion.id, item, level.name, level.value))
+            name, number = truth.name(criterion.scale.names), truth.number(criterion.scale)
+            ratings.append(Rating(criterion.id, item, name, number))
     response = str(sample.fields.get("response"))
     checks = [run_check(check, response, sample.fields.get("reference")) for check in rubric.checks]
     # A learned map carries the judge's score to the labels' scale: the labels' own reward is on it already.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rftj_cli.errors import InputError, listed, nearest
@@ -18,13 +18,44 @@ Key = tuple[str, str | None, str]  # sample, item, criterion
 
 @dataclass(slots=True)
 class Truth:
-    """The labels of one unit and what they come to. Levels are indices; a rater's None is `cannot_tell`."""
+    """The labels of one unit and what they come to. Levels are indices; a rater's None is `cannot_tell`.
+
+    `numbers` are the labels that lie between the levels of a numeric scale, `value` the truth where it does.
+    """
 
     raters: dict[str, int | None] = field(default_factory=dict)
     level: int | None = None
+    numbers: dict[str, float] = field(default_factory=dict)
+    value: float | None = None
     reason: str = ""
     sources: set[str] = field(default_factory=set)
     weight: float | None = None  # of the labels: 1/inclusion probability, on any scale
+
+    @property
+    def between(self) -> bool:
+        """Whether the truth is a number and none of the levels."""
+        return self.value is not None
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a truth."""
+        return self.level is not None or self.value is not None
+
+    @property
+    def said(self) -> bool:
+        """Whether any rater said more than `cannot_tell`."""
+        return bool(self.numbers) or any(level is not None for level in self.raters.values())
+
+    def name(self, names: Sequence[str]) -> str:
+        """The truth in words: its level, or the number between two."""
+        return names[self.level] if self.level is not None else f"{self.value:g}"
+
+    def number(self, scale: Scale) -> float:
+        """The truth on the numbers of its scale."""
+        if self.value is not None:
+            return self.value
+        assert self.level is not None
+        return scale.values[self.level]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +124,7 @@ def settle(
         )  # fmt: skip
     items: dict[tuple[str, str], list[str]] = {}
     for (sample, item, id), truth in of.items():
-        truth.level = _decide(truth.raters, scales[id], rule)
+        truth.level, truth.value = _decide(truth, scales[id], rule)
         if item is not None:
             items.setdefault((sample, id), []).append(item)
     labelled = {key: tuple(found) for key, found in items.items()}
@@ -112,7 +143,7 @@ def _pass_over(one: Placed, samples: Mapping[str, Known], ignore_unknown: bool) 
 
 def _add(truth: Truth, one: Placed, criterion: Criterion) -> None:
     label = one.label
-    if label.rater in truth.raters:
+    if label.rater in truth.raters or label.rater in truth.numbers:
         raise InputError(
             f"rater {label.rater} labels {criterion.id} of this sample twice",
             file=one.file, row=one.row, key="rater", found=label.id,
@@ -123,7 +154,11 @@ def _add(truth: Truth, one: Placed, criterion: Criterion) -> None:
             file=one.file, row=one.row, key="weight", found=label.weight, expected=f"{truth.weight:g}",
         )  # fmt: skip
     truth.weight = label.weight
-    truth.raters[label.rater] = _level(one, criterion)
+    number = _between(label.value, criterion.scale)
+    if number is None:
+        truth.raters[label.rater] = _level(one, criterion)
+    else:
+        truth.numbers[label.rater] = number
     truth.sources.add(label.source)
     truth.reason = truth.reason or label.reason
 
@@ -178,6 +213,17 @@ def _named(one: Placed, rubric: Rubric) -> Criterion:
     return found
 
 
+def _between(value: object, scale: Scale) -> float | None:
+    """A number inside a numeric scale that is none of its levels; None for anything else."""
+    if not scale.measured or isinstance(value, bool) or scale.find(value) is not None:
+        return None
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if min(scale.values) < number < max(scale.values) else None
+
+
 def _level(one: Placed, criterion: Criterion) -> int | None:
     value = one.label.value
     if isinstance(value, str) and value.casefold() == CANNOT_TELL:
@@ -194,16 +240,31 @@ def _level(one: Placed, criterion: Criterion) -> int | None:
     return level
 
 
-def _decide(raters: Mapping[str, int | None], scale: Scale, rule: str | None) -> int | None:
-    if rule is not None and rule != "majority":
-        return raters.get(rule)
-    if rule is None and ADJUDICATED in raters:
-        return raters[ADJUDICATED]
-    votes = sorted(level for rater, level in raters.items() if level is not None and rater != ADJUDICATED)
+def _decide(truth: Truth, scale: Scale, rule: str | None) -> tuple[int | None, float | None]:
+    """The level that the labels come to, or the number where it is none of the levels."""
+    one = None if rule == "majority" else rule
+    if rule is None and (ADJUDICATED in truth.raters or ADJUDICATED in truth.numbers):
+        one = ADJUDICATED
+    if truth.numbers:
+        known = {
+            rater: scale.values[level] for rater, level in truth.raters.items() if level is not None
+        } | truth.numbers
+        number = known.get(one) if one else _middle([x for rater, x in known.items() if rater != ADJUDICATED])
+        return (scale.values.index(number), None) if number in scale.values else (None, number)
+    if one is not None:
+        return truth.raters.get(one), None
+    votes = [level for rater, level in truth.raters.items() if level is not None and rater != ADJUDICATED]
+    if scale.kind in ("levels", "numeric"):
+        middle = _middle(votes)
+        return None if middle is None else int(middle), None
+    level, count = Counter(votes).most_common(1)[0] if votes else (None, 0)
+    return (level if 2 * count > len(votes) else None), None
+
+
+def _middle(votes: Sequence[float]) -> float | None:
+    """The median, None where there are two different ones."""
     if not votes:
         return None
-    if scale.kind in ("levels", "numeric"):
-        low, high = votes[(len(votes) - 1) // 2], votes[len(votes) // 2]
-        return low if low == high else None
-    level, count = Counter(votes).most_common(1)[0]
-    return level if 2 * count > len(votes) else None
+    ranked = sorted(votes)
+    low, high = ranked[(len(votes) - 1) // 2], ranked[len(votes) // 2]
+    return low if low == high else None

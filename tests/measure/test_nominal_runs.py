@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reporting import calibrated, refused, scored, succeed, truth_labels
+from reporting import calibrated, refused, rftj, scored, succeed, truth_labels
 
 NAMES = ("billing", "bug", "other")
 TABLE = np.array([[14, 2, 4], [3, 16, 1], [0, 5, 25]])
@@ -78,7 +78,8 @@ def test_errors_plan_and_comparison_of_labels(home: Path) -> None:
     assert "kappa known to" in succeed("plan", run, "--labels", file).out
     (home / "b").mkdir()
     other, _ = run_of(home / "b", LABELS, same=2, judge={"model": "replay:recorded", "seed": 2})
-    assert succeed("diff-prompts", run, other, "--labels", file, "--split", "all").out
+    said = rftj("diff-prompts", run, other, "--labels", file, "--split", "all", "--json").document
+    assert said["candidates"][0]["criteria"]["topic"]
 
 
 def test_check_says_that_there_is_no_reward(home: Path) -> None:
