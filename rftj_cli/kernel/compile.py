@@ -24,7 +24,7 @@ from rftj_cli.kernel.rubric import (
     Prompt,
     Rubric,
 )
-from rftj_cli.kernel.scales import PREFERENCE, majority_of_labels, read_scale
+from rftj_cli.kernel.scales import PREFERENCE, majority_of_labels, no_weight_without_values, read_scale
 from rftj_cli.kernel.template import template_faults
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
@@ -84,12 +84,7 @@ def _criterion(fields: Fields, items: bool) -> Criterion:
     )
     fields.done()
     no_essential_pitfall(fields, criterion.weight, criterion.essential)
-    if not scale.valued and (criterion.weight or criterion.essential):
-        key = "weight" if criterion.weight else "essential"
-        raise InputError(
-            "labels without values give no reward", key=fields.path(key), found=fields.raw(key),
-            expected=f"no `{key}`, or a value for every label: {{label: {scale.names[0]}, value: 0}}",
-        )  # fmt: skip
+    no_weight_without_values(fields, criterion)
     if criterion.on == "item" and not items:
         raise InputError("`on: item` needs an `items` section that says where the items stand", key=fields.path("on"))
     return criterion

@@ -102,6 +102,17 @@ def _numeric(fields: Fields) -> Scale:
     return Scale("numeric", tuple(Level(f"{value:.12g}", value) for value in values))
 
 
+def no_weight_without_values(fields: Fields, criterion: Criterion) -> None:
+    """Labels without values have no part in the reward."""
+    if criterion.scale.valued or not (criterion.weight or criterion.essential):
+        return
+    key = "weight" if criterion.weight else "essential"
+    raise InputError(
+        "labels without values give no reward", key=fields.path(key), found=fields.raw(key),
+        expected=f"no `{key}`, or a value for every label: {{label: {criterion.scale.names[0]}, value: 0}}",
+    )  # fmt: skip
+
+
 def majority_of_labels(criteria: tuple[Criterion, ...], judge: JudgeSettings) -> None:
     """Labels without order have neither a mean nor a worst one."""
     for criterion in criteria:

@@ -90,6 +90,7 @@ def test_every_estimate_is_explained() -> None:
     names |= {"coverage", "flips", "pair_accuracy_by_group", "tie_rate", "reply_accuracy", "order_agreement"}
     names |= {"agreement_failures_wrong", "agreement_failures_tie", "macro_f1_failures_tie", "first_place_wins"}
     names |= {"reply_accuracy_failures_wrong", "order_agreement_failures_included"}
+    names |= {"kendall_tau_b_by_group", "top_1", "top_1_strict"}
     page = prose(DOCS / "statistics.md")
     assert not [one for one in sorted(names) if f"`{one}`" not in page]
 

@@ -119,4 +119,6 @@ def test_a_comparison_has_no_reward(home: Path) -> None:
         prompt={"user": "{{ response_a }} {{ response_b }}"},
     )  # fmt: skip
     write_rows(home / "l.jsonl", [{"id": "p0", "value": "A"}])
-    assert "no reward to map" in refused("calibrate", run, "--labels", home / "l.jsonl", "--recalibrate")["message"]
+    assert (
+        "gives no reward to one" in refused("calibrate", run, "--labels", home / "l.jsonl", "--recalibrate")["message"]
+    )
