@@ -49,6 +49,15 @@ def calibrate(
         str | None,
         typer.Option(help="Cost of a false pass and of a false fail, for the threshold: 10:1.", metavar="A:B"),
     ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Alt-test: .1 if the raters are crowd workers, .15 if skilled, .2 if experts (default).",
+            metavar="X",
+        ),
+    ] = None,
     recalibrate: Annotated[
         bool, typer.Option("--recalibrate", help="Learn a map of the reward on dev, test it, write a new rubric.")
     ] = False,
@@ -106,6 +115,7 @@ def calibrate(
         metrics=tuple(metric or ()),
         sampling=sampling,
         costs=costs,
+        epsilon=epsilon,
     )
     if recalibrate:
         from rftj_cli.report import recalibration_report

@@ -21,6 +21,7 @@ from rftj_cli.measure.production import metric_report, recorded
 from rftj_cli.measure.rewards import reward_report
 from rftj_cli.measure.truth import ADJUDICATED, Truths
 from rftj_cli.measure.values import Calibration, Counts, Criterion, Terms
+from rftj_cli.stats.alt_test import EPSILON
 from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import LEVEL
 from rftj_cli.stats.looks import level_of_look
@@ -34,7 +35,8 @@ class Question:
     """What to calibrate against what: labels file (else those in the samples), truth rule, split, slices, seed.
 
     `frozen`: a look at the test split is counted and not written to the ledger. `sampling`: how the labelled samples were
-    chosen (default: what the rubric says). Without `needed`, a run without labels is no error. `costs`: of a false pass and of a false fail. `elsewhere`:
+    chosen (default: what the rubric says). Without `needed`, a run without labels is no error. `costs`: of a false pass and of a false fail. `epsilon`:
+    of the alternative annotator test, None for its default. `elsewhere`:
     criteria of other judges, whose labels are passed over.
     """
 
@@ -52,6 +54,7 @@ class Question:
     needed: bool = True
     sampling: Sampling | None = None
     costs: tuple[float, float] | None = None
+    epsilon: float | None = None
     elsewhere: frozenset[str] = frozenset()
 
 
@@ -76,7 +79,8 @@ def calibrate(run: Run, question: Question, accept: Callable[[Calibration], obje
 def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: Look | None) -> Calibration:
     """Everything that is measured, with the intervals that this look leaves."""
     metrics = [recorded(joined, name) for name in question.metrics]
-    terms = Terms(question.seed, LEVEL if look is None else level_of_look(look.number))
+    epsilon = EPSILON if question.epsilon is None else question.epsilon
+    terms = Terms(question.seed, LEVEL if look is None else level_of_look(look.number), epsilon)
     used = () if question.truth_rubric else criteria_of(joined)
     about = About(question.sampling or run.rubric.sampling, question.costs)
     criteria = {id: _criterion(id, joined, truths, terms, about) for id in used}
@@ -103,10 +107,11 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
 
 
 def _criterion(id: str, joined: Joined, truths: Truths, terms: Terms, about: About) -> Criterion:
+    pitfall = joined.pitfalls.get(id, False)
     if between_levels(joined.units[id]):
-        return continuous_report(id, joined.scales[id], joined.units[id], terms)
+        return replace(continuous_report(id, joined.scales[id], joined.units[id], terms), pitfall=pitfall)
     levels = levels_of(id, joined.scales[id], joined.units[id], truths, terms, about)
-    return replace(criterion_report(levels, terms), clusters=independent(levels))
+    return replace(criterion_report(levels, terms), clusters=independent(levels), pitfall=pitfall)
 
 
 def joined_of(run: Run, question: Question) -> tuple[Truths, Joined]:
@@ -188,6 +193,15 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
     }
     both |= {row.sample for row in joined.rewards if row.truth is not None and row.judge is not None and row.verdict}
     places = [row for row in joined.rewards if row.sample in both]
+    judged = {unit.sample for id in used for unit in joined.units[id] if unit.level is not None}
+    open_ = {
+        unit.sample
+        for id in used
+        for unit in joined.units[id]
+        if unit.truth is not None
+        and unit.truth.level is None
+        and any(v is not None for v in unit.truth.raters.values())
+    }
     return Counts(
         samples=joined.samples,
         judged=joined.judged,
@@ -197,6 +211,7 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         raters=len([rater for rater in truths.raters if rater != ADJUDICATED]) or len(truths.raters),
         groups=len({row.group for row in places}),
         clusters=len({row.cluster for row in places}),
+        undecided=len((open_ & judged) - both),
     )
 
 

@@ -14,7 +14,10 @@ WORST = 50  # kept in the report
 
 
 def disagreements(run: Run, joined: Joined, used: Sequence[str]) -> list[Disagreement]:
-    """The worst first: distance on the scale, then criteria in the rubric's order."""
+    """The worst first: distance on the scale, then the dangerous side, then criteria in the rubric's order.
+
+    Dangerous is to be milder than the labels: too high a level, of a pitfall too low a one.
+    """
     ranked: list[tuple[float, int, str, Unit]] = []
     for place, id in enumerate(used):
         if between_levels(joined.units[id]):  # continuous scores nearly all differ: their size is in `mae` and `bias`
@@ -25,11 +28,15 @@ def disagreements(run: Run, joined: Joined, used: Sequence[str]) -> list[Disagre
                 continue
             distance = abs(scale.share(scale.values[unit.level]) - scale.share(scale.values[truth_level(unit)]))
             ranked.append((-distance, place, id, unit))
-    ranked.sort(key=lambda one: (one[0], (one[3].level or 0) < truth_level(one[3]), one[1]))  # too high before too low
+    ranked.sort(key=lambda one: (one[0], _stricter(one[3], pitfall=joined.pitfalls.get(one[2], False)), one[1]))
     store = run.store()
     found = [_disagreement(store.fields(unit.sample), -far, id, joined, unit) for far, _, id, unit in ranked[:WORST]]
     store.close()
     return found
+
+
+def _stricter(unit: Unit, *, pitfall: bool) -> bool:
+    return ((unit.level or 0) > truth_level(unit)) == pitfall
 
 
 def _disagreement(fields: Mapping[str, object], distance: float, id: str, joined: Joined, unit: Unit) -> Disagreement:

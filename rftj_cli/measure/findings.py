@@ -1,4 +1,4 @@
-"""What a calibration means, in plain sentences: the finding of each criterion, and warnings about what it rests on."""
+"""What a calibration means, in plain sentences: each criterion's finding, warnings about what it rests on, what next."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from rftj_cli.measure.leanings import biases
 from rftj_cli.measure.reservations import about_metric, about_samples
+from rftj_cli.measure.sentences import in_percent, of, sentence
 from rftj_cli.measure.trust import trusts
 from rftj_cli.measure.values import Calibration, Criterion
-from rftj_cli.stats.estimate import Estimate
 
 FEW_LABELS = 50
 FEW_OF_A_CLASS = 10
@@ -25,76 +25,6 @@ def add(report: Calibration) -> Calibration:
     return replace(
         report, findings=said, trust=trusts(report), warnings=list(_warnings(report)), next=list(_next(report))
     )
-
-
-def sentence(one: Criterion) -> str:
-    """The finding in counts, worst direction first, with the bound that the data allow."""
-    if one.scale in ("pass_fail", "levels") and len(one.levels) == 2:
-        return _binary(one)
-    if one.scale == "preference":
-        return _preference(one)
-    if one.scale == "continuous":
-        return _continuous(one)
-    n = sum(map(sum, one.table))
-    right = sum(one.table[i][i] for i in range(len(one.levels)))
-    if n == 0:
-        return f"no {one.unit} has both a verdict and a label"
-    text = f"gives {_of(right, n)} {one.unit}s the level of the labels ({_share(right / n)}{_low(one, 'agreement')})"
-    if one.scale == "nominal" or right == n:
-        return text
-    high = sum(count for h, row in enumerate(one.table) for j, count in enumerate(row) if j > h)
-    return f"{text}; {high} too high, {n - right - high} too low"
-
-
-def _binary(one: Criterion) -> str:
-    (ff, fp), (pf, pp) = one.table
-    fail, passed = one.levels
-    parts = []
-    for missed, total, estimate, verb, truth in (
-        (fp, ff + fp, "tnr", passed, fail),
-        (pf, pf + pp, "tpr", fail, passed),
-    ):
-        if total:
-            bound = one.estimates[estimate].low
-            most = "" if bound is None else f", at most {_share(1 - bound)}"
-            doing = {"pass": "passes", "fail": "fails"}.get(verb, f"says {verb} to")
-            parts.append(
-                f"{doing} {_of(missed, total)} {one.unit}s that the labels {_verb(truth)} ({_share(_missed(one, estimate, missed / total))}{most})"
-            )
-    return "; ".join(parts) or f"no {one.unit} has both a verdict and a label"
-
-
-def _missed(one: Criterion, estimate: str, share: float) -> float:
-    """The share missed: of weighted labels not the one of the counts."""
-    value = one.estimates[estimate].value
-    return share if value is None else 1 - value
-
-
-def _verb(level: str) -> str:
-    return level if level in ("pass", "fail") else f"call {level}"
-
-
-def _preference(one: Criterion) -> str:
-    decided = sum(one.table[0]) + sum(one.table[2])
-    estimate = one.estimates["pair_accuracy"]
-    if not decided or estimate.value is None:
-        return "no decided pair has a verdict"
-    right = one.table[0][0] + one.table[2][2]
-    ties = one.table[0][1] + one.table[2][1]
-    text = f"picks the better response in {_of(right, decided)} decided pairs, {ties} ties count half"
-    return f"{text} ({_share(estimate.value)}{_low(one, 'pair_accuracy')})"
-
-
-def _continuous(one: Criterion) -> str:
-    rank, bias = one.estimates["spearman"], one.estimates["bias"]
-    if bias.value is None:
-        return f"no {one.unit} has both a verdict and a label"
-    side = "above" if bias.value > 0 else "below"
-    text = f"scores {bias.n:,} {one.unit}s {abs(bias.value):.3g} {side} the labels on average"
-    if rank.value is None:
-        return f"{text}; {rank.note}"
-    least = "" if rank.low is None else f", at least {rank.low:.2f}"
-    return f"{text}; rank correlation {rank.value:.2f}{least}"
 
 
 def _warnings(report: Calibration) -> Iterator[str]:
@@ -164,7 +94,7 @@ def _about(one: Criterion, truth: str) -> Iterator[str]:
         yield f"every label is {used[0]}: how the judge treats anything else is unknown, and kappa says nothing"
     elif n and len(one.levels) == 2 and min(rows) < FEW_OF_A_CLASS:
         level = one.levels[rows.index(min(rows))]
-        yield f"labels that are {level}: only {min(rows)}; the rate on them is hardly known"
+        yield f"labels that are {level}: only {min(rows)}; the rate on them is uncertain"
     columns = [sum(row[j] for row in one.table) for j in range(len(one.levels))]
     if n and sum(count > 0 for count in columns) == 1 and len(used) > 1:
         yield f"the judge gives every {one.unit} the same verdict: it measures nothing"
@@ -173,12 +103,22 @@ def _about(one: Criterion, truth: str) -> Iterator[str]:
     if one.undecided:
         rules = ("majority", "adjudicated, else majority")
         why = "their raters differ and nothing decides" if truth in rules else f"{truth} did not label them"
-        yield f"{one.unit}s left out: {one.undecided}; {why}"
+        yield f"{one.unit}s without a truth, left out of agreement with the labels: {one.undecided}; {why}"
+    yield from _tie_breakers(one)
     if one.cannot_tell:
-        yield f"labels that are `cannot_tell`: {one.cannot_tell}; they count for no level"
+        yield f"labels that are `cannot_tell`: {one.cannot_tell}; they count for none of the levels"
     yield from _no_interval(one)
     yield from biases(one)
     yield from _beside_baselines(one)
+
+
+def _tie_breakers(one: Criterion) -> Iterator[str]:
+    """Raters who are no measure of how far raters agree, since they were asked where the others did not."""
+    for name, found in ({} if one.raters is None else one.raters["tie_break"]).items():
+        yield (
+            f"{name} rated almost only {one.unit}s on which the other raters differ ({of(found['disputed'], found['items'])}; they "
+            f"differ on {of(found['others_disputed'], found['others'])}): a tie-break, left out of the comparison of judge and raters"
+        )
 
 
 def _no_interval(one: Criterion) -> Iterator[str]:
@@ -198,11 +138,11 @@ def _paradox(one: Criterion) -> Iterator[str]:
     verdicts = [sum(row[j] for row in one.table) for j in range(len(one.levels))]
     if max(labels) > MOST_OF_ONE * n:
         level = one.levels[labels.index(max(labels))]
-        yield f"{_share(max(labels) / n)} of the labels are {level}, so kappa says little: read the rate on each class"
+        yield f"{in_percent(max(labels) / n)} of the labels are {level}, so kappa says little: read the rate on each class"
     elif max(verdicts) > MOST_OF_ONE * n and sum(count > 0 for count in verdicts) > 1:
         level = one.levels[verdicts.index(max(verdicts))]
-        share = _share(max(labels) / n)
-        yield f"the judge says {level} to {_share(max(verdicts) / n)}, the most frequent label is on {share}"
+        share = in_percent(max(labels) / n)
+        yield f"the judge says {level} to {in_percent(max(verdicts) / n)}, the most frequent label is on {share}"
 
 
 def _failures(one: Criterion, n: int) -> Iterator[str]:
@@ -262,16 +202,3 @@ def _next(report: Calibration) -> Iterator[str]:
     if folder and report.criteria:
         labels = f" --labels {report.run['labels']}" if report.run.get("labels") else ""
         yield f"rftj gate {folder}{labels} --rules RULES.yaml   # decides on these bounds, no calls, $0"
-
-
-def _of(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,}"
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}" if 0 < value < 0.01 or 0.99 < value < 1 else f"{value:.0%}"
-
-
-def _low(one: Criterion, name: str) -> str:
-    estimate: Estimate | None = one.estimates.get(name)
-    return "" if estimate is None or estimate.low is None else f", at least {_share(estimate.low)}"

@@ -66,6 +66,9 @@ class Joined:
 
     units: dict[str, list[Unit]] = field(default_factory=dict)
     scales: dict[str, Scale] = field(default_factory=dict)
+    pitfalls: dict[str, bool] = field(
+        default_factory=dict
+    )  # whether a criterion's weight is negative wherever it is asked
     rewards: list[RewardRow] = field(default_factory=list)
     samples: int = 0
     judged: int = 0
@@ -183,6 +186,7 @@ def _add(
     shared = _Shared(row.group, row.cluster, _slices(sample, names[0]), _seen(whole, sample))
     for criterion in rubric.criteria:
         _one_scale(joined, criterion, sample)
+        joined.pitfalls[criterion.id] = criterion.weight < 0 and joined.pitfalls.get(criterion.id, True)
         units = _units(sample, criterion, outcome, truths, shared)
         matched += sum(unit.truth is not None for unit in units)
         joined.units.setdefault(criterion.id, []).extend(units)

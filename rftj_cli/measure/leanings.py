@@ -18,7 +18,8 @@ def biases(one: Criterion) -> Iterator[str]:
         yield f"the winner changes with the order in {1 - orders.value:.0%} of the pairs"
     if primacy is not None and primacy.value is not None and _excludes(primacy, 0.5):
         place = "first" if primacy.value > 0.5 else "second"
-        yield f"the response shown {place} wins more often: {max(primacy.value, 1 - primacy.value):.0%} over both orders"
+        share = max(primacy.value, 1 - primacy.value)
+        yield f"the response shown {place} wins {share:.0%} of the replies that name a winner, over both orders"
     flips = one.estimates.get("flips")
     if flips is not None and flips.value is not None and flips.value > MOST_FLIPS:
         yield f"the judge differs from itself: {flips.value:.0%} of its verdicts are not unanimous"
@@ -26,16 +27,16 @@ def biases(one: Criterion) -> Iterator[str]:
         yield f"{one.population.doubt}; say --sampling balanced or other if they were chosen otherwise"
     sure = one.probability
     if sure is not None and sure.skill.high is not None and sure.skill.high < 0:
-        yield "how sure the judge says it is tells less than the base rate does"
+        yield "the judge's probabilities predict the labels less well than the base rate does"
 
 
 def _length(one: Criterion) -> Iterator[str]:
     slope, wins = one.estimates.get("length_slope"), one.estimates.get("longer_wins")
     if slope is not None and slope.value is not None and _excludes(slope, 0):
-        side = "milder" if slope.value > 0 else "stricter"
+        side = "milder" if (slope.value > 0) != one.pitfall else "stricter"
         yield (
-            f"{side} than the labels with longer answers: {slope.value:+.2f} of a level's value for each doubling of the "
-            f"words, at least {min(abs(slope.low or 0), abs(slope.high or 0)):.2f}"
+            f"{side} than the labels with longer answers: verdict minus label changes by {slope.value:+.2f} "
+            f"[{slope.low:+.2f}, {slope.high:+.2f}] per doubling of the words"
         )
     if wins is not None and wins.value is not None and _excludes(wins, 0):
         more = "more" if wins.value > 0 else "less"

@@ -12,17 +12,15 @@ from rftj_cli.kernel.rubric import Scale
 from rftj_cli.measure.baselines import baselines
 from rftj_cli.measure.beyond import length_bias, population, sureness
 from rftj_cli.measure.missing import with_reasons
+from rftj_cli.measure.raters import raters_report
 from rftj_cli.measure.values import Baseline, Criterion, Repeats, Terms
 from rftj_cli.stats.agreement import Kind, agreement
-from rftj_cli.stats.alt_test import alt_test
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.ceiling import leave_one_out_ceiling
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.groups import pair_accuracy
 from rftj_cli.stats.intervals import functional_interval
-from rftj_cli.stats.reliability import krippendorff_alpha, pairwise_kappa
 from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import cross_table, macro_f1
 
@@ -110,7 +108,7 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         table=table.astype(int).tolist(),
         estimates=_estimates(given, done, table if clusters is None else clusters.table(k), clusters, terms),
         baselines=_baselines(given, done, cluster, terms) if truth.size else (),
-        raters=_raters(given, terms),
+        raters=raters_report(given, terms),
         sources=given.sources,
         failed=int((~done).sum()),
         stages=given.stages,
@@ -120,6 +118,7 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
         probability=probability,
         threshold=threshold,
         repeats=given.repeats,
+        weighted=given.weight is not None,
     )
 
 
@@ -176,39 +175,6 @@ def _macro_f1(given: Levels, judge: Ints, terms: Terms) -> Estimate:
     table = cross_table(given.truth, judge, 3) if clusters is None else clusters.table(3)
     found = functional_interval(table, macro_f1, clusters=clusters, seed=terms.seed, scale="logit", level=terms.level)
     return replace(found, note=found.note or "a failure counts as a tie")
-
-
-def _raters(given: Levels, terms: Terms) -> dict[str, Any] | None:
-    """What the raters say of each other: the ceiling for any judge."""
-    matrix, judge, codes = given.matrix, given.rated_judge, given.rated_cluster
-    if matrix is None or judge is None or not matrix.size:
-        return None
-    k = len(given.levels)
-    shared: dict[str, Any] = {"values": given.values, "clusters": codes, "seed": terms.seed, "level": terms.level}
-    ceiling = leave_one_out_ceiling(matrix, judge, k, kind=given.kind, **shared)
-    weight: Any = "quadratic" if given.kind == "ordinal" else "nominal"
-    pairwise = pairwise_kappa(matrix, k, kind=weight, **shared)
-    distance: Any = "ordinal" if given.kind == "ordinal" else "nominal"
-    alternative = alt_test(matrix, judge)
-    return {
-        "names": list(given.raters),
-        "ceiling": {
-            "human_agreement": ceiling.human_agreement,
-            "human_kappa": ceiling.human_kappa,
-            "judge_agreement": ceiling.judge_agreement,
-            "judge_kappa": ceiling.judge_kappa,
-            "kappa_gap": ceiling.kappa_gap,
-            "undecided": ceiling.undecided,
-        },
-        "pairwise_kappa": {
-            f"{given.raters[a]}, {given.raters[b]}": estimate for (a, b), estimate in pairwise.pairs.items()
-        },
-        "mean_pairwise_kappa": pairwise.mean,
-        "krippendorff_alpha": krippendorff_alpha(
-            matrix, distance=distance, k=k, clusters=codes, seed=terms.seed, level=terms.level
-        ),
-        "alt_test": {"omega": alternative.omega, "rho": alternative.rho, "passed": alternative.passed},
-    }
 
 
 def headline(kind: str) -> Sequence[str]:

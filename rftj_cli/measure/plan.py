@@ -8,7 +8,7 @@ from math import ceil
 
 from rftj_cli.errors import InputError
 from rftj_cli.measure.next_labels import Draw
-from rftj_cli.measure.trust import BARS, ONE_CLUSTER, REWARD, kind_of
+from rftj_cli.measure.trust import BARS, ONE_CLUSTER, REWARD, bars_of, kind_of
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.plan import NEARER, labels_needed
@@ -97,7 +97,7 @@ def _of_criterion(one: Criterion, half_width: float) -> Iterator[Goal]:
     kind = kind_of(one)
     name = {"ordinal": "kappa_quadratic", "preference": "pair_accuracy"}.get(kind, "kappa")
     yield _width(one.id, name, one.estimates[name], half_width, f"{one.unit}s", one.clusters)
-    for name, bar in BARS[kind]:
+    for name, bar in bars_of(one):
         unit = {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[-1]}"}
         yield _bound(one.id, name, one.estimates[name], bar, unit.get(name, f"{one.unit}s"), one.clusters)
 

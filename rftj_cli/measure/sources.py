@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +19,7 @@ from rftj_cli.measure.recalibrate import Recalibration, recalibrate
 from rftj_cli.measure.table_scale import TableColumns
 from rftj_cli.measure.tables import calibrate_table
 from rftj_cli.measure.values import Calibration, Terms
+from rftj_cli.stats.alt_test import EPSILON
 from rftj_cli.stats.corrected import Sampling
 
 __all__ = ["Source", "TableColumns", "measure"]
@@ -53,6 +54,7 @@ class Source:
     metrics: tuple[str, ...] = ()
     sampling: str | None = None
     costs: str | None = None
+    epsilon: float | None = None
 
 
 def measure(source: Source, accept: Callable[[Calibration], object] | None = None) -> Calibration:
@@ -67,11 +69,16 @@ def measure(source: Source, accept: Callable[[Calibration], object] | None = Non
         raise InputError(
             "give a run, or --table FILE", expected="rftj calibrate RUN, or --table FILE --judge COL --human COL"
         )
+    return _with_epsilon(_measured(source, accept), source.epsilon)
+
+
+def _measured(source: Source, accept: Callable[[Calibration], object] | None) -> Calibration:
     if source.table is not None:
         for name in OF_RUN:
             if getattr(source, name) not in (None, False, ()):
                 raise InputError(f"--{OPTION.get(name, name.replace('_', '-'))} belongs to a run, not to --table")
-        return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed))
+        epsilon = EPSILON if source.epsilon is None else source.epsilon
+        return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed, epsilon=epsilon))
     run, question = opened(source)
     if source.rows is None:
         return calibrate(run, question, accept)
@@ -83,12 +90,21 @@ def measure(source: Source, accept: Callable[[Calibration], object] | None = Non
     return report
 
 
+def _with_epsilon(report: Calibration, epsilon: float | None) -> Calibration:
+    """The report, with a warning where the user chose an epsilon and no test used it."""
+    raters = [one.raters for one in report.criteria.values() if one.raters is not None]
+    if epsilon is None or any(one["alt_test"]["tested"] for one in raters):
+        return report
+    why = raters[0]["alt_test"]["omega"].note if raters else "it takes two raters or more"
+    return replace(report, warnings=[*report.warnings, f"--epsilon has no effect, there is no alt-test: {why}"])
+
+
 def remap(source: Source, out: Path | None) -> Recalibration:
     """Learn a map of a run's reward and write the rubric that has it."""
     if source.run is None or source.table is not None:
         raise InputError("--recalibrate takes a run", expected="rftj calibrate RUN --recalibrate")
-    for name in ("metrics", "by", "rows", "costs", "sampling"):
-        if getattr(source, name):
+    for name in ("metrics", "by", "rows", "costs", "sampling", "epsilon"):
+        if getattr(source, name) not in (None, ()):
             raise InputError(f"--{OPTION.get(name, name)} and --recalibrate do not go together")
     return recalibrate(*opened(source), out)
 
@@ -114,6 +130,7 @@ def opened(source: Source) -> tuple[Run, Question]:
         metrics=tuple(dict.fromkeys(source.metrics)),
         sampling=_sampling(source.sampling),
         costs=_costs(source.costs),
+        epsilon=source.epsilon,
     )
     return open_run(source.run or ""), question
 

@@ -10,6 +10,7 @@ says something only of raters who do agree with each other, on enough units, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from rftj_cli.errors import InputError
@@ -18,14 +19,15 @@ from rftj_cli.measure.levels import KINDS
 from rftj_cli.measure.values import Calibration, Criterion, Trust
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.alt_test import MIN_ITEMS
-from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.estimate import LEAST_LABELS, Estimate
 from rftj_cli.stats.plan import NEARER, labels_needed
 
 REWARD = "reward"
-BIASED = "the samples were chosen by what came out (--only): agreement on them says nothing of others"
+BIASED = "the samples were chosen by their outcome (--only): agreement on them says nothing about others"
 GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
 RATERS = 0.40  # kappa of a rater against the others, its lower bound: what is asked of a judge is asked of those it is held to
-ONE_CLUSTER = "all labels are of one cluster (by default the group): more of it settle nothing, labels of others do"
+ONE_CLUSTER = "all labels are of one cluster (by default the group): label samples of other clusters"
+PITFALL = (("tpr", 0.80), ("tnr", 0.70))  # to miss what is bad is the dangerous error, whichever level names it
 BARS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "binary": (("tnr", 0.80), ("tpr", 0.70)),
     "ordinal": (("kappa_quadratic", 0.40),),
@@ -78,20 +80,51 @@ def kind_of(one: Criterion) -> Kind:
     return "binary" if len(one.levels) == 2 and one.scale != "nominal" else KINDS.get(one.scale, "ordinal")
 
 
+def bars_of(one: Criterion) -> tuple[tuple[str, float], ...]:
+    """What a criterion's lower bounds must reach. Of a pitfall, pass is the bad level: the two limits change places."""
+    kind = kind_of(one)
+    return PITFALL if kind == "binary" and one.pitfall else BARS[kind]
+
+
+def words_of(name: str, one: Criterion | None) -> str:
+    """An estimate in words: of two levels, whose recall it is; of a pitfall, what it finds."""
+    if one is None or name not in ("tpr", "tnr") or len(one.levels) != 2:
+        return name.replace("_", " ")
+    if one.pitfall:
+        return "share found where present (TPR)" if name == "tpr" else "share cleared where absent (TNR)"
+    return f"{one.levels[name == 'tpr']} recall ({name.upper()})"
+
+
 def of_criterion(one: Criterion) -> Trust:
     """The answer for one criterion with levels."""
-    kind = kind_of(one)
+    kind, bars = kind_of(one), bars_of(one)
     units = {"pair_accuracy": "pairs", **{name: f"{one.unit}s" for name in ("kappa", "kappa_quadratic")}}
     if kind == "binary":
         units |= {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[1]}"}
-    plain = _answer(list(_checked(one.estimates, BARS[kind], units, one.clusters)), one.clusters)
+    plain = _answer(list(_checked(_told(one), bars, units, one.clusters, one)), one.clusters)
     gap = None if one.raters is None else one.raters["ceiling"]["kappa_gap"]
     if plain.answer == "yes" or kind not in ("ordinal", "nominal") or gap is None or gap.low is None or gap.low < GAP:
         return plain
-    doubts = tuple(_doubts(one, BARS[kind][0][0]))
+    doubts = tuple(_doubts(one, bars[0][0]))
     if doubts:
         return Trust("not shown", (*doubts, *plain.reasons))
-    return Trust("yes", (f"agrees with the raters as they do with each other (kappa gap at least {gap.low:.2f})",))
+    return Trust(
+        "yes", (f"agrees with the raters as they do with each other (difference in kappa: lower bound {gap.low:.2f})",)
+    )
+
+
+def _told(one: Criterion) -> Mapping[str, Estimate]:
+    """The estimates; labels that are all one level say nothing of agreement beyond chance, nor of another level."""
+    used = [level for level, row in zip(one.levels, one.table, strict=False) if sum(row)]
+    if len(used) != 1:
+        return one.estimates
+    why = f"every label is {used[0]}"
+    return {
+        name: replace(found, value=None, low=None, high=None, note=why)
+        if name.startswith("kappa") or found.value is None
+        else found
+        for name, found in one.estimates.items()
+    }
 
 
 def _doubts(one: Criterion, name: str) -> Iterator[str]:
@@ -99,34 +132,38 @@ def _doubts(one: Criterion, name: str) -> Iterator[str]:
     assert one.raters is not None
     own, raters, n = one.estimates[name], one.raters["ceiling"]["human_kappa"], one.raters["ceiling"]["kappa_gap"].n
     if raters.value is None or raters.low is None:
-        yield f"how far the raters themselves agree cannot be told: {raters.note or 'no interval'}"
+        yield f"agreement between the raters cannot be computed: {raters.note or 'no interval'}"
     elif raters.low < RATERS:
-        yield f"the raters themselves agree too little: kappa {raters.value:.2f}, only at least {raters.low:.2f} (asked {RATERS:.2f})"
+        yield f"the raters themselves agree too little: kappa {raters.value:.2f}, lower bound {raters.low:.2f}, required {RATERS:.2f}"
     if n < MIN_ITEMS:
-        yield f"the raters and the judge meet on {n} {one.unit}s (asked {MIN_ITEMS})"
+        yield f"{n} {one.unit}s have two ratings and a verdict, required {MIN_ITEMS}"
     if own.low is None or own.low <= 0:
         yield "the judge is not shown to agree with the labels beyond chance"
 
 
 def _checked(
-    estimates: Mapping[str, Estimate], bars: tuple[tuple[str, float], ...], units: Mapping[str, str], clusters: int
+    estimates: Mapping[str, Estimate],
+    bars: tuple[tuple[str, float], ...],
+    units: Mapping[str, str],
+    clusters: int,
+    criterion: Criterion | None = None,
 ) -> Iterator[tuple[str, str]]:
     """For each bar the answer and the reason."""
     for name, bar in bars:
-        one, words = estimates[name], name.replace("_", " ")
+        one, words = estimates[name], words_of(name, criterion)
         if one.value is None or one.low is None or one.high is None:
-            yield "not shown", f"{words} cannot be told: {one.note or 'no interval'}"
+            yield "not shown", f"{words} cannot be computed: {one.note or 'no interval'}"
+            continue
+        lower = f"{words} {one.value:.2f}, lower bound {one.low:.2f}, required {bar:.2f}"
+        if one.n < LEAST_LABELS:
+            yield "not shown", f"{words} rests on {one.n} {units[name]}, required at least {LEAST_LABELS}"
         elif one.low >= bar:
-            yield "yes", f"{words} {one.value:.2f}, at least {one.low:.2f} (asked {bar:.2f})"
+            yield "yes", lower
         elif one.high < bar:
-            yield "no", f"{words} {one.value:.2f}, at most {one.high:.2f} (asked {bar:.2f})"
+            yield "no", f"{words} {one.value:.2f}, upper bound {one.high:.2f}, required {bar:.2f}"
         else:
             more = _more(one, bar, units[name]) if one.value > bar and clusters != 1 else ""
-            yield (
-                "not shown",
-                f"{words} {one.value:.2f}, only at least {one.low:.2f} (asked {bar:.2f})"
-                + (f"; {more}" if more else ""),
-            )
+            yield "not shown", lower + (f"; {more}" if more else "")
 
 
 def _more(one: Estimate, bar: float, units: str) -> str:
@@ -138,5 +175,5 @@ def _answer(checked: list[tuple[str, str]], clusters: int) -> Trust:
     """no before not shown before yes, with the reasons of the answer."""
     answers = [answer for answer, _ in checked]
     answer = next((one for one in ("no", "not shown") if one in answers), "yes")
-    reasons = [reason for one, reason in checked if one == answer]
-    return Trust(answer, (*reasons, ONE_CLUSTER) if answer == "not shown" and clusters == 1 else tuple(reasons))
+    reasons = tuple(dict.fromkeys(reason for one, reason in checked if one == answer))
+    return Trust(answer, (*reasons, ONE_CLUSTER) if answer == "not shown" and clusters == 1 else reasons)

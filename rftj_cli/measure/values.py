@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rftj_cli.files.ledger import Look
+from rftj_cli.stats.alt_test import EPSILON
 from rftj_cli.stats.corrected import Corrected
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.probability import Probabilities
@@ -23,6 +24,7 @@ class Terms:
 
     seed: int = 0
     level: float = LEVEL
+    epsilon: float = EPSILON  # of the alternative annotator test
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Counts:
     """How many samples there are, and what the numbers rest on.
 
     `judged` have a verdict, `failed` do not; `labelled` have a truth or at least a label; `used` have both a verdict
-    and a truth for at least one criterion.
+    and a truth for at least one criterion. `undecided` have both a verdict and a label, and no truth: their raters differ.
     """
 
     samples: int
@@ -41,6 +43,7 @@ class Counts:
     raters: int
     groups: int
     clusters: int
+    undecided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class Criterion:
     (samples, items, pairs). `undecided` have labels but no truth, `cannot_tell` are labels of that value.
     `failed` have a truth and no verdict, by stage in `stages`. `clusters` are independent of each other (of the units in the table). `population` reads the pass rate (or mean) of all judged
     units, where some have no label; `probability` and `threshold` need a judge that says how sure it is; `repeats` votes.
+    Of a `pitfall` (negative weight) the higher level is the bad one. `weighted`: the labels have weights, which the estimates
+    use and the table does not.
     """
 
     id: str
@@ -104,6 +109,8 @@ class Criterion:
     repeats: Repeats | None = None
     clusters: int = 0
     sentence: str = ""
+    pitfall: bool = False
+    weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,10 +202,16 @@ def _failures(of: Signal) -> Iterator[tuple[str, str]]:
 
 def _parts(parts: Sequence[Part]) -> Grid:
     rows = [
-        [one.id, f"{one.weight:g}{' essential' if one.essential else ''}", interval(one.base_rate), f"{one.base_rate.n:,}", PARTS.get(one.state, one.state)]
+        [one.id, f"{one.weight:g}{' essential' if one.essential else ''}", interval(one.base_rate), f"{one.base_rate.n:,}", _state(one)]
         for one in parts
     ]  # fmt: skip
     return Grid(["", "weight", "mean in [0, 1]", "n", ""], rows, left=2, tail=1)
+
+
+def _state(one: Part) -> str:
+    if one.state == "guard" and one.weight < 0:
+        return "nearly never present: a guard"
+    return PARTS.get(one.state, one.state)
 
 
 def _noise(noise: Noise) -> Iterator[tuple[str, str]]:

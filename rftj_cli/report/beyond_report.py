@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rftj_cli.measure.trust import words_of
 from rftj_cli.measure.values import Calibration, Criterion, Repeats
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines
 from rftj_cli.report.words import exact, interval, number
@@ -20,8 +21,8 @@ def first(report: Calibration) -> Iterator[Block]:
     found = {id: one.population for id, one in report.criteria.items() if one.population is not None}
     if not found:
         return
-    yield Heading("What the labels would say of everything that was judged")
-    heads = ["", "verdicts as they are", "labels alone", "corrected"]
+    yield Heading("Over everything that was judged, with and without labels")
+    heads = ["", "verdicts", "labels only", "corrected"]
     rows = [
         [f"{id} {_what(report.criteria[id])}", interval(one.naive), interval(one.labels_only), interval(_chosen(one))]
         for id, one in found.items()
@@ -47,25 +48,31 @@ def rest(one: Criterion) -> Iterator[Block]:
             tail=1,
         )
     if one.probability is not None:
-        yield from _probability(one.id, one.levels[-1], one.probability)
+        yield from _probability(one, one.probability)
     if one.threshold is not None:
-        yield Heading(f"{one.id}: from which probability to say {one.levels[-1]}")
-        yield Facts(list(_threshold(one.threshold)))
+        yield Heading(f"{one.id}: from which probability to say {_top(one)}")
+        yield Facts(list(_threshold(one, one.threshold)))
     if one.repeats is not None:
-        yield Heading(f"{one.id}: the judge against itself, {one.repeats.votes} votes a {one.unit}")
+        yield Heading(f"{one.id}: the judge against itself, {one.repeats.votes} votes per {one.unit}")
         yield Facts(list(_repeats(one.repeats)))
 
 
 def _what(one: Criterion) -> str:
-    return f"{one.levels[-1]} rate" if len(one.levels) == 2 else "mean"
+    return f"{_top(one)} rate" if len(one.levels) == 2 else "mean"
+
+
+def _top(one: Criterion) -> str:
+    """The higher of two levels; of a pitfall, what it means."""
+    return f"{one.levels[-1]} (present)" if one.pitfall else one.levels[-1]
 
 
 def _chosen(one: Corrected) -> Estimate:
     return one.rogan_gladen if one.chosen == "rogan_gladen" else one.post_stratified
 
 
-def _probability(id: str, level: str, one: Probabilities) -> Iterator[Block]:
-    yield Heading(f"{id}: is it as often {level} as the judge says?")
+def _probability(criterion: Criterion, one: Probabilities) -> Iterator[Block]:
+    level = _top(criterion)
+    yield Heading(f"{criterion.id}: is it as often {level} as the judge says?")
     parts = one.parts
     why = (
         f"reliability {number(parts.reliability, 3)} - resolution {number(parts.resolution, 3)} + uncertainty "
@@ -87,11 +94,16 @@ def _probability(id: str, level: str, one: Probabilities) -> Iterator[Block]:
     )
 
 
-def _threshold(one: Threshold) -> Iterator[tuple[str, str]]:
+def _threshold(criterion: Criterion, one: Threshold) -> Iterator[tuple[str, str]]:
     goal = "J = tpr + tnr - 1" if one.goal == "J" else "mean cost"
     yield "threshold", f"{exact(one.value)}; from {exact(one.low)} to {exact(one.high)} none is shown to be worse"
     yield goal, f"{number(one.apparent)} on these labels, {interval(one.crossed)} on labels it was not chosen by"
-    yield "rates there", f"tpr {interval(one.tpr)}, tnr {interval(one.tnr)}"
+    yield (
+        "rates there",
+        ", ".join(
+            f"{words_of(name, criterion)} {interval(found)}" for name, found in (("tpr", one.tpr), ("tnr", one.tnr))
+        ),
+    )
 
 
 def _repeats(one: Repeats) -> Iterator[tuple[str, str]]:

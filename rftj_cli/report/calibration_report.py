@@ -8,21 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rftj_cli.measure.levels import headline
-from rftj_cli.measure.trust import kind_of
 from rftj_cli.measure.values import Calibration, Criterion, Disagreement
-from rftj_cli.report import beyond_report, metric_report
+from rftj_cli.report import beyond_report, judges_report, metric_report
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, interval, look_in_words, number
-from rftj_cli.stats.estimate import Estimate, percent
+from rftj_cli.stats.estimate import Estimate
 
 WORST = 3
 LONGEST = 120  # characters of a reason or a response
 LONGEST_NAME = 40  # of a level, in a line that names two
-FEW_COLUMNS, SLICED = 3, 3
+SLICED = 3
 SLICE_FIRST = ("tpr", "tnr", "kappa", "kappa_quadratic", "pair_accuracy", "order_agreement", "agreement")
-NAMES = {"kappa_quadratic": "quadratic kappa", "tpr": "pass rate kept", "tnr": "fail rate kept"}
 
 
 def show(report: Calibration, *, json: bool, markdown: bool, full: bool, text: bool | None, quiet: bool) -> None:
@@ -51,7 +48,7 @@ def _without_text(report: Calibration) -> Calibration:
 
 
 def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
-    """Findings, the judge beside ceiling and baselines, pair accuracy, failures, worst disagreements, what next."""
+    """Findings, the judge next to baselines and raters, pair accuracy, failures, worst disagreements, what next."""
     yield Facts(_about(report))
     if report.trust:
         yield Heading("Can this judge be trusted?")
@@ -59,9 +56,7 @@ def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
     if report.criteria:
         yield Heading("Finding")
         yield Facts([(id, one.sentence) for id, one in report.criteria.items()])
-    if report.criteria:
-        yield Heading(f"Judge beside what else could be had, with {percent(report.level)} intervals")
-        yield _beside(report)
+        yield from judges_report.first(report)
     if report.reward is not None:
         yield Heading("Reward: does it rank the responses to one task as the labels do?")
         yield Facts(list(_reward(report)))
@@ -73,7 +68,7 @@ def first_screen(report: Calibration, *, text: bool) -> Iterator[Block]:
     if report.disagreements:
         shown = report.disagreements[:WORST]
         yield Heading(f"Worst disagreements ({len(shown)} of {_disagreeing(report):,}), label -> judge")
-        yield from _disagreements(shown, text)
+        yield from _disagreements(report, shown, text)
     if report.next:
         yield Heading("Next")
         yield Lines(report.next)
@@ -94,7 +89,8 @@ def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
             yield _estimates(baseline.estimates)
         if one.raters is not None:
             yield Heading(f"{id}: raters ({', '.join(one.raters['names'])})")
-            yield _estimates(_flat(one.raters))
+            yield _estimates(judges_report.estimates(one.raters))
+            yield Facts([("alt-test", judges_report.alternative(one.raters["alt_test"]))])
     if report.reward is not None:
         yield Heading(f"Reward: {report.reward.formula}")
         yield _estimates(report.reward.estimates)
@@ -104,7 +100,7 @@ def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
         yield from _slices(field, values)
     if len(report.disagreements) > WORST:
         yield Heading("More disagreements, label -> judge")
-        yield from _disagreements(report.disagreements[WORST:], text)
+        yield from _disagreements(report, report.disagreements[WORST:], text)
 
 
 def _about(report: Calibration) -> list[tuple[str, str]]:
@@ -114,12 +110,16 @@ def _about(report: Calibration) -> list[tuple[str, str]]:
     source = run.get("source")
     if source and source != run["model"]:
         rows[-1] = ("judge", f"{run['model']} ({source})")
-    groups = f", {counted(counts.groups, 'group')}" if counts.groups != counts.samples else ""
+    groups = f", {counted(counts.groups, 'group')}" if counts.groups not in (counts.samples, counts.used) else ""
     clusters = (
-        f", {counted(counts.clusters, 'cluster')}" if counts.clusters not in (counts.groups, counts.samples) else ""
+        f", {counted(counts.clusters, 'cluster')}"
+        if counts.clusters not in (counts.groups, counts.samples, counts.used)
+        else ""
     )
     if counts.labelled:
-        rows.append(("samples", f"{counts.used:,} of {counts.samples:,} have a verdict and a label{groups}{clusters}"))
+        both = counts.used + counts.undecided
+        open_ = f"; the raters of {counts.undecided:,} differ, {counts.used:,} have a truth" if counts.undecided else ""
+        rows.append(("samples", f"{both:,} of {counts.samples:,} have a verdict and a label{open_}{groups}{clusters}"))
         rows.append(
             ("truth", f"{report.truth} ({counted(counts.raters, 'rater')}), {report.split}, seed {report.seed}")
         )
@@ -130,40 +130,6 @@ def _about(report: Calibration) -> list[tuple[str, str]]:
     if report.look is not None:
         rows.append(("look", look_in_words(report.look, report.level)))
     return rows
-
-
-def _beside(report: Calibration) -> Grid:
-    """The most telling estimate of each criterion, by the judge, by one rater, and by each baseline."""
-    ids = list(report.criteria)
-    key = {id: headline(kind_of(one))[0] if one.table else "spearman" for id, one in report.criteria.items()}
-    rows = [["judge", *(interval(report.criteria[id].estimates[key[id]]) for id in ids)]]
-    ceilings = [_ceiling(report.criteria[id], key[id]) for id in ids]
-    if any(ceilings):
-        rows.append(["rater against rest", *(one or "-" for one in ceilings)])
-    for name in dict.fromkeys(b.name for one in report.criteria.values() for b in one.baselines):
-        rows.append([name, *(_baseline(report.criteria[id], name, key[id]) for id in ids)])
-    words = [NAMES.get(key[id], key[id].replace("_", " ")) for id in ids]
-    heads = [f"{id}\n{word}" for id, word in zip(ids, words, strict=True)]
-    columns = tuple(
-        Grid(["", *heads[at : at + FEW_COLUMNS]], [[row[0], *row[1:][at : at + FEW_COLUMNS]] for row in rows])
-        for at in range(0, len(ids), FEW_COLUMNS)
-    )
-    if len(columns) == 1:
-        return replace(columns[0], strong=frozenset({0}))
-    lines = [[id, words[index], *(row[index + 1] for row in rows)] for index, id in enumerate(ids)]
-    return Grid(["", "", *(row[0] for row in rows)], lines, left=2, instead=columns)
-
-
-def _ceiling(one: Criterion, key: str) -> str | None:
-    if one.raters is None:
-        return None
-    name = "human_kappa" if "kappa" in key else "human_agreement"
-    return interval(one.raters["ceiling"][name])
-
-
-def _baseline(one: Criterion, name: str, key: str) -> str:
-    found = next((b.estimates.get(key) for b in one.baselines if b.name == name), None)
-    return "-" if found is None else interval(found)
 
 
 def _reward(report: Calibration) -> Iterator[tuple[str, str]]:
@@ -193,7 +159,7 @@ def _disagreeing(report: Calibration) -> int:
     return sum(count for table in tables for h, row in enumerate(table) for j, count in enumerate(row) if h != j)
 
 
-def _disagreements(shown: Sequence[Disagreement], text: bool) -> Iterator[Block]:
+def _disagreements(report: Calibration, shown: Sequence[Disagreement], text: bool) -> Iterator[Block]:
     rows = []
     for one in shown:
         name = one.sample if one.item is None else f"{one.sample} / {one.item}"
@@ -202,8 +168,18 @@ def _disagreements(shown: Sequence[Disagreement], text: bool) -> Iterator[Block]
         if text and not said and one.response:
             said = [f"response: {cut(one.response, LONGEST)}"]
         truth, verdict = (cut(level, LONGEST_NAME) for level in (one.truth, one.verdict))
-        rows.append((f"{name}  {one.criterion}: {truth} -> {verdict}", said))
+        rows.append(
+            (f"{name}  {one.criterion}: {truth} -> {verdict}{_pitfall(report.criteria[one.criterion], one)}", said)
+        )
     yield Entries(rows)
+
+
+def _pitfall(criterion: Criterion, one: Disagreement) -> str:
+    """What a disagreement is where the better level is the one that is not there."""
+    if not criterion.pitfall:
+        return ""
+    place = list(criterion.levels)
+    return " (missed)" if place.index(one.verdict) < place.index(one.truth) else " (false alarm)"
 
 
 def _estimates(estimates: Mapping[str, Estimate]) -> Grid:
@@ -213,15 +189,6 @@ def _estimates(estimates: Mapping[str, Estimate]) -> Grid:
         how = "; ".join(part for part in (one.method, one.note) if part)
         rows.append([name, number(one.value, 3), low, f"{one.n:,}", how])
     return Grid(["", "value", "interval", "n", "method"], rows, tail=1)
-
-
-def _flat(raters: Mapping[str, Any]) -> dict[str, Estimate]:
-    found = {f"ceiling {k}": v for k, v in raters["ceiling"].items() if isinstance(v, Estimate)}
-    found |= {f"kappa {names}": one for names, one in raters["pairwise_kappa"].items()}
-    found["mean pairwise kappa"] = raters["mean_pairwise_kappa"]
-    found["krippendorff alpha"] = raters["krippendorff_alpha"]
-    found |= {f"alt-test {k}": v for k, v in raters["alt_test"].items() if isinstance(v, Estimate)}
-    return found
 
 
 def _slices(field: str, values: Mapping[str, Any]) -> Iterator[Block]:

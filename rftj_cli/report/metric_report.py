@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rftj_cli.measure.production import WITH_FAILURES
+from rftj_cli.measure.production import LENGTH, WITH_FAILURES
 from rftj_cli.measure.values import MetricReport, MetricRow
 from rftj_cli.report.blocks import Block, Grid, Heading, Lines
 from rftj_cli.report.words import interval, number
@@ -66,10 +66,11 @@ def _said(report: MetricReport, name: str) -> Iterator[str]:
             yield f"{id}: what it says of {report.name} is not shown to hold among answers of like length"
         elif equal is not None and one.high is not None and one.high < chance:
             yield f"{id} ranks against {report.name}: what production likes, it scores lower"
-    carrying = [id for id, row in rows.items() if "length_correlation" in row.estimates]
-    shown = [id for id in carrying if _holds(report.rows[id].estimates[name], chance)]
-    if carrying and not shown:
-        yield f"no score is shown to rank {report.name} better than chance"
+    judged = [id for id in rows if id != LENGTH]
+    shown = [id for id in rows if _holds(report.rows[id].estimates[name], chance)]
+    if judged and not set(judged) & set(shown):
+        alone = f"; the length of the answer is: {interval(rows[LENGTH].estimates[name])}" if LENGTH in shown else ""
+        yield f"no score of the judge is shown to rank {report.name} better than chance{alone}"
 
 
 def _holds(one: Estimate, chance: float) -> bool:

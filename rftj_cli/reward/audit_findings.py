@@ -8,8 +8,7 @@ from typing import Final
 
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.measure.trust import BARS as TRUST
-from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome, kind_of
+from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, bars_of, chosen_by_outcome
 from rftj_cli.measure.values import Calibration
 from rftj_cli.measure.values import Criterion as Calibrated
 from rftj_cli.reward.audit_bars import BARS, held, prompts_to_plan
@@ -17,10 +16,8 @@ from rftj_cli.reward.audit_values import Decision, Finding, Noise, Part, Quality
 from rftj_cli.stats.estimate import Estimate
 
 KAPPA_POINT: Final = 0.60
-ONE_PROMPT: Final = (
-    "all answers are of one cluster (by default the group): more of it settle nothing, those to other prompts do"
-)
-LEADS: Final = 0.25  # of the positive weight: what a criterion with so much of it misses, training will find
+ONE_PROMPT: Final = "all answers are of one cluster (by default the group): judge answers to other prompts"
+LEADS: Final = 0.25  # of the weight, pitfalls included: what a criterion with so much of it misses, training will find
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +120,19 @@ def _best_of_n(quality: Quality, size: int) -> Finding:
 
 def _agreement(rubric: Rubric, report: Calibration) -> Iterator[Finding]:
     """Each labelled criterion against the bars of `rftj calibrate`."""
-    weights = [one.weight for one in rubric.criteria] + [one.weight for one in rubric.checks]
-    total = sum(weight for weight in weights if weight > 0)
+    total = sum(abs(weight) for weight in [*(c.weight for c in rubric.criteria), *(c.weight for c in rubric.checks)])
     for id, one in report.criteria.items():
         own = rubric.criterion(id)
         if not one.table or own is None:
             continue
-        leads = own.essential or len(rubric.criteria) == 1 or (total > 0 and own.weight / total >= LEADS)
+        leads = own.essential or len(rubric.criteria) == 1 or (total > 0 and abs(own.weight) / total >= LEADS)
         trust = report.trust.get(id)
-        for name, limit in TRUST[kind_of(one)]:
+        for name, limit in bars_of(one):
             point = KAPPA_POINT if name.startswith("kappa") else None
             bar = replace(BARS["criterion"], limit=limit, point=point, critical=leads, unit=_unit(name, one))
             words = {"tnr": f"{id}: fails what is bad (tnr)", "tpr": f"{id}: passes what is good (tpr)"}
+            if one.pitfall:
+                words = {"tpr": f"{id}: finds what is bad (tpr)", "tnr": f"{id}: clears what is good (tnr)"}
             found = held(
                 "criterion",
                 "labels",

@@ -128,15 +128,21 @@ def _parts(answers: Sequence[Answer], rubric: Rubric, level: float) -> Iterator[
         have = [one for one in answers if id in one.parts]
         u = np.array([one.parts[id] for one in have])
         rate = share(np.clip(u, 0, 1), clusters=[one.cluster for one in have], level=level)
-        yield Part(id, weight, essential, rate, _state(rate, constant=bool(np.ptp(u) == 0), essential=essential))
+        yield Part(
+            id,
+            weight,
+            essential,
+            rate,
+            _state(rate, constant=bool(np.ptp(u) == 0), essential=essential, pitfall=weight < 0),
+        )
 
 
-def _state(rate: Estimate, *, constant: bool, essential: bool) -> str:
+def _state(rate: Estimate, *, constant: bool, essential: bool, pitfall: bool) -> str:
     assert rate.value is not None
     low, high = DEAD
     if low <= rate.value <= high:
         return "ok"
-    if essential and rate.value > high:
+    if (essential and rate.value > high) or (pitfall and rate.value < low):
         return "guard"
     if constant:
         return "dead"

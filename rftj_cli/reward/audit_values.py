@@ -60,7 +60,7 @@ class Part:
 
     base_rate: mean of its u in [0, 1] over the answers on which it was judged
     state: `ok`, `nearly dead` (shown outside [.05, .95]), `near an end` (outside, not shown), `dead` (never varies),
-    `guard` (an essential one that nearly always holds: that is its job)
+    `guard` (an essential one that nearly always holds, a pitfall that is nearly never met: that is its job)
     """
 
     id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -16,6 +17,8 @@ Scoring = Literal["match", "distance"]
 
 METHOD = "alt-test, one-sided paired t, Benjamini-Yekutieli q .05"
 FDR = 0.05
+EPSILON = 0.2  # expert raters; the paper takes .15 for skilled ones and .1 for crowd workers
+SCORINGS: Mapping[Scoring, str] = {"match": "exact match", "distance": "negative RMSE"}
 MIN_ITEMS = 30
 
 
@@ -50,7 +53,7 @@ def alt_test(
     matrix: Floats | Ints,
     judge: Floats | Ints,
     *,
-    epsilon: float = 0.2,
+    epsilon: float = EPSILON,
     scoring: Scoring = "match",
     min_items: int = MIN_ITEMS,
 ) -> AltTest:
@@ -58,7 +61,8 @@ def alt_test(
 
     matrix: (items, raters) codes, or numbers for `scoring="distance"`, missing = -1 (integers) or nan (floats)
     judge: (items,) the same
-    epsilon: the price of a human: .1 for crowd workers, .15 for skilled ones, .2 for experts
+    epsilon: what a rater may be better by, for the cost of one: .1 for crowd workers, .15 for skilled ones, .2 for experts
+    scoring: "match" for levels without order, "distance" for numbers and ordered levels, as in the paper (section 3)
 
     Items need two ratings or more and raters `min_items` such items. "match" scores the share of the others that say
     the same; "distance" the negative root mean squared distance to them.
@@ -77,16 +81,15 @@ def alt_test(
         its = _closeness(judge[use], others, given, scoring)
         f, g = (its >= own).astype(np.float64), (own >= its).astype(np.float64)
         found.append((rater, int(use.sum()), float(f.mean()), float(g.mean()), _p_below(g - f, epsilon)))
-    items = int(keep.sum())
+    items, method = int(keep.sum()), f"{METHOD}, {SCORINGS[scoring]}, epsilon {epsilon:g}"
     if not found:
         reason = f"no rater has {min_items} items that another rater and the judge rated too"
-        missing = Estimate.missing(items, reason, METHOD)
+        missing = Estimate.missing(items, reason, method)
         return AltTest(missing, missing, None, (), tuple(left_out))
     rejected = _benjamini_yekutieli(np.array([row[-1] for row in found]))
     raters = tuple(AltRater(*row, bool(no)) for row, no in zip(found, rejected, strict=True))
     omega, rho = float(rejected.mean()), float(np.mean([row[2] for row in found]))
     note = f"only {len(found)} raters: the winning rate is coarse" if len(found) < 3 else None
-    method = f"{METHOD}, epsilon {epsilon:g}"
     return AltTest(
         Estimate(omega, None, None, items, method, note),
         Estimate(rho, None, None, items, method, note),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import stdtrit
@@ -15,7 +15,10 @@ from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, fre
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import kappa_interval
 from rftj_cli.stats.reliability import mean_estimate, pull_of_items, rating_counts
+from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import WeightKind, cross_table, weights
+
+TIE = 1  # the level code of a comparison's tie: A, tie, B
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class RaterCeiling:
     human_kappa: Estimate
     judge_agreement: Estimate
     judge_kappa: Estimate
+    human_pair_accuracy: Estimate | None = None
+    judge_pair_accuracy: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Ceiling:
     """Means over the raters, and the rows they come from.
 
     kappa_gap, agreement_gap: mean(judge) - mean(human) on the same items, for a test of non-inferiority
+    *_pair_accuracy, pair_accuracy_gap: of comparisons, on pairs for which the others' majority prefers a side; else None
     """
 
     human_agreement: Estimate
@@ -49,15 +55,18 @@ class Ceiling:
     kappa_gap: Estimate
     raters: tuple[RaterCeiling, ...]
     undecided: int
+    human_pair_accuracy: Estimate | None = None
+    judge_pair_accuracy: Estimate | None = None
+    pair_accuracy_gap: Estimate | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Means:
     """Values and pulls of the raters' statistics, gathered for the means."""
 
-    values: list[tuple[float, float]]
-    pulls: list[tuple[Floats, Floats]]
     involved: Bools  # (items,) that any of them rests on
+    values: list[tuple[float, float]] = field(default_factory=list)
+    pulls: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def side(self, which: int) -> tuple[list[float], list[Floats]]:
         return [pair[which] for pair in self.values], [pair[which] for pair in self.pulls]
@@ -83,8 +92,7 @@ def leave_one_out_ceiling(
     counts = rating_counts(matrix, k)
     central = _median if kind == "ordinal" else _majority
     w = weights(k, "quadratic" if kind == "ordinal" else "nominal", values)
-    rows, none = [], np.zeros(matrix.shape[0], dtype=np.bool_)
-    shares, kappas = _Means([], [], none), _Means([], [], none.copy())
+    rows, means = [], {name: _Means(np.zeros(matrix.shape[0], dtype=np.bool_)) for name in _PULLS}
     for rater in range(matrix.shape[1]):
         own = matrix[:, rater]
         others = counts - (own[:, None] == np.arange(k))
@@ -92,12 +100,17 @@ def leave_one_out_ceiling(
         target = central(others)
         use = seen & (target >= 0)
         sides = [_Side(target[use], codes[use], use, w, clusters) for codes in (own, judge)]
-        found = [(side.agreement(level), side.kappa(kind, values, seed, level)) for side in sides]
-        (human_share, human_kappa), (judge_share, judge_kappa) = found
-        undecided = int((seen & (target < 0)).sum())
-        rows.append(RaterCeiling(rater, int(use.sum()), undecided, human_share, human_kappa, judge_share, judge_kappa))
-        _gather(shares, human_share, judge_share, sides, _Side.pull_of_share)
-        _gather(kappas, human_kappa, judge_kappa, sides, _Side.pull_of_kappa)
+        human, its = (side.numbers(kind, values, seed, level) for side in sides)
+        rows.append(
+            RaterCeiling(
+                rater, int(use.sum()), int((seen & (target < 0)).sum()), human["agreement"], human["kappa"], its["agreement"],
+                its["kappa"], human.get("pair_accuracy"), its.get("pair_accuracy"),
+            )
+        )  # fmt: skip
+        for name, one in human.items():
+            _gather(means[name], one, its[name], sides, name)
+    shares, kappas, pairs = means.values()
+    pairwise = kind == "preference"
     return Ceiling(
         human_agreement=_mean_share(*shares.side(0), shares.involved, clusters, level),
         human_kappa=mean_estimate(*kappas.side(0), kappas.involved, clusters, level),
@@ -107,6 +120,9 @@ def leave_one_out_ceiling(
         kappa_gap=_gap(kappas, clusters, level),
         raters=tuple(rows),
         undecided=sum(row.undecided for row in rows),
+        human_pair_accuracy=_mean_share(*pairs.side(0), pairs.involved, clusters, level) if pairwise else None,
+        judge_pair_accuracy=_mean_share(*pairs.side(1), pairs.involved, clusters, level) if pairwise else None,
+        pair_accuracy_gap=_gap(pairs, clusters, level) if pairwise else None,
     )
 
 
@@ -117,7 +133,12 @@ class _Side:
         k = w.shape[0]
         self.target, self.codes, self.use, self.w = target, codes, use, w
         self.table = cross_table(target, codes, k)
+        self.keys = np.arange(target.size) if clusters is None else clusters[use]
         self.clusters = clustered(Clusters.of(None if clusters is None else clusters[use], target, codes, k))
+
+    def numbers(self, kind: Kind, values: Sequence[float] | None, seed: int, level: float) -> dict[str, Estimate]:
+        found = {"agreement": self.agreement(level), "kappa": self.kappa(kind, values, seed, level)}
+        return found | ({"pair_accuracy": self.pair_accuracy(level)} if kind == "preference" else {})
 
     def agreement(self, level: float) -> Estimate:
         n, eye, hits = self.target.size, np.eye(self.w.shape[0]), float(np.trace(self.table))
@@ -134,6 +155,28 @@ class _Side:
         weighting: WeightKind = "quadratic" if kind == "ordinal" else "nominal"
         return kappa_interval(self.table, weighting, values, clusters=self.clusters, seed=seed, level=level)
 
+    def pair_accuracy(self, level: float) -> Estimate:
+        """Of comparisons: right on the pairs for which the others prefer a side, a tie half right."""
+        decided = self.target != TIE
+        if not decided.any():
+            return Estimate.missing(0, "the others prefer a side in no pair")
+        keys = None if self.clusters is None else self.keys[decided]
+        return share(self._credit()[decided], clusters=keys, level=level)
+
+    def _credit(self) -> Floats:
+        return np.where(self.codes == TIE, 0.5, (self.codes == self.target).astype(np.float64))
+
+    def decided(self) -> Bools:
+        """The items (all of them) for which the others prefer a side."""
+        out = self.use.copy()
+        out[self.use] = self.target != TIE
+        return out
+
+    def pull_of_pairs(self) -> Floats:
+        out, credit = np.zeros(self.use.size), self._credit()[self.target != TIE]
+        out[self.decided()] = (credit - credit.mean()) / credit.size
+        return out
+
     def pull_of_share(self) -> Floats:
         out = np.zeros(self.use.size)
         right = (self.target == self.codes).astype(np.float64)
@@ -144,13 +187,18 @@ class _Side:
         return pull_of_items(self.use, self.target, self.codes, self.table, self.w)
 
 
-def _gather(
-    means: _Means, human: Estimate, judge: Estimate, sides: list[_Side], pull: Callable[[_Side], Floats]
-) -> None:
+_PULLS: Mapping[str, Callable[[_Side], Floats]] = {
+    "agreement": _Side.pull_of_share,
+    "kappa": _Side.pull_of_kappa,
+    "pair_accuracy": _Side.pull_of_pairs,
+}
+
+
+def _gather(means: _Means, human: Estimate, judge: Estimate, sides: list[_Side], name: str) -> None:
     if human.value is not None and judge.value is not None:
         means.values.append((human.value, judge.value))
-        means.pulls.append((pull(sides[0]), pull(sides[1])))
-        means.involved |= sides[0].use
+        means.pulls.append((_PULLS[name](sides[0]), _PULLS[name](sides[1])))
+        means.involved |= sides[0].decided() if name == "pair_accuracy" else sides[0].use
 
 
 def _mean_share(

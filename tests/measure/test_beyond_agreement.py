@@ -26,14 +26,14 @@ def trust(home: Path, table: list[list[int]]) -> tuple[dict[str, Any], str]:
 @pytest.mark.parametrize(
     ("table", "answer", "words"),
     [
-        ([[140, 2], [2, 140]], "yes", "tnr 0.99, at least 0.95 (asked 0.80)"),
-        ([[10, 40], [2, 90]], "no", "tnr 0.20, at most 0.33 (asked 0.80)"),
+        ([[140, 2], [2, 140]], "yes", "fail recall (TNR) 0.99, lower bound 0.95, required 0.80"),
+        ([[10, 40], [2, 90]], "no", "fail recall (TNR) 0.20, upper bound 0.33, required 0.80"),
         (
             [[18, 2], [2, 38]],
             "not shown",
-            "tnr 0.90, only at least 0.70 (asked 0.80); about 61 more labels that are fail",
+            "fail recall (TNR) 0.90, lower bound 0.70, required 0.80; about 61 more labels that are fail",
         ),
-        ([[0, 0], [2, 38]], "not shown", "tnr cannot be told: no item is negative in the labels"),
+        ([[0, 0], [2, 38]], "not shown", "fail recall (TNR) cannot be computed: every label is pass"),
     ],
 )
 def test_the_first_screen_answers_whether_the_judge_can_be_trusted(
@@ -63,11 +63,18 @@ def test_as_good_as_raters_who_do_not_agree_is_no_yes(home: Path) -> None:
     ("raters", "gap", "n", "own", "answer", "words"),
     [
         (0.45, -0.04, 60, 0.30, "yes", "agrees with the raters as they do with each other"),
-        (0.45, -0.06, 60, 0.30, "not shown", "kappa quadratic 0.38, only at least 0.30"),
-        (0.39, -0.04, 60, 0.30, "not shown", "the raters themselves agree too little: kappa 0.47, only at least 0.39"),
-        (0.45, -0.04, 29, 0.30, "not shown", "the raters and the judge meet on 29 samples (asked 30)"),
+        (0.45, -0.06, 60, 0.30, "not shown", "kappa quadratic 0.38, lower bound 0.30, required 0.40"),
+        (
+            0.39,
+            -0.04,
+            60,
+            0.30,
+            "not shown",
+            "the raters themselves agree too little: kappa 0.47, lower bound 0.39, required 0.40",
+        ),
+        (0.45, -0.04, 29, 0.30, "not shown", "29 samples have two ratings and a verdict, required 30"),
         (0.45, -0.04, 60, -0.01, "not shown", "not shown to agree with the labels beyond chance"),
-        (0.10, -0.04, 20, 0.41, "yes", "kappa quadratic 0.49, at least 0.41 (asked 0.40)"),
+        (0.10, -0.04, 20, 0.41, "yes", "kappa quadratic 0.49, lower bound 0.41, required 0.40"),
     ],
 )
 def test_each_bound_behind_as_good_as_a_rater(
@@ -78,7 +85,7 @@ def test_each_bound_behind_as_good_as_a_rater(
 
     ceiling = {"human_kappa": of(raters), "kappa_gap": of(gap)}
     one = Criterion(
-        id="quality", scale="levels", levels=("a", "b", "c"), unit="sample", table=[[1]], baselines=(), sources={},
+        id="quality", scale="levels", levels=("a", "b", "c"), unit="sample", table=[[1, 0, 0], [0, 1, 0], [0, 0, 1]], baselines=(), sources={},
         estimates={"kappa_quadratic": of(own)}, raters={"ceiling": ceiling}, failed=0, stages={}, undecided=0, cannot_tell=0,
     )  # fmt: skip
     found = of_criterion(one)
@@ -176,7 +183,7 @@ def test_votes_show_how_far_the_judge_agrees_with_itself_and_what_more_would_buy
     assert right[1] < right[3] < right[5] < 0.81, "a fifth is wrong in every vote"
     assert repeats["worth"]["reliability"] == sorted(repeats["worth"]["reliability"])
     said = succeed("calibrate", run, "--labels", file, "--full").out
-    assert "the judge against itself, 5 votes a sample" in said and "right by majority" in said
+    assert "the judge against itself, 5 votes per sample" in said and "right by majority" in said
 
 
 def test_votes_are_probabilities_and_have_a_threshold(home: Path) -> None:
@@ -232,7 +239,7 @@ def test_the_place_that_wins_is_told(home: Path) -> None:
     found = pairs(home, "A")
     primacy = found["criteria"]["preference"]["estimates"]["primacy"]
     assert primacy["low"] > 0.6
-    assert any("shown first wins more often" in one for one in found["warnings"])
+    assert any("the response shown first wins" in one for one in found["warnings"])
     assert "longer_wins" in found["criteria"]["preference"]["estimates"]
 
 
@@ -240,4 +247,4 @@ def test_a_fair_judge_of_pairs_is_not(home: Path) -> None:
     found = pairs(home, "")
     primacy = found["criteria"]["preference"]["estimates"]["primacy"]
     assert primacy["value"] == 0.5 and primacy["low"] < 0.5 < primacy["high"]
-    assert not any("shown first" in one for one in found["warnings"])
+    assert not any("shown first wins" in one for one in found["warnings"])
