@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from rftj_cli.kernel.outcome import Request
-from rftj_cli.kernel.parse import LEVEL_KEYS
+from rftj_cli.kernel.quoting import LEVEL_KEYS
 
 KNOWN: Final = 0.5  # of the probability: less is too little to speak of
 _SPACE: Final = " \t\r\n"

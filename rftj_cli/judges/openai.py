@@ -20,8 +20,9 @@ from rftj_cli.judges.odds import probabilities
 from rftj_cli.judges.ollama import suggestion
 from rftj_cli.judges.refusals import adapted, hidden, refused, said
 from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, unusable
-from rftj_cli.kernel.outcome import CallError, Reply, Request, Stop, Structure
+from rftj_cli.kernel.outcome import CallError, Reply, Request, Structure
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.stops import BROKEN, stop_of
 from rftj_cli.kernel.structure import SCHEMA_DESCRIPTION, SCHEMA_NAME, answer_schema
 
 PREFIX: Final = "openai:"
@@ -33,7 +34,6 @@ NO_KEY: Final = (
     "  - name another endpoint with --base-url URL or OPENAI_BASE_URL{ollama};\n"
     "  - replay recorded replies: --replay RUN"
 )
-_STOPS: Final[Mapping[str, Stop]] = {"length": "max_tokens", "content_filter": "filtered"}
 
 
 def model_name(model: str) -> str:
@@ -168,9 +168,10 @@ def read_chat(body: bytes, request: Request, structure: str = "", seconds: float
         raise unusable(f"malformed response: {said(response) or 'no choices in it'}") from None
     not_given = bool(refusal) and not text and not called
     full, cached, output = _usage(response.get("usage"))
+    stop = stop_of(finish)
     reply = Reply(
         text=called or (str(refusal) if not_given else text),
-        stop="refused" if not_given else _STOPS.get(finish, "end"),
+        stop="refused" if not_given else "end" if stop is None or stop == BROKEN else stop,
         input_tokens=full,
         output_tokens=output,
         seconds=seconds,
@@ -179,6 +180,8 @@ def read_chat(body: bytes, request: Request, structure: str = "", seconds: float
         structure=structure,
         cache_read_tokens=cached,
     )
+    if stop == BROKEN:
+        raise unusable(f"the service broke the reply off (finish reason {finish})", reply)
     if called is None:
         raise unusable("the model called a tool that does not exist", reply)
     tokens = choice.get("logprobs")

@@ -137,8 +137,8 @@ def _request(
         max_tokens=judge.max_tokens,
         seed=judge.seed,
         answers={criterion.id: criterion.scale.names for criterion in criteria},
-        reason="none" if rubric.parse is not None else judge.reason,
-        json=rubric.parse is None,
+        reason=judge.reason if rubric.asks_for_json else "none",
+        json=rubric.asks_for_json,
         sample=_for_baseline(seen, part) if reads_sample else None,
         structure=judge.structure,
         logprobs=judge.logprobs,
@@ -173,7 +173,7 @@ def _prompt(
     system = render(prompt.system, values, key="prompt.system") if prompt.system else ""
     user = render(prompt.user, values, key="prompt.user")
     placed = "answer_format" in names_used(rubric)
-    if not placed and rubric.parse is None and prompt.answer_format == "auto":
+    if not placed and rubric.asks_for_json and prompt.answer_format == "auto":
         user = f"{user}\n\n{answer}"
     return system, user
 

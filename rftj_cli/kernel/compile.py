@@ -26,6 +26,7 @@ from rftj_cli.kernel.rubric import (
 )
 from rftj_cli.kernel.scales import PREFERENCE, majority_of_labels, no_weight_without_values, read_scale
 from rftj_cli.kernel.template import template_faults
+from rftj_cli.kernel.thinking import TAGS
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
@@ -200,12 +201,14 @@ def _parse(root: Fields, criteria: tuple[Criterion, ...], judge: JudgeSettings) 
         root.raw("parse", None)
         return None
     fields = Fields(root.raw("parse"), "parse")
-    regex = fields.text("regex")
+    regex = fields.text("regex", None)
     try:
-        re.compile(regex)
+        re.compile(regex or "")
     except re.error as error:
         raise InputError(f"not a regular expression: {error}", key="parse.regex", found=regex) from None
-    if len(criteria) != 1 and judge.calls == "together":
+    if regex is None and fields.has("map"):
+        raise InputError("a map needs a regex whose words it translates", key="parse.map", expected="parse.regex")
+    if regex is not None and len(criteria) != 1 and judge.calls == "together":
         raise InputError(
             "a regex reads one verdict a reply, and this rubric asks for several",
             key="parse",
@@ -223,9 +226,19 @@ def _parse(root: Fields, criteria: tuple[Criterion, ...], judge: JudgeSettings) 
                     expected="one of " + ", ".join(criterion.scale.names),
                     hint=nearest(str(level), criterion.scale.names),
                 )
-    take = fields.choice("take", ("first", "last"), None)
+    take, thinking = fields.choice("take", ("first", "last"), None), _thinking(fields)
     fields.done()
-    return Parse(regex, {str(word).casefold(): str(level) for word, level in words.items()}, take)
+    return Parse(regex, {str(word).casefold(): str(level) for word, level in words.items()}, take, thinking)
+
+
+def _thinking(parse: Fields) -> tuple[str, ...]:
+    """The tags of thinking blocks, in lower case."""
+    tags = parse.raw("thinking", list(TAGS))
+    if tags == "none":
+        return ()
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and IDENTIFIER.match(tag) for tag in tags):
+        raise InputError("bad tags", key="parse.thinking", found=tags, expected="none, or a list such as [think, reasoning]")
+    return tuple(dict.fromkeys(tag.casefold() for tag in tags))
 
 
 def _orders(root: Fields, kind: Kind) -> Any:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, unusable
-from rftj_cli.kernel.outcome import CallError, Reply, Request, Stop, Structure
+from rftj_cli.kernel.outcome import CallError, Reply, Request, Structure
 from rftj_cli.kernel.refusals import adapted, refused
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.stops import BROKEN, stop_of
 from rftj_cli.kernel.structure import SCHEMA_DESCRIPTION, SCHEMA_NAME, answer_schema, answer_schema_text
 
 PREFIX: Final = "bedrock:"
@@ -35,13 +36,6 @@ CACHES: Final[tuple[tuple[str, int], ...]] = (
     ("claude-3-5-haiku", 2048),
     ("amazon.nova-", 1000),
 )
-_STOPS: Final[Mapping[str, Stop]] = {
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-    "guardrail_intervened": "filtered",
-    "content_filtered": "filtered",
-    "refusal": "refused",
-}
 
 
 def model_id(model: str) -> str:
@@ -136,10 +130,10 @@ def read_converse(response: object, structure: str = "", seconds: float = 0.0) -
         reason = response["stopReason"]  # type: ignore[index]
     except (KeyError, TypeError, IndexError):
         blocks, reason = None, None
-    usage = _mapping(response, "usage")
+    usage, stop = _mapping(response, "usage"), stop_of(str(reason))
     reply = Reply(
         text="",
-        stop=_STOPS.get(str(reason), "end"),
+        stop="end" if stop is None or stop == BROKEN else stop,
         input_tokens=_count(usage.get("inputTokens")),
         output_tokens=_count(usage.get("outputTokens")),
         seconds=seconds,
@@ -151,7 +145,7 @@ def read_converse(response: object, structure: str = "", seconds: float = 0.0) -
     )
     if not isinstance(blocks, list) or not isinstance(reason, str) or not all(isinstance(b, Mapping) for b in blocks):
         raise _unusable("malformed response: no message in it", reply)
-    if reason.startswith("malformed_"):
+    if stop == BROKEN:
         raise _unusable(f"the model's output was unusable (stop reason {reason})", reply)
     tools = [block["toolUse"] for block in blocks if "toolUse" in block]
     for tool in tools:

@@ -1,9 +1,10 @@
 """Reading a verdict out of a reply, strictly: what is ambiguous is a failure, never a guess.
 
 - The whole reply is one JSON object: read. JSON inside prose or a code fence: read and marked as repaired.
-- Several objects: they must say the same.
-- With a `parse` section: its regex; two different verdicts are a failure unless it says which match counts.
-- A passage that stands in the sample's own text is a quotation, not a verdict; where it says something else than the
+- Thinking blocks are no answer: the verdict is read from what follows them (`thinking.py`).
+- Several objects must say the same, and so must whatever looks like a verdict after the last (`second_thoughts.py`).
+- With `parse.regex`: its matches; two different verdicts are a failure. `parse.take` says which one counts.
+- What the reply quotes of the sample is not the judge's (`quoting.py`); where it says something else than the
   verdict, which of the two is the quotation is a guess.
 """
 
@@ -11,15 +12,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from rftj_cli.errors import listed
+from rftj_cli.kernel.quoting import LEVEL_KEYS, Quotations, Said, is_quoted_object
 from rftj_cli.kernel.rubric import Criterion, Parse
+from rftj_cli.kernel.second_thoughts import another_word
+from rftj_cli.kernel.thinking import NoAnswer, after_thinking
 
 _OVERALL = ("reason", "evidence", "reasoning", "explanation", "justification", "rationale")
-LEVEL_KEYS = ("level", "verdict", "score", "rating", "value")
 _QUOTED = "different verdicts in one reply, one of them a quotation of the sample"
 _DECODER_LIMIT = 500  # objects looked for in one reply: each may take a pass over the rest of it
 
@@ -49,50 +53,76 @@ def parse_reply(text: str, criteria: tuple[Criterion, ...], parse: Parse | None,
 
     Raises `Unparsed` with the reason.
     """
-    if parse is not None:
-        return Parsed({criteria[0].id: Answer(_by_regex(text, criteria[0], parse, own), text.strip())}, False)
-    stripped = text.strip()
-    try:
-        whole = _load(stripped)
-    except (ValueError, RecursionError):
-        whole = None
-    if isinstance(whole, dict):
+    parse = parse or Parse()
+    whole = None if parse.regex is not None else _whole(text)
+    if whole is None and not _names_a_tag(parse):
+        try:
+            text = after_thinking(text, parse.thinking, own)
+        except NoAnswer as error:
+            raise Unparsed(str(error)) from None
+    if parse.regex is not None:
+        level = _by_regex(text, criteria[0], parse, parse.regex, own)
+        return Parsed({criteria[0].id: Answer(level, text.strip())}, False)
+    whole = whole or _whole(text)
+    if whole is not None:
         return Parsed(_answers(whole, criteria), False)
-    return Parsed(_embedded(stripped, criteria, own), True)
+    return Parsed(_embedded(text.strip(), criteria, parse.take, own), True)
 
 
-def _by_regex(text: str, criterion: Criterion, parse: Parse, own: tuple[str, ...]) -> int:
-    found: list[tuple[int, bool]] = []  # level, and whether it is a quotation
-    unknown: list[str] = []
-    for match in _pattern(parse.regex).finditer(text):
-        quoted = match.group(0).strip() != text.strip() and any(match.group(0) in one for one in own)
-        word = match.group(1) if match.re.groups else match.group(0)
-        level = _level(word or "", criterion, parse)
-        if level is not None:
-            found.append((level, quoted))
-        elif not quoted:
-            unknown.append(word or "")
-    if unknown:
-        raise Unparsed(f"{criterion.id}: {unknown[0]!r} is not a level ({listed(criterion.scale.names)})")
-    return _taken(found, criterion, parse.take)
+def _names_a_tag(parse: Parse) -> bool:
+    """Whether the regex itself looks for a thinking tag: then it is shown the whole reply."""
+    return parse.regex is not None and any(re.search(rf"<.{{0,3}}{tag}\b", parse.regex, re.I) for tag in parse.thinking)
 
 
-def _taken(found: list[tuple[int, bool]], criterion: Criterion, take: str | None) -> int:
-    """The level that counts among the matches of a regex, in the order of the reply."""
-    levels = [level for level, quoted in found if not quoted]
-    if not levels:
+def _whole(text: str) -> dict[str, object] | None:
+    """The one JSON object that the text is; None where it is anything else."""
+    try:
+        whole = _load(text.strip())
+    except (ValueError, RecursionError):
+        return None
+    return whole if isinstance(whole, dict) else None
+
+
+def _by_regex(text: str, criterion: Criterion, parse: Parse, regex: str, own: tuple[str, ...]) -> int:
+    """The level that counts among the matches: the first or last of the judge's own, or the only one there is."""
+    quotations, whole = Quotations(text, own), text.strip()
+    matches: Iterator[re.Match[str]] = _pattern(regex).finditer(text)
+    mine: list[int] = []
+    doubtful: list[int] = []  # in short quotation marks, and in the sample: the judge's where nothing else is
+    passed: set[int] = set()  # what quotations say
+    for match in reversed(list(matches)) if parse.take == "last" else matches:
+        word = (match.group(1) if match.re.groups else match.group()) or ""
+        level = _level(word, criterion, parse)
+        if level in mine:
+            continue
+        alone = match.group().strip() == whole
+        standing = "own" if alone else quotations.standing(*match.span(1 if word and match.re.groups else 0))
+        if standing == "own" and level is None:
+            raise Unparsed(f"{criterion.id}: {word!r} is not a level ({listed(criterion.scale.names)})")
+        if level is None:
+            continue
+        if standing == "own":
+            mine.append(level)
+            if parse.take is not None:
+                break
+        else:
+            passed.add(level)
+            doubtful += [level] if standing == "doubtful" else []
+    return _taken(mine, doubtful, passed, criterion, parse.take)
+
+
+def _taken(mine: list[int], doubtful: list[int], passed: set[int], criterion: Criterion, take: str | None) -> int:
+    if not mine:
+        mine = doubtful[:1] if take is not None else doubtful
+        passed = passed - {*doubtful}
+    if not mine:
         raise Unparsed("no verdict in the reply: the regex matches nowhere outside quotations")
-    if take is not None:
-        place = 0 if take == "first" else -1
-        if found[place][0] != levels[place]:
-            raise Unparsed(f"{criterion.id}: {_QUOTED}")
-        return levels[place]
-    if len(set(levels)) > 1:
-        names = [criterion.scale.names[level] for level in dict.fromkeys(levels)]
+    if len({*mine}) > 1:
+        names = [criterion.scale.names[level] for level in dict.fromkeys(mine)]
         raise Unparsed(f"different verdicts in one reply: {listed(names)}")
-    if any(level != levels[0] for level, _ in found):
+    if passed - {*mine}:
         raise Unparsed(f"{criterion.id}: {_QUOTED}")
-    return levels[0]
+    return mine[0]
 
 
 def _level(word: str, criterion: Criterion, parse: Parse) -> int | None:
@@ -117,32 +147,66 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return out
 
 
-def _embedded(text: str, criteria: tuple[Criterion, ...], own: tuple[str, ...]) -> Mapping[str, Answer]:
-    answers: Mapping[str, Answer] | None = None
-    fault: Unparsed | None = None
+def _embedded(
+    text: str, criteria: tuple[Criterion, ...], take: Literal["first", "last"] | None, own: tuple[str, ...]
+) -> Mapping[str, Answer]:
+    said: list[Mapping[str, Answer] | Unparsed] = []
     quoted: list[dict[str, object]] = []
-    squeezed = tuple("".join(one.split()) for one in own)  # once: a reply may hold hundreds of objects
-    for source, value in objects(text):
-        if _quoted(source, squeezed):
+    rest = 0
+    for start, end, value in objects(text):
+        if is_quoted_object(text[start:end], _levels(value, criteria), _reasons(value, criteria), own):
             quoted.append(value)
-            continue
-        if not any(criterion.id in value for criterion in criteria):
-            continue  # an object about something else
-        try:
-            these = _answers(value, criteria)
-        except Unparsed as error:
-            fault = error
-            continue
-        if answers is not None and {k: a.level for k, a in answers.items()} != {k: a.level for k, a in these.items()}:
-            raise Unparsed("different verdicts in one reply")
-        answers = these
-    if fault is not None:
-        raise fault
-    if answers is None:
+        elif any(criterion.id in value for criterion in criteria):  # not an object about something else
+            said.append(_tried(value, criteria))
+            rest = end
+            if take == "first":
+                break
+    if not said:
         raise Unparsed("the only verdict in the reply is a quotation of the sample" if quoted else "no JSON verdict")
+    answers = _one_of(said, take)
     for value in quoted:
         _refuse_other(value, answers, criteria)
+    levels = {criterion: answers[criterion.id].level for criterion in criteria}
+    if take != "first" and (other := another_word(text[rest:], levels)):
+        raise Unparsed(f"after its verdict the reply seems to give another: {other!r}")
     return answers
+
+
+def _tried(value: Mapping[str, object], criteria: tuple[Criterion, ...]) -> Mapping[str, Answer] | Unparsed:
+    try:
+        return _answers(value, criteria)
+    except Unparsed as error:
+        return error
+
+
+def _one_of(said: Sequence[Mapping[str, Answer] | Unparsed], take: str | None) -> Mapping[str, Answer]:
+    """The answers that count. Without `take` all objects must be readable and say the same."""
+    last = said[-1]
+    for one in [last] if take is not None else said:
+        if isinstance(one, Unparsed):
+            raise one
+        if not isinstance(last, Unparsed) and {k: a.level for k, a in one.items()} != {k: a.level for k, a in last.items()}:
+            raise Unparsed("different verdicts in one reply")
+    assert not isinstance(last, Unparsed)
+    return last
+
+
+def _levels(value: Mapping[str, object], criteria: tuple[Criterion, ...]) -> list[Said]:
+    """What an object says of the criteria that it names, as far as it can be read."""
+    found = []
+    for criterion in criteria:
+        raw = value.get(criterion.id)
+        try:
+            found += [] if raw is None else [Said(criterion, _answer(raw, criterion, "").level, isinstance(raw, Mapping))]
+        except Unparsed:
+            continue
+    return found
+
+
+def _reasons(value: Mapping[str, object], criteria: tuple[Criterion, ...]) -> list[str]:
+    """The reasons in an object, its own and those of each criterion."""
+    parts = [value, *(part for criterion in criteria if isinstance(part := value.get(criterion.id), Mapping))]
+    return [str(part[key]) for part in parts for key in _OVERALL if isinstance(part.get(key), str)]
 
 
 def _refuse_other(value: Mapping[str, object], answers: Mapping[str, Answer], criteria: tuple[Criterion, ...]) -> None:
@@ -156,14 +220,8 @@ def _refuse_other(value: Mapping[str, object], answers: Mapping[str, Answer], cr
             raise Unparsed(f"{criterion.id}: {_QUOTED}")
 
 
-def _quoted(source: str, squeezed: tuple[str, ...]) -> bool:
-    """Whether a passage stands in the sample's own text, white space aside: judges reformat what they quote."""
-    passage = "".join(source.split())
-    return any(passage in one for one in squeezed)
-
-
-def objects(text: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """The outermost JSON objects in a text, with their source."""
+def objects(text: str) -> Iterator[tuple[int, int, dict[str, object]]]:
+    """The outermost JSON objects in a text, with where they begin and end."""
     decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates)
     position, tried = text.find("{"), 0
     while position != -1:
@@ -176,7 +234,7 @@ def objects(text: str) -> Iterator[tuple[str, dict[str, object]]]:
             position = text.find("{", position + 1)
             continue
         if isinstance(value, dict):
-            yield text[position:end], value
+            yield position, end, value
         position = text.find("{", end)
 
 

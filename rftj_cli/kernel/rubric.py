@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Literal
 
 from rftj_cli.kernel.canonical import digest
+from rftj_cli.kernel.numbers import read_number
+from rftj_cli.kernel.thinking import TAGS
 
 Kind = Literal["rubric", "preference"]
 SAMPLINGS = ("random", "balanced", "other")
@@ -65,22 +67,15 @@ class Scale:
         for index, name in enumerate(self.names):
             if name.casefold() == text:
                 return index
-        number = _number(text)
+        number = read_number(text)
         if number is None:
             return None
-        return next((index for index, name in enumerate(self.names) if _number(name) == number), None)
+        return next((index for index, name in enumerate(self.names) if read_number(name) == number), None)
 
     def share(self, value: float) -> float:
         """u = (value - min) / (max - min): 0 at the worst level, 1 at the best; 0 where labels have no values."""
         low, high = min(self.values), max(self.values)
         return (value - low) / (high - low) if high > low else 0.0
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +146,25 @@ class JudgeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Parse:
-    """A parser for replies that are not JSON.
+    """How a reply is read.
 
-    Group 1 of `regex` (or the whole match) is looked up in `map`, or names a level itself. `take` says which match
-    counts where there are several; without it two different verdicts are a failure.
+    With a `regex` replies are not JSON: its group 1 (or the whole match) is looked up in `map`, or names a level itself.
+    `take` says which match or JSON object counts where there are several; without it two different verdicts are a
+    failure. `thinking` are the tags whose blocks are no part of the answer.
     """
 
-    regex: str
+    regex: str | None = None
     map: Mapping[str, str] = field(default_factory=dict)
     take: Literal["first", "last"] | None = None
+    thinking: tuple[str, ...] = TAGS
+
+    @property
+    def content(self) -> dict[str, object] | None:
+        """As plain data for the fingerprint: what is at its default is left out, so that fingerprints from before stand."""
+        if self == Parse():
+            return None
+        thinking = {} if self.thinking == TAGS else {"thinking": list(self.thinking)}
+        return {"regex": self.regex, "map": dict(self.map), "take": self.take, **thinking}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,11 @@ class Rubric:
         """Whether its verdicts give a reward: not where it has nothing but labels without values."""
         return bool(self.checks) or any(criterion.scale.valued for criterion in self.criteria)
 
+    @property
+    def asks_for_json(self) -> bool:
+        """Whether the judge answers with JSON, and not in words that a regex reads."""
+        return self.parse is None or self.parse.regex is None
+
     def criterion(self, id: str) -> Criterion | None:
         """The criterion of that id, if the rubric has it."""
         return next((criterion for criterion in self.criteria if criterion.id == id), None)
@@ -233,7 +243,7 @@ class Rubric:
             "criteria": criteria,
             "prompt": asdict(self.prompt),
             "judge": judge,
-            "parse": None if self.parse is None else asdict(self.parse),
+            "parse": None if self.parse is None else self.parse.content,
             "items": items,
             "orders": self.orders if self.kind == "preference" else None,
         }

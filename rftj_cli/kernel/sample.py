@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.kernel.canonical import canonical, digest
+from rftj_cli.kernel.numbers import read_number
 from rftj_cli.kernel.rubric import Kind
 
 Split = Literal["train", "dev", "test", "anchor"]
@@ -274,10 +275,8 @@ def read_label(row: Mapping[str, Any], at: str = "") -> Label:
 def _weight(raw: object, key: str) -> float:
     if raw is None or raw == "":
         return 1.0
-    try:
-        weight = float(cast(Any, raw))
-    except (TypeError, ValueError):
-        weight = math.nan
+    number = read_number(raw) if isinstance(raw, str) else raw
+    weight = float(number) if isinstance(number, (int, float)) and not isinstance(number, bool) else math.nan
     if not (math.isfinite(weight) and weight > 0):
         raise InputError("bad weight", key=key, found=raw, expected="a number above 0")
     return weight

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rftj_cli.errors import InputError, nearest
+from rftj_cli.kernel.numbers import read_number
 from rftj_cli.measure.join import Joined, Unit
 from rftj_cli.measure.values import Along, MetricReport, MetricRow, Terms
 from rftj_cli.stats.arrays import Floats, Ints
@@ -106,11 +107,8 @@ def _yes_no(value: object) -> float | None:
 def _number(value: object, name: str, sample: str, binary: bool) -> float:
     if binary:
         return _yes_no(value) or 0.0
-    try:
-        number = float(value) if isinstance(value, (bool, int, float)) else float(str(value))
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = float(value) if isinstance(value, (bool, int, float)) else read_number(str(value))
+    if number is None or not math.isfinite(number):
         raise InputError(
             f"--metric: sample {sample} has neither a number nor yes or no", key=name, found=value,
             expected="a number in every sample, or yes/no (true/false, 1/0); leave the field out where nothing was recorded",

@@ -161,7 +161,7 @@ def _entry(line: str, path: Path, row: int) -> tuple[str, str]:
 def read_edit(text: str) -> Edit:
     """The edit in an answer. Raises `Refused` where there is none, or more than one."""
     try:
-        found = [value for _, value in objects(text) if "part" in value]
+        found = [value for _, _, value in objects(text) if "part" in value]
     except Unparsed as error:
         raise Refused(f"the proposal cannot be read: {error}") from None
     if len(found) != 1:

@@ -118,7 +118,7 @@ def _lost(rubric: Rubric, parts: Sequence[Literal | Slot]) -> list[str]:
         found.append(f"votes: one reply decides, not the {judge.vote} of {judge.votes}")
     if judge.calls == "per_criterion":
         found.append("calls: how the criteria are asked for is the service's")
-    if judge.reason != "none" and rubric.parse is None:
+    if judge.reason != "none" and rubric.asks_for_json:
         found.append("reasons: the service asks for an explanation in its own way, or not at all")
     if any(isinstance(one, Slot) and one.label is not None for one in parts):
         found.append("fences: the lines around a text are the same for every text, so that a text can imitate them")

@@ -165,7 +165,7 @@ def _notes(rubric: Rubric, parts: Sequence[Literal | Slot], metrics: Sequence[st
     found = [f"put the metrics' names into datasetMetricConfigs.metricNames too: {', '.join(metrics)}"]
     if "reference" in slots:
         found.append("the reference is {{ground_truth}}: the data set must have referenceResponse")
-    if "answer_format" not in slots and (rubric.parse is not None or rubric.prompt.answer_format == "none"):
+    if "answer_format" not in slots and (not rubric.asks_for_json or rubric.prompt.answer_format == "none"):
         found.append("the prompt says itself how to answer, and Bedrock adds its own instruction: take yours out")
     if "criteria" not in slots and len(rubric.criteria) > 1:
         found.append("the prompt names all criteria itself: every metric is asked with all of them")

@@ -25,7 +25,7 @@ def reward_prompt(
 ) -> tuple[str, list[str], tuple[str, ...]]:
     """The template, what is lost beside what always is, and what its user must know."""
     placed = any(isinstance(one, Slot) and one.name == "answer_format" for one in parts)
-    says_itself = not placed and (rubric.parse is not None or rubric.prompt.answer_format == "none")
+    says_itself = not placed and (not rubric.asks_for_json or rubric.prompt.answer_format == "none")
     text = "".join(_written(rubric, one, names) for one in parts)
     if not placed and not says_itself:
         text += f"\n\n{_literal(scoring(rubric))}"

@@ -17,6 +17,7 @@ from rftj_cli.files.runs import Run, siblings
 from rftj_cli.files.store import Store
 from rftj_cli.kernel.evaluate import prepare
 from rftj_cli.kernel.events import event_row
+from rftj_cli.kernel.numbers import read_number
 from rftj_cli.kernel.recorded import recorded_line
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import read_sample
@@ -86,10 +87,8 @@ def _known(data: Mapping[str, Any], rubric: Rubric, stores: Sequence[Store]) -> 
 
 def _bound(data: Mapping[str, Any], name: str, end: float) -> float:
     given = data.get(name)
-    try:
-        value = end if given is None or given == "" else float(given)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value):
+    number = read_number(given) if isinstance(given, str) else given
+    value = end if given is None or given == "" else number
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
         raise InputError("not a number", key=name, found=given, expected="a reward")
     return value

@@ -45,7 +45,7 @@ def _prompt(rubric: Rubric, seen: Mapping[str, int]) -> Iterator[str]:
             f"not fenced: {', '.join(shown_names)}; text of a sample can pose as instructions to the judge "
             "(write {{ " + shown_names[-1] + " | fence }})"
         )
-    if rubric.prompt.answer_format == "none" and rubric.parse is None:
+    if rubric.prompt.answer_format == "none" and rubric.asks_for_json:
         missing = [criterion.id for criterion in rubric.criteria if criterion.id not in text]
         if missing:
             yield f"`answer_format: none`, and the prompt does not ask for {', '.join(missing)} by name"

@@ -20,10 +20,12 @@ from rftj_cli.files.store import Store
 from rftj_cli.files.text import read_text, write_whole
 from rftj_cli.kernel.asks import Ask
 from rftj_cli.kernel.outcome import CallError, Reply
+from rftj_cli.kernel.stops import BROKEN, stop_of
 
 BINDINGS = Path(".rftj") / "imports"
 _KEYS = ("request", "id", "item", "criterion", "order", "vote", "text", "stop", "input_tokens", "output_tokens")
 _STOPS = ("end", "max_tokens", "filtered", "refused")
+EMPTY = "the recorded reply is empty: if the judge was cut off, filtered or refused, say so with `stop` in the replies file"
 
 
 class Recordings(Protocol):
@@ -166,14 +168,16 @@ def _reply(data: dict[str, Any], path: Path, row: int) -> Reply | CallError:
     text, stop = data.get("text"), data.get("stop", "end")
     if text is not None and not isinstance(text, str):
         raise InputError("wrong type", file=path, row=row, key="text", found=text, expected="text, or null")
-    if stop not in _STOPS:
-        raise InputError(
-            "unknown stop", file=path, row=row, key="stop", found=stop, expected="one of " + ", ".join(_STOPS)
-        )
-    if stop == "end" and not (text or "").strip():
-        return CallError("call", "the recorded reply is empty")
+    known = stop_of(stop) if isinstance(stop, str) and stop not in _STOPS else stop
+    if known == BROKEN:
+        return CallError("call", f"the service broke the recorded reply off (stop: {stop})")
+    if known not in _STOPS:
+        expected = f"one of {', '.join(_STOPS)}, or the service's own word for one of them"
+        raise InputError("unknown stop", file=path, row=row, key="stop", found=stop, expected=expected)
+    if known == "end" and not (text or "").strip():
+        return CallError("unparsed", EMPTY)  # what is recorded stays empty however often it is read
     tokens = {name: data[name] for name in ("input_tokens", "output_tokens") if isinstance(data.get(name), int)}
-    return Reply(text or "", stop=stop, **tokens)
+    return Reply(text or "", stop=known, **tokens)
 
 
 def chosen(replay: Path | None, imported: Path | None) -> Recordings | None:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from rftj_cli.kernel.outcome import Reply, Request
-from rftj_cli.kernel.parse import LEVEL_KEYS
+from rftj_cli.kernel.quoting import LEVEL_KEYS
 
 MESSAGE_TOKENS: Final = 4  # the marks around one message of a chat
 PRIMING_TOKENS: Final = 3  # the marks that begin the reply
