@@ -102,16 +102,9 @@ def calibrate(
     from rftj_cli.report import calibration_report
 
     columns = TableColumns(
-        judge=tuple(judge or ()),
-        human=tuple(human or ()),
-        levels=levels,
-        positive=positive,
-        group=group,
-        no_verdict=no_verdict,
-        id=id_,
-        values=tuple(values or ()),
-        delimiter=delimiter,
-    )
+        judge=tuple(judge or ()), human=tuple(human or ()), levels=levels, positive=positive, group=group,
+        no_verdict=no_verdict, id=id_, values=tuple(values or ()), delimiter=delimiter,
+    )  # fmt: skip
     source = Source(
         run=run,
         table=table,

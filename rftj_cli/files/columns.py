@@ -7,7 +7,6 @@ second and hardly more memory than their codes. What these cannot read the row-b
 from __future__ import annotations
 
 import csv
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,13 +17,12 @@ import msgspec
 import numpy as np
 
 from rftj_cli.errors import InputError, listed, nearest
+from rftj_cli.files.ids import Ids
 from rftj_cli.files.rows import DELIMITERS, Table, refuse_semicolons
 from rftj_cli.files.text import existing
 
 WHAT = "table"
-ID = "id"  # the column that names the rows, unless the user names another
 MANY = 1_000  # distinct values in a batch: such a column may hold a number per row, which needs no text
-SEPARATOR = "\x1f"
 BATCH = 1 << 20  # bytes; Arrow reads 32 of them ahead
 ROWS = 1 << 14
 Codes = np.ndarray[Any, np.dtype[np.int32]]
@@ -46,33 +44,6 @@ class Column:
     def first(self, value: str) -> int:
         """The index of the first row that holds this value."""
         return int(np.flatnonzero(self.codes == self.values.index(value))[0])
-
-
-class Ids:
-    """What the rows of a table are called: the column `name`, by default `id` where there is one. Kept as joined text."""
-
-    def __init__(self, name: str | None) -> None:
-        self.name, self.needed = name or ID, name is not None
-        self.clear()
-
-    def clear(self) -> None:
-        self._parts: list[str] = []
-        self._ends: list[int] = []
-
-    def add(self, texts: Sequence[str]) -> None:
-        """The ids of the next rows."""
-        joined = SEPARATOR.join(texts)
-        if joined.count(SEPARATOR) != len(texts) - 1:
-            joined = SEPARATOR.join(text.replace(SEPARATOR, " ") for text in texts)
-        self._parts.append(joined)
-        self._ends.append(len(texts) + (self._ends[-1] if self._ends else 0))
-
-    def at(self, index: int) -> str:
-        """The id of the row at `index`; empty where it has none."""
-        part = bisect_right(self._ends, index)
-        if part == len(self._ends):
-            return ""
-        return self._parts[part].split(SEPARATOR)[index - (self._ends[part - 1] if part else 0)].strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.columns import Column, Ids, read_columns, row_of
+from rftj_cli.files.columns import Column, read_columns, row_of
+from rftj_cli.files.ids import Ids
 from rftj_cli.kernel.sample import CANNOT_TELL
 from rftj_cli.measure import findings
 from rftj_cli.measure.levels import KINDS, Levels, criterion_report, slice_report
