@@ -126,7 +126,7 @@ TABLE_CASES = [
     table("table-ragged", "human,judge\npass,pass\nfail\n", "table.csv, row 3", "wrong number of columns"),
     table("table-unclosed-quote", 'human,judge\npass,pass\nfail,"fail\npass,pass\n', "table.csv", "broken CSV"),
     table("table-same-column", "human,judge,judge\npass,pass,pass\n", "table.csv", "the same column twice"),
-    table("table-no-level", "human,judge\npass,pass\nfail,maybe\n", "table.csv, row 3", "key `judge`", "'maybe'", "--no-verdict"),
+    table("table-no-level", "human,judge\npass,pass\nfail,maybe\n", "table.csv, row 3", "key `judge`", "'maybe'", "--values maybe=LEVEL"),
     table("table-missing-word", "human,judge\npass,pass\nfail,fail\nNaN,pass\n", "table.csv, row 4", "key `human`", "'NaN'", "empty"),
     table("table-no-kind", "x", "table.xlsx", file="table.xlsx"),
     table("table-broken-jsonl", '{"human": 1, "judge": 1}\n{"human"\n', "table.jsonl, row 2", file="table.jsonl"),

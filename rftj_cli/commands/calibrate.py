@@ -68,13 +68,29 @@ def calibrate(
     table: Annotated[
         Path | None, typer.Option(help="Instead of a run: a table of verdicts made elsewhere.", metavar="FILE")
     ] = None,
-    judge: Annotated[str | None, typer.Option(help="With --table: the judge's column.", metavar="COL")] = None,
-    human: Annotated[str | None, typer.Option(help="With --table: the label's column.", metavar="COL")] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="With --table: a judge's column; repeat it to compare.", metavar="COL")
+    ] = None,
+    human: Annotated[
+        list[str] | None, typer.Option(help="With --table: a rater's column; repeat it for several.", metavar="COL")
+    ] = None,
     levels: Annotated[str | None, typer.Option(help="With --table: the levels, worst first.", metavar="A,B,C")] = None,
     positive: Annotated[str | None, typer.Option(help="With --table: the better of two levels.")] = None,
     group: Annotated[str | None, typer.Option(help="With --table: the column of the group.", metavar="COL")] = None,
     no_verdict: Annotated[
         str | None, typer.Option(help="With --table: judge values that are failures.", metavar="A,B")
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(help="With --table: read one value as another; an empty one is none.", metavar="VALUE=LEVEL"),
+    ] = None,
+    id_: Annotated[
+        str | None,
+        typer.Option("--id", help="With --table: the column that names rows (default: id, if there).", metavar="COL"),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="With --table: what separates columns (default: , or a tab in .tsv).", metavar="CHAR"),
     ] = None,
     seed: SeedOption = 0,
     full: Annotated[bool, typer.Option("--full", help="Everything, not only the first screen.")] = False,
@@ -95,8 +111,9 @@ def calibrate(
     from rftj_cli.report import calibration_report
 
     columns = TableColumns(
-        judge=judge, human=human, levels=levels, positive=positive, group=group, no_verdict=no_verdict
-    )
+        judge=tuple(judge or ()), human=tuple(human or ()), levels=levels, positive=positive, group=group,
+        no_verdict=no_verdict, id=id_, values=tuple(values or ()), delimiter=delimiter,
+    )  # fmt: skip
     source = Source(
         run=run,
         table=table,

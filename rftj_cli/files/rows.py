@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ import msgspec
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.text import existing, not_utf8
 
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file of rows. `columns` renames: wanted name -> name in the file (`--map`)."""
+    """A file of rows. `columns` renames: wanted name -> name in the file (`--map`). `delimiter`: of a CSV file."""
 
     path: Path
     what: str = "samples file"
     columns: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """(line number, row). Raises `InputError` for the first row that cannot be read."""
@@ -35,7 +38,8 @@ class Table:
         suffix = self.path.suffix.lower()
         if suffix not in ENDINGS:
             raise InputError("unknown kind of file", file=self.path, expected="one of " + ", ".join(ENDINGS))
-        rows = _jsonl if suffix in (".jsonl", ".ndjson", ".json") else _parquet if suffix == ".parquet" else _csv
+        by_delimiter = partial(_csv, delimiter=self.delimiter or DELIMITERS.get(suffix, ","))
+        rows = by_delimiter if suffix in DELIMITERS else _parquet if suffix == ".parquet" else _jsonl
         try:
             yield from self._rows(rows)
         except OSError as error:
@@ -141,9 +145,8 @@ def _python_reads(line: bytes) -> bool:
     return True
 
 
-def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open("rb") as raw:
         lines = _Lines(raw, path)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -166,7 +169,7 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise InputError(f"broken CSV: {error}", file=path, row=lines.number) from None
 
 
-def refuse_semicolons(header: Sequence[str], path: Path) -> None:
+def refuse_semicolons(header: Sequence[str], path: Path, hint: str | None = None) -> None:
     """Refuse a file whose only column is named as several: spreadsheets of many countries write semicolons."""
     if len(header) == 1 and ";" in header[0]:
         raise InputError(
@@ -175,6 +178,7 @@ def refuse_semicolons(header: Sequence[str], path: Path) -> None:
             row=1,
             found=header[0],
             expected="commas (.csv) or tabs (.tsv) between columns",
+            hint=hint,
         )
 
 

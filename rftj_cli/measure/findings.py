@@ -23,7 +23,11 @@ def add(report: Calibration) -> Calibration:
     report = replace(report, criteria=criteria)
     said = [f"{id}: {one.sentence}" for id, one in criteria.items() if one.sentence]
     return replace(
-        report, findings=said, trust=trusts(report), warnings=list(_warnings(report)), next=list(_next(report))
+        report,
+        findings=said,
+        trust=trusts(report),
+        warnings=[*report.warnings, *_warnings(report)],
+        next=list(_next(report)),
     )
 
 
@@ -31,10 +35,6 @@ def _warnings(report: Calibration) -> Iterator[str]:
     yield from about_samples(report)
     yield from _about_labels(report)
     for id, one in report.criteria.items():
-        beyond = _beyond(one) if "table" in report.run else []
-        if beyond:
-            values = ", ".join(beyond)
-            yield f"{id}: the judge has values beyond all labels: {values}; if they mean no verdict, say --no-verdict"
         for text in _about(one, report.truth):
             yield f"{id}: {text}"
     if not report.criteria and report.reward is None and not report.metrics:
@@ -43,15 +43,6 @@ def _warnings(report: Calibration) -> Iterator[str]:
         yield from _about_reward(report)
     for metric in report.metrics.values():
         yield from about_metric(metric)
-
-
-def _beyond(one: Criterion) -> list[str]:
-    """Numbers that the judge gives and that lie outside all labels, as a -1 for a failed call does."""
-    used = [index for index, row in enumerate(one.table) if sum(row)]
-    if one.scale != "numeric" or not used:
-        return []
-    outside = [index for index in range(len(one.levels)) if not used[0] <= index <= used[-1]]
-    return [one.levels[index] for index in outside if sum(row[index] for row in one.table)]
 
 
 def _about_labels(report: Calibration) -> Iterator[str]:

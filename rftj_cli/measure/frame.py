@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
 from rftj_cli.measure.calibrate import Question, joined_of
+from rftj_cli.measure.table_scale import TableScale
+from rftj_cli.measure.tables import VerdictTable
+from rftj_cli.stats.arrays import Floats, Ints
 
 _ENDINGS = (".csv", ".parquet", ".jsonl")
 _FORMULA = ("=", "+", "-", "@")
@@ -46,25 +50,55 @@ def frame(run: Run, question: Question) -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def refuse_overwriting(run: Run, path: Path) -> None:
-    """Raise `InputError` where `path` cannot be written, or where there is something already."""
+def table_frame(table: VerdictTable) -> pandas.DataFrame:
+    """The rows of a `--table`, once per judge: truth, verdict and the labels of several raters, as levels or numbers."""
+    import pandas
+
+    parts = []
+    for criterion, rows in table.rows.items():
+        count = rows.truth.size
+        columns: dict[str, object] = {
+            "id": [table.name(index) for index in range(count)], "criterion": criterion,
+            "truth": _said(rows.truth, rows.scale), "verdict": _said(rows.judge, rows.scale),
+        }  # fmt: skip
+        if table.group is not None:
+            columns["group"] = [table.group.values[code] or None for code in table.group.codes]
+        columns |= {name: [by.values[code] for code in by.codes] for name, by in table.by.items()}
+        ratings = () if rows.ratings is None else rows.ratings.T
+        columns |= {f"label_{rater}": _said(of, rows.scale) for rater, of in zip(rows.raters, ratings, strict=True)}
+        parts.append(pandas.DataFrame(columns))
+    return pandas.concat(parts, ignore_index=True)
+
+
+def _said(values: Ints | Floats, scale: TableScale) -> list[object]:
+    """Codes as the names of their levels, numbers as they are, None where there is none."""
+    names: list[object] = [*scale.names, None]
+    return (
+        [names[code] for code in values.astype(int)]
+        if scale.names
+        else [None if isnan(x) else float(x) for x in values]
+    )
+
+
+def refuse_overwriting(path: Path, folder: Path | None = None) -> None:
+    """Raise `InputError` where `path` cannot be written, lies in the run's `folder`, or is there already."""
     if path.suffix.lower() not in _ENDINGS:
         raise InputError("--rows: unknown kind of file", found=str(path), expected=".csv, .jsonl or .parquet")
     if not path.parent.is_dir():
         raise InputError("--rows: no such folder", file=path.parent)
     if path.exists() or path.is_symlink():
         raise InputError("this file exists; nothing is overwritten", file=path, hint="name another with --rows")
-    if path.resolve().is_relative_to(run.folder.resolve()):
+    if folder is not None and path.resolve().is_relative_to(folder.resolve()):
         raise InputError("--rows would write into the run", file=path, hint="choose another folder")
 
 
-def write_rows(run: Run, question: Question, path: Path) -> None:
-    """Write the joined rows, whole or not at all. The ending of the file chooses the format; nothing is overwritten.
+def write_rows(table: pandas.DataFrame, path: Path) -> None:
+    """Write joined rows, whole or not at all. The ending of the file chooses the format; nothing is overwritten.
 
     In CSV, a text that begins with = + - @ and is no number gets a `'` before it, so that no spreadsheet runs it.
     """
-    refuse_overwriting(run, path)
-    table, suffix, target = frame(run, question), path.suffix.lower(), path.resolve()
+    refuse_overwriting(path)
+    suffix, target = path.suffix.lower(), path.resolve()
     beside = target.with_name(f".rftj-{os.getpid()}-{target.name}")
     try:
         if suffix == ".csv":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +17,7 @@ from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.measure.calibrate import Question, calibrate
 from rftj_cli.measure.recalibrate import Recalibration, recalibrate
 from rftj_cli.measure.table_scale import TableColumns
-from rftj_cli.measure.tables import calibrate_table
+from rftj_cli.measure.tables import calibrate_table, read_table
 from rftj_cli.measure.values import Calibration, Terms
 from rftj_cli.stats.alt_test import EPSILON
 from rftj_cli.stats.corrected import Sampling
@@ -26,7 +26,7 @@ __all__ = ["Source", "TableColumns", "measure"]
 
 
 OF_RUN = (
-    "labels", "wide", "map", "truth", "truth_rubric", "split", "rows", "ignore_unknown", "frozen", "metrics", "sampling",
+    "labels", "wide", "map", "truth", "truth_rubric", "split", "ignore_unknown", "frozen", "metrics", "sampling",
     "costs",
 )  # fmt: skip
 NO_COLUMNS = TableColumns()
@@ -77,16 +77,29 @@ def _measured(source: Source, accept: Callable[[Calibration], object] | None) ->
         for name in OF_RUN:
             if getattr(source, name) not in (None, False, ()):
                 raise InputError(f"--{OPTION.get(name, name.replace('_', '-'))} belongs to a run, not to --table")
-        epsilon = EPSILON if source.epsilon is None else source.epsilon
-        return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed, epsilon=epsilon))
+        return _measure_table(source, source.table)
     run, question = opened(source)
     if source.rows is None:
         return calibrate(run, question, accept)
-    from rftj_cli.measure.frame import refuse_overwriting, write_rows
+    from rftj_cli.measure.frame import frame, refuse_overwriting, write_rows
 
-    refuse_overwriting(run, source.rows)
+    refuse_overwriting(source.rows, run.folder)
     report = calibrate(run, question, accept)
-    write_rows(run, question, source.rows)
+    write_rows(frame(run, question), source.rows)
+    return report
+
+
+def _measure_table(source: Source, path: Path) -> Calibration:
+    """The calibration of a table; its rows are written once nothing can be wrong with the input any more."""
+    terms = Terms(source.seed, epsilon=EPSILON if source.epsilon is None else source.epsilon)
+    if source.rows is None:
+        return calibrate_table(read_table(path, source.columns, source.by), terms)
+    from rftj_cli.measure.frame import refuse_overwriting, table_frame, write_rows
+
+    refuse_overwriting(source.rows)
+    table = read_table(path, source.columns, source.by)
+    report = calibrate_table(table, terms)
+    write_rows(table_frame(table), source.rows)
     return report
 
 
@@ -111,8 +124,8 @@ def remap(source: Source, out: Path | None) -> Recalibration:
 
 def opened(source: Source) -> tuple[Run, Question]:
     """The run, and what is asked of it."""
-    for name in ("judge", "human", "levels", "positive", "group", "no_verdict"):
-        if getattr(source.columns, name) is not None:
+    for name in (field.name for field in fields(TableColumns)):
+        if getattr(source.columns, name) not in (None, ()):
             raise InputError(f"--{name.replace('_', '-')} belongs to --table, not to a run")
     if source.wide and source.labels is None:
         raise InputError("--wide describes a labels file", expected="--labels FILE --wide")

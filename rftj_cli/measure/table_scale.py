@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.columns import Column, row_of
 from rftj_cli.kernel.sample import CANNOT_TELL
+from rftj_cli.measure.table_values import MISSING, number, refuse_missing, rows_of
 from rftj_cli.stats.arrays import Floats, Ints
 
 PAIRS = (
@@ -19,86 +21,110 @@ PAIRS = (
     ("reject", "accept"), ("rejected", "accepted"), ("unsafe", "safe"), ("negative", "positive"), ("n", "y"), ("f", "t"),
     ("failed", "passed"),
 )  # fmt: skip
-SURELY_MISSING = frozenset({"nan", "null", "nat", "n/a", "#n/a", "<na>"})
-MISSING = SURELY_MISSING | {"none", "na", "-", "?"}
 LARGEST = 1e100  # squares of larger ones are no floats
 MOST_LEVELS, MOST_FRACTIONS = 101, 12
 
 
 @dataclass(frozen=True, slots=True)
 class TableColumns:
-    """Which columns hold what, and what is known of the levels. Lists are separated by commas."""
+    """Which columns hold what, and what is known of their values, as the command line has it.
 
-    judge: str | None = None
-    human: str | None = None
+    Several `judge` columns are measured one by one, several `human` columns are raters. `values` are texts VALUE=LEVEL.
+    """
+
+    judge: tuple[str, ...] = ()
+    human: tuple[str, ...] = ()
     levels: str | None = None
     positive: str | None = None
     group: str | None = None
     no_verdict: str | None = None
+    id: str | None = None
+    values: tuple[str, ...] = ()
+    delimiter: str | None = None
+
+    def skipped(self) -> set[str]:
+        """The words of `--no-verdict`."""
+        return {value.strip().casefold() for value in (self.no_verdict or "").split(",") if value.strip()}
+
+    def plain(self) -> bool:
+        """Whether nothing is said of the values: numbers may then be read without their text."""
+        return not (self.levels or self.positive or self.no_verdict or self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class TableScale:
-    """The levels that the two columns use, worst first; no levels: continuous numbers."""
+    """The levels that the columns use, worst first; no levels: continuous numbers."""
 
     scale: str
     names: tuple[str, ...]
     values: tuple[float, ...] | None = None
 
 
-def skipped_values(columns: TableColumns) -> set[str]:
-    """The words of `--no-verdict`."""
-    return {value.strip().casefold() for value in (columns.no_verdict or "").split(",") if value.strip()}
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """A column with the distinct values that count in it: {value, case aside: as it is first written}."""
+
+    column: Column
+    values: dict[str, str]
+
+    @staticmethod
+    def of(column: Column, skipped: Collection[str]) -> _Used:
+        found: dict[str, str] = {}
+        for value in column.values:
+            if value and value.casefold() not in skipped:
+                found.setdefault(value.casefold(), value)
+        return _Used(column, found)
 
 
-def scale_of(human: Column, judge: Column, columns: TableColumns, path: Path) -> TableScale:
-    """The scale that fits both columns. Raises `InputError` for a value that is no level of it."""
-    skipped = skipped_values(columns)
-    labels = _spellings(human, {CANNOT_TELL})
-    verdicts = _spellings(judge, skipped)
+def scale_of(
+    humans: Sequence[Column], judges: Sequence[Column], columns: TableColumns, said: Collection[str], path: Path
+) -> TableScale:
+    """The one scale that fits all columns. Raises `InputError` for a value that is not a level of it.
+
+    said: the levels (case aside) that `--values` names, which are never taken for missing values
+    """
+    skipped = columns.skipped()
+    labels = [_Used.of(column, {CANNOT_TELL}) for column in humans]
+    verdicts = [_Used.of(column, skipped) for column in judges]
     if columns.levels is None:
-        _refuse_missing(human, labels, path)
-    found = _named(columns, path) or _numeric(labels, verdicts, human, judge, path) or _words(labels, verdicts, columns)
-    known = {name.casefold() for name in found.names}
-    for column, used in ((human, labels), (judge, verdicts)):
-        stray = [used[key] for key in used if found.names and _key(key, found) not in known]
-        if stray:
-            place = [
-                code for code, value in enumerate(column.values) if value.strip().casefold() == stray[0].casefold()
-            ]
-            row = row_of(path, int(np.flatnonzero(column.codes == place[0])[0]))
-            raise InputError(
-                f"this value is no level ({int(np.isin(column.codes, place).sum())} rows)", file=path, row=row, key=column.name,
-                found=stray[0], expected="one of " + listed(found.names),
-                hint="--levels names all levels, worst first"
-                + (f"; --no-verdict {stray[0]!r} counts it as a failure" if column is judge else ""),
-            )  # fmt: skip
+        for what, several in (("label", labels), ("verdict", verdicts)):
+            for one in several:
+                refuse_missing(one.column, one.values, said, what, path)
+    found = _named(columns) or _numeric(labels, verdicts, path) or _words(_all(labels), _all(verdicts), columns)
+    if found.names:
+        known = {name.casefold() for name in found.names}
+        for one in labels:
+            _refuse_stray(one, found, known, path)
+        for one in verdicts:
+            _refuse_stray(one, found, known, path, failure="--no-verdict {} counts it as a failure; ")
     return found
 
 
-def _refuse_missing(human: Column, labels: dict[str, str], path: Path) -> None:
-    """A word for "no label" is neither a level nor passed over: the user says which."""
-    others = [value for value in labels if value not in MISSING]
-    likely = MISSING if others and all(math.isfinite(_number(value)) for value in others) else SURELY_MISSING
-    for key, value in labels.items():
-        if key in likely:
-            row = row_of(path, int(np.flatnonzero(human.codes == human.values.index(value))[0]))
-            hint = "leave the cell empty where there is no label, or name all levels with --levels"
-            raise InputError(
-                "is this a label, or none?", file=path, row=row, key=human.name, found=value, hint=hint
-            )  # fmt: skip
+def _refuse_stray(one: _Used, scale: TableScale, known: set[str], path: Path, failure: str = "") -> None:
+    """Raise `InputError` for a value that is not a level. Only a word for a missing value is offered as a failure."""
+    column = one.column
+    stray = [value for key, value in one.values.items() if _key(key, scale) not in known]
+    if column.numbers is not None and np.isfinite(column.numbers).any():
+        found, index = f"{column.numbers[(rows := np.isfinite(column.numbers))][0]:g}", int(rows.argmax())
+        count = int(rows.sum())
+    elif stray:
+        found, (index, count) = stray[0], rows_of(column, stray[0])
+    else:
+        return
+    hint = failure.format(quote(found)) if found.casefold() in MISSING else ""
+    raise InputError(
+        f"this value is not a level of the labels ({count} rows)", file=path, row=row_of(path, index), key=column.name,
+        found=found, expected="one of " + listed(scale.names),
+        hint=f"{hint}--values {quote(found + '=LEVEL')} says which level it is; --levels names all levels, worst first",
+    )  # fmt: skip
 
 
-def _spellings(column: Column, skipped: set[str]) -> dict[str, str]:
-    """The distinct values, case aside, as they are first written."""
-    found: dict[str, str] = {}
-    for value in column.values:
-        if value and value.casefold() not in skipped:
-            found.setdefault(value.casefold(), value)
-    return found
+def _all(several: Sequence[_Used]) -> dict[str, str]:
+    """The values of several columns together, as they are first written."""
+    return {key: value for one in reversed(several) for key, value in one.values.items()}
 
 
-def _named(columns: TableColumns, path: Path) -> TableScale | None:
+def _named(columns: TableColumns) -> TableScale | None:
     if columns.levels is None:
         return None
     names = tuple(name.strip() for name in columns.levels.split(",") if name.strip())
@@ -110,37 +136,54 @@ def _named(columns: TableColumns, path: Path) -> TableScale | None:
         )
     if tuple(name.casefold() for name in names) == ("a", "tie", "b"):
         return TableScale("preference", names)
-    numbers = [_number(name) for name in names]
+    numbers = [number(name) for name in names]
     values = None if any(math.isnan(value) for value in numbers) else tuple(numbers)
     return TableScale("pass_fail" if len(names) == 2 else "levels", names, values)
 
 
-def _numeric(
-    labels: dict[str, str], verdicts: dict[str, str], human: Column, judge: Column, path: Path
-) -> TableScale | None:
+def _numeric(labels: Sequence[_Used], verdicts: Sequence[_Used], path: Path) -> TableScale | None:
     """Levels of numbers: by value; many fractions are a continuous score."""
-    if not labels or any(math.isnan(_number(value)) for value in labels):
+    used = _all(labels)
+    many = any(one.column.numbers is not None for one in (*labels, *verdicts))
+    if not (used or many) or any(math.isnan(number(value)) for value in used):
         return None
-    stray = [value for key, value in verdicts.items() if math.isnan(_number(key))]
-    values = sorted({_number(value) for value in (*labels, *verdicts) if not math.isnan(_number(value))})
-    for column, used in ((human, labels), (judge, verdicts)):
-        huge = [value for key, value in used.items() if abs(_number(key)) > LARGEST]
-        if huge:
-            row = row_of(path, int(np.flatnonzero(column.codes == column.values.index(huge[0]))[0]))
-            raise InputError(
-                "a number too large to compute with", file=path, row=row, key=column.name, found=huge[0],
-                expected=f"at most {LARGEST:g}",
-            )  # fmt: skip
+    for one in (*labels, *verdicts):
+        _refuse_huge(one, path)
+    given = {number(value) for value in {**_all(verdicts), **used}}
+    values = sorted(value for value in given if not math.isnan(value))
     whole = all(value.is_integer() for value in values)
-    if not whole and len(values) > MOST_FRACTIONS or len(values) > MOST_LEVELS:
-        if stray:
-            row = row_of(path, int(np.flatnonzero(judge.codes == judge.values.index(stray[0]))[0]))
-            hint = f"--no-verdict {stray[0]!r} counts it as a failure"
-            raise InputError("not a number", file=path, row=row, key=judge.name, found=stray[0], hint=hint)
+    if many or not whole and len(values) > MOST_FRACTIONS or len(values) > MOST_LEVELS:
+        for one in verdicts:
+            _refuse_words(one, path)
         return TableScale("continuous", ())
     if len(values) < 2:
         values = sorted({*values, 0.0, 1.0}) if set(values) <= {0.0, 1.0} else [*values, values[0] + 1]
     return TableScale("pass_fail" if len(values) == 2 else "numeric", tuple(f"{v:g}" for v in values), tuple(values))
+
+
+def _refuse_huge(one: _Used, path: Path) -> None:
+    huge: dict[int, object] = {
+        one.column.first(value): value for key, value in one.values.items() if abs(number(key)) > LARGEST
+    }
+    if one.column.numbers is not None:
+        place = np.flatnonzero(np.abs(one.column.numbers) > LARGEST)
+        huge = {int(index): float(one.column.numbers[index]) for index in place[:1]}
+    for index, found in huge.items():
+        raise InputError(
+            "a number too large to compute with", file=path, row=row_of(path, index), key=one.column.name, found=found,
+            expected=f"at most {LARGEST:g}",
+        )  # fmt: skip
+
+
+def _refuse_words(one: _Used, path: Path) -> None:
+    """Raise `InputError` for a word among continuous scores."""
+    for key, value in one.values.items():
+        if math.isnan(number(key)):
+            hint = (
+                f"--values {quote(value + '=NUMBER')} gives it one; --no-verdict {quote(value)} counts it as a failure"
+            )
+            row = row_of(path, one.column.first(value))
+            raise InputError("not a number", file=path, row=row, key=one.column.name, found=value, hint=hint)
 
 
 def _words(labels: dict[str, str], verdicts: dict[str, str], columns: TableColumns) -> TableScale:
@@ -161,18 +204,10 @@ def _words(labels: dict[str, str], verdicts: dict[str, str], columns: TableColum
     return TableScale("nominal", tuple(names[key] for key in sorted(names)))
 
 
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
 def _key(text: str, scale: TableScale) -> str:
     """How a value is looked up: numbers by value, words by their letters."""
-    number = _number(text)
-    return text.casefold() if scale.values is None or math.isnan(number) else f"{number:g}".casefold()
+    value = number(text)
+    return text.casefold() if scale.values is None or math.isnan(value) else f"{value:g}".casefold()
 
 
 def codes(column: Column, scale: TableScale, skipped: Collection[str] = ()) -> Ints:
@@ -184,13 +219,15 @@ def codes(column: Column, scale: TableScale, skipped: Collection[str] = ()) -> I
 
 def numbers(column: Column, skipped: Collection[str] = ()) -> Floats:
     """The number in each row (n,), nan where there is none."""
-    into = np.array([_number(value) if value.casefold() not in skipped else math.nan for value in column.values])
+    if column.numbers is not None:
+        return column.numbers
+    into = np.array([number(value) if value.casefold() not in skipped else math.nan for value in column.values])
     return into[column.codes]
 
 
 def groups(column: Column) -> tuple[Ints, int]:
     """The group of each row (n,), and how many rows have none: each of these stands alone."""
-    none = [code for code, value in enumerate(column.values) if not value or value.casefold() in SURELY_MISSING]
+    none = [code for code, value in enumerate(column.values) if not value or value.casefold() in MISSING]
     found, alone = column.codes.astype(np.int64), np.isin(column.codes, none)
     found[alone] = len(column.values) + np.arange(int(alone.sum()))
     return found, int(alone.sum())

@@ -245,3 +245,11 @@ def _median(counts: Ints | Floats) -> Ints:
     lower = (upto >= np.ceil(n / 2)[:, None]).argmax(1)
     upper = (upto >= (np.floor(n / 2) + 1)[:, None]).argmax(1)
     return np.where((lower == upper) & (n > 0), lower, -1).astype(np.int64)
+
+
+def decided(matrix: Ints, k: int, kind: Kind) -> Ints:
+    """The level that several raters come to (items,): their strict majority (ordinal: the median); -1 where nothing decides.
+
+    matrix: (items, raters) level codes, -1 for missing
+    """
+    return (_median if kind == "ordinal" else _majority)(rating_counts(matrix, k))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
+from rftj_cli.stats.dominance import dense
 
 FEW = 15
 LEAST_DF = 10
@@ -36,8 +37,8 @@ class Clusters:
         """From any keys (n,), such as prompt ids, and level codes (n,). None where items are independent and alike."""
         if keys is None and weight is None:
             return None
-        codes = np.arange(truth.size) if keys is None else np.unique(np.asarray(keys), return_inverse=True)[1]
-        return Clusters(codes.astype(np.int64), truth * k + judge, weight)
+        codes = np.arange(truth.size) if keys is None else dense(np.asarray(keys))
+        return Clusters(codes, truth * k + judge, weight)
 
     def table(self, k: int) -> Floats:
         """The (weighted) counts (k, k) of the items."""
@@ -75,7 +76,7 @@ class Clusters:
 
 def codes_of(keys: ArrayLike, n: int) -> Ints:
     """Codes 0..G-1 (n,) of any keys; ValueError where there is not one for each item."""
-    codes = np.unique(np.asarray(keys), return_inverse=True)[1].astype(np.int64)
+    codes = dense(np.asarray(keys))
     if codes.shape != (n,):
         raise ValueError(f"one cluster key for each item: {n} items, {codes.size} keys")
     return codes
@@ -181,7 +182,7 @@ def involved_se(pulls: Floats, involved: Bools, cluster: Ints | None) -> tuple[f
     """`item_se` over the items `involved` (n,) alone: those that say nothing lend no degrees of freedom."""
     if cluster is None:
         return item_se(pulls[involved], None)
-    return item_se(pulls[involved], np.unique(cluster[involved], return_inverse=True)[1].astype(np.int64))
+    return item_se(pulls[involved], dense(cluster[involved]))
 
 
 def _mean_size(clusters: Clusters, within: Bools | None) -> float:

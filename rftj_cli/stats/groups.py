@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from rftj_cli.stats.arrays import Floats, Ints
+from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import clopper_pearson, share_from_se
 from rftj_cli.stats.clusters import codes_of, few, item_se
-from rftj_cli.stats.dominance import below
+from rftj_cli.stats.dominance import below, dense
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.moved import allowing_for_more
 from rftj_cli.stats.paired import credit_p
 from rftj_cli.stats.ties import settled
 
+SMALL = 16  # items of a group whose pairs are gone through one by one
 NO_PAIRS = "no group holds two items that the labels tell apart"
 
 
@@ -137,7 +138,7 @@ def _counted(
     group: ArrayLike, truth: ArrayLike, score: ArrayLike, clusters: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats, Ints]:
     """Of each group with pairs: how many, how many ranked right, how many scored alike, and its cluster."""
-    codes = np.unique(np.asarray(group), return_inverse=True)[1].astype(np.int64)
+    codes = dense(np.asarray(group))
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if not codes.size == x.size == y.size or not np.isfinite(x).all() or np.isinf(y).any():
         raise ValueError("group, truth and score must be of one length, truth and score finite")
@@ -145,14 +146,38 @@ def _counted(
     x, y = settled(x), settled(np.where(done, y, 0.0))
     count = int(codes.max(initial=-1)) + 1
     cluster = _cluster_of_group(codes, count, clusters)
+    counted = _in_small_groups if int(np.bincount(codes).max(initial=0)) <= SMALL else _in_groups
+    pairs, right, tied = counted(codes, count, x, y, done)
+    some = pairs > 0
+    return pairs[some], right[some], tied[some], dense(cluster[some])
+
+
+def _in_groups(codes: Ints, count: int, x: Floats, y: Floats, done: Bools) -> tuple[Floats, Floats, Floats]:
+    """Of each group the pairs that the truth tells apart, and of these, ranked right and scored alike: (count,) each."""
     every, found = below(x, x, codes), below(x[done], y[done], codes[done])
     pairs = np.bincount(codes, weights=every.x, minlength=count).astype(np.float64)
     right, tied = (
         np.bincount(codes[done], weights=w, minlength=count).astype(np.float64) for w in (found.both, found.tied)
     )
-    some = pairs > 0
-    inside = np.unique(cluster[some], return_inverse=True)[1].astype(np.int64)
-    return pairs[some], right[some], tied[some], inside
+    return pairs, right, tied
+
+
+def _in_small_groups(codes: Ints, count: int, x: Floats, y: Floats, done: Bools) -> tuple[Floats, Floats, Floats]:
+    """The same, pair by pair: each item with the next of its group, with the one after it, and so on."""
+    order = np.argsort(codes, kind="stable")
+    codes, x, y, done = codes[order], x[order], y[order], done[order]
+    pairs, right, tied = np.zeros(count), np.zeros(count), np.zeros(count)
+    for step in range(1, codes.size):
+        one = np.flatnonzero((codes[step:] == codes[:-step]) & (x[step:] != x[:-step]))
+        two, group = one + step, codes[one]
+        pairs += np.bincount(group, minlength=count)
+        both = done[one] & done[two]
+        alike = both & (y[one] == y[two])
+        tied += np.bincount(group[alike], minlength=count)
+        right += np.bincount(group[both & ~alike & ((x[one] < x[two]) == (y[one] < y[two]))], minlength=count)
+        if not (codes[step:] == codes[:-step]).any():
+            break
+    return pairs, right, tied
 
 
 def _cluster_of_group(codes: Ints, count: int, clusters: ArrayLike | None) -> Ints:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.clusters import few, item_se
-from rftj_cli.stats.dominance import below
+from rftj_cli.stats.dominance import concordance, dense
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, Scale, symmetric_interval
 from rftj_cli.stats.ties import settled
@@ -42,9 +42,10 @@ def numeric_agreement(
         reason = f"the {constant} never vary"
         found = {name: Estimate.missing(x.size, reason) for name in CORRELATIONS}
     else:
+        ranks = dense(x), dense(y)
         found = {
-            "spearman": _interval(*spearman_influence(x, y), groups, "fisher", level),
-            "kendall_tau_b": _interval(*_tau_b(x, y), groups, "fisher", level),
+            "spearman": _interval(*_spearman(ranks[0], ranks[1]), groups, "fisher", level),
+            "kendall_tau_b": _interval(*_tau_b(ranks[0], ranks[1]), groups, "fisher", level),
             "pearson": _interval(*_pearson(x, y), groups, "fisher", level),
             "ccc": _interval(*_ccc(x, y), groups, "fisher", level),
         }
@@ -58,8 +59,8 @@ def numeric_agreement(
 def _codes(clusters: ArrayLike | None, n: int) -> Ints | None:
     if clusters is None:
         return None
-    keys, codes = np.unique(np.asarray(clusters), return_inverse=True)
-    return None if keys.size == n else codes.astype(np.int64)
+    codes = dense(np.asarray(clusters))
+    return None if int(codes.max()) + 1 == n else codes
 
 
 def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, level: float) -> Estimate:
@@ -99,6 +100,11 @@ def _ccc(x: Floats, y: Floats) -> tuple[float, Floats]:
 
 def spearman_influence(x: Floats, y: Floats) -> tuple[float, Floats]:
     """Correlation of the mid-distribution values F, G. An item pulls by its own ranks and by shifting those of others."""
+    return _spearman(dense(x), dense(y))
+
+
+def _spearman(x: Ints, y: Ints) -> tuple[float, Floats]:
+    """`spearman_influence` of dense ranks."""
     order_x, order_y = _Order(x), _Order(y)
     f, g = order_x.middle() - 0.5, order_y.middle() - 0.5
     cov, var_f, var_g = float((f * g).mean()), float((f * f).mean()), float((g * g).mean())
@@ -110,11 +116,11 @@ def spearman_influence(x: Floats, y: Floats) -> tuple[float, Floats]:
 
 
 class _Order:
-    """Places of the items of one array: runs of equal values in sorted order."""
+    """Places of the items of one array of dense ranks: runs of equal values in sorted order."""
 
-    def __init__(self, values: Floats) -> None:
-        _, self.run, counts = np.unique(values, return_inverse=True, return_counts=True)
-        self.n, self.count = values.size, counts.size
+    def __init__(self, run: Ints) -> None:
+        counts = np.bincount(run)
+        self.run, self.n, self.count = run, run.size, counts.size
         self.before = np.cumsum(counts) - counts / 2
 
     def middle(self) -> Floats:
@@ -128,15 +134,14 @@ class _Order:
         return np.asarray((sums.sum() - upto)[self.run] / self.n)
 
 
-def _tau_b(x: Floats, y: Floats) -> tuple[float, Floats]:
-    """Kendall 1945: K/sqrt(Dx Dy), mean sign products over ordered pairs; an item's pull is its own mean."""
+def _tau_b(x: Ints, y: Ints) -> tuple[float, Floats]:
+    """Kendall 1945: K/sqrt(Dx Dy), mean sign products over ordered pairs; an item's pull is its own mean.
+
+    x, y: dense ranks
+    """
     n = x.size
-    low, high = below(x, y), below(-x, -y)
-    sign = (2 * low.both - low.x + low.tied) + (2 * high.both - high.x + high.tied)
-    of_item = sign / n
-    untied_x = (low.x + high.x) / n
-    other = below(y, x).x + below(-y, -x).x
-    untied_y = other / n
+    of_item = concordance(x, y) / n
+    untied_x, untied_y = ((n - np.bincount(one)[one]) / n for one in (x, y))
     k, dx, dy = float(of_item.mean()), float(untied_x.mean()), float(untied_y.mean())
     value = _bounded(k / np.sqrt(dx * dy))
     psi = 2 * (of_item - k) / np.sqrt(dx * dy) - value * ((untied_x - dx) / dx + (untied_y - dy) / dy)

@@ -18,7 +18,9 @@ def settled(x: Floats) -> Floats:
     if size.max(initial=0.0) < 10.0**DIGITS and bool((np.rint(x) == x).all()):
         return x  # levels: nothing to round, and there may be a million of them
     place = np.floor(np.log10(size, out=np.zeros_like(size), where=size > 0))
-    scale = 10.0 ** np.minimum(DIGITS - 1 - place, 308)
+    first = int(place.min(initial=0))
+    powers = 10.0 ** np.minimum(DIGITS - 1 - np.arange(first, int(place.max(initial=0)) + 1.0), 308)
+    scale = powers[place.astype(np.int64) - first]
     with np.errstate(over="ignore"):
         found = np.round(x * scale) / scale
     return np.where(np.isfinite(found) & (found != 0), found, x)

@@ -79,3 +79,23 @@ def test_labels_of_another_rubric_keep_its_levels(home: Path) -> None:
     succeed("calibrate", run, "--labels", labelled, "--truth-rubric", truth, "--rows", home / "rows.jsonl")
     rows = [json.loads(line) for line in (home / "rows.jsonl").read_text().splitlines()]
     assert [(row["truth"], row["verdict"]) for row in rows] == [("pass", "7"), ("fail", "2")]
+
+
+def test_the_rows_of_a_table(home: Path) -> None:
+    """One row per row of the table and judge, with what each rater said."""
+    (home / "t.csv").write_text(
+        "id,r1,r2,a,b,g\nx,pass,pass,pass,fail,1\n,fail,pass,fail,,1\nz,cannot_tell,fail,fail,fail,\n"
+    )
+    options = ("--judge", "a", "--judge", "b", "--human", "r1", "--human", "r2", "--group", "g", "--rows")
+    succeed("calibrate", "--table", home / "t.csv", *options, home / "rows.csv")
+    with (home / "rows.csv").open() as file:
+        rows = [list(row.values()) for row in csv.DictReader(file)]
+    assert rows == [
+        ["x", "a", "pass", "pass", "1", "pass", "pass"],
+        ["row 3", "a", "", "fail", "1", "fail", "pass"],
+        ["z", "a", "fail", "fail", "", "", "fail"],
+        ["x", "b", "pass", "fail", "1", "pass", "pass"],
+        ["row 3", "b", "", "", "1", "fail", "pass"],
+        ["z", "b", "fail", "fail", "", "", "fail"],
+    ]
+    assert "exists" in refused("calibrate", "--table", home / "t.csv", *options, home / "rows.csv")["problem"]

@@ -81,7 +81,7 @@ def test_continuous_scores(tmp_path: Path) -> None:
     frame["score"] = frame["score"].astype(str)
     frame.loc[0, "score"] = "refused"
     frame.to_csv(tmp_path / "t.csv", index=False)
-    columns = TableColumns(judge="score", human="truth", no_verdict="refused")
+    columns = TableColumns(judge=("score",), human=("truth",), no_verdict="refused")
     report = measure(Source(None, table=tmp_path / "t.csv", columns=columns, by=("part",)))
     found = report.criteria["truth"]
     assert (found.scale, found.failed, found.estimates["spearman"].n) == ("continuous", 1, 119)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas
 import pytest
-from reporting import calibrated, refused, succeed
+from reporting import calibrated, refused, scored, succeed
 
 Pairs = Sequence[tuple[Any, Any]]
 
@@ -112,14 +112,177 @@ def test_cannot_tell_is_no_level_of_a_table(home: Path) -> None:
     assert human(report)["cannot_tell"] == 1 and report["counts"]["used"] == 2
 
 
-@pytest.mark.parametrize("word", ["NaN", "null", "N/A"])
-def test_a_word_for_a_missing_label_is_asked_about(home: Path, word: str) -> None:
+MISSING = ["NaN", "null", "N/A", "None", "NA", "-", "?", "skip", "empty", "<NA>", "\u2013"]
+
+
+@pytest.mark.parametrize("word", MISSING)
+@pytest.mark.parametrize(("low", "high"), [("fail", "pass"), ("1", "2"), ("red", "blue"), ("0.25", "0.75")])
+def test_a_word_for_a_missing_value_is_asked_about(home: Path, word: str, low: str, high: str) -> None:
+    """It never becomes a level: not among words, not among numbers, neither of the labels nor of the judge."""
     path = home / "table.csv"
-    path.write_text(f"human,judge\npass,pass\nfail,fail\n{word},pass\n")
+    path.write_text(f"human,judge\n{high},{high}\n{low},{low}\n{word},{high}\n")
     error = wrong(path)
     assert (error["row"], error["key"], error["found"]) == (4, "human", repr(word)) and "empty" in error["hint"]
-    path.write_text("human,judge\n1,1\n2,2\nnone,2\n")
-    assert wrong(path)["row"] == 4
+    assert error["problem"] == "is this a label, or none?"
+    path.write_text(f"human,judge\n{high},{high}\n{low},{low}\n{high},{word}\n")
+    error = wrong(path)
+    assert (error["row"], error["key"], error["found"]) == (4, "judge", repr(word))
+    assert error["problem"] == "is this a verdict, or none?" and "--no-verdict" in error["hint"]
+    assert human(measured(path, "--no-verdict", word))["failed"] == 1
+
+
+def test_the_answer_to_the_question_is_a_value(home: Path) -> None:
+    """`--values None=` says that it is none, `--values None=None` that it is a level, `--levels` names all levels."""
+    path = write(home, [("pass", "pass"), ("fail", "fail"), ("None", "pass"), ("none", "fail")])
+    none = measured(path, "--values", "None=")
+    assert human(none)["table"] == [[1, 0], [0, 1]] and none["counts"]["labelled"] == 2
+    assert human(measured(path, "--values", "None=none"))["levels"] == ["fail", "none", "pass"]
+    assert human(measured(path, "--levels", "none,fail,pass"))["table"] == [[0, 1, 1], [0, 1, 0], [0, 0, 1]]
+
+
+def test_a_word_among_numbers_is_asked_about(home: Path) -> None:
+    """One word makes no ratings of 1 to 5 names without an order."""
+    pairs = [(str(i % 5 + 1), i % 5 + 1) for i in range(20)]
+    error = wrong(write(home, [*pairs, ("both bad", 1)]))
+    assert (error["row"], error["found"], error["problem"]) == (22, "'both bad'", "is this a label, or none?")
+    one = human(measured(write(home, [*pairs, ("both bad", 1)]), "--values", "both bad=1"))
+    assert (one["scale"], one["levels"]) == ("numeric", ["1", "2", "3", "4", "5"])
+
+
+@pytest.mark.parametrize("text", ["1_0", "\uff11\uff10", "\u0661\u0660", "0x10", "1e", "inf"])
+def test_what_only_python_reads_as_a_number_is_none(home: Path, text: str) -> None:
+    pairs = [(str(i % 3 + 1), i % 3 + 1) for i in range(9)]
+    assert wrong(write(home, [*pairs, (text, 1)]))["found"] == repr(text)
+    assert wrong(write(home, [*pairs, (1, text)]))["found"] == repr(text)
+
+
+def test_levels_without_an_order_are_said_on_the_first_screen(home: Path) -> None:
+    path = write(home, [("maybe", "maybe"), ("yes", "yes"), ("no", "maybe")])
+    said = " ".join(succeed("calibrate", "--table", path, "--judge", "judge", "--human", "human").out.split())
+    assert "the levels maybe, no, yes have no known order" in said and "--levels WORST,...,BEST" in said
+    ordered = measured(path, "--levels", "no,maybe,yes")
+    assert not any("order" in text for text in ordered["warnings"]) and "kappa_quadratic" in human(ordered)["estimates"]
+
+
+def test_decimal_commas_are_numbers(home: Path) -> None:
+    path = home / "table.csv"
+    path.write_text("human;judge\n3,5;3,5\n1,0;2\n2;2\n4,25;1,0\n")
+    error = refused("calibrate", "--table", path, "--judge", "judge", "--human", "human")
+    assert "semicolons" in error["problem"] and "--delimiter" in error["hint"]
+    report = measured(path, "--delimiter", ";")
+    assert human(report)["levels"] == ["1", "2", "3.5", "4.25"] and human(report)["scale"] == "numeric"
+    assert any("decimal commas" in text and "human, judge" in text for text in report["warnings"])
+    quoted = home / "quoted.csv"
+    quoted.write_text('human,judge\n"3,5",3.5\n"1,0",2\n2,2\n"4,25",1.0\n')
+    assert human(measured(quoted))["table"] == human(report)["table"]
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (["1,000", "2,500", "3"], "is this a decimal comma, or does it separate thousands?"),
+        (["1,5", "2.5", "3"], "decimal points and decimal commas in one column"),
+        (["1,000,000", "2,5", "3,5"], "is this a label, or none?"),
+    ],
+)
+def test_commas_that_may_mean_two_things_are_not_guessed(home: Path, values: list[str], problem: str) -> None:
+    error = wrong(write(home, [(value, 1) for value in values]))
+    assert error["problem"] == problem and error["key"] == "human"
+    assert error["row"] == (3 if "points" in problem else 2)
+
+
+def test_values_of_one_side_are_mapped(home: Path) -> None:
+    """What the judge calls by another name is no failure: no message says so."""
+    pairs = [("pass", "PASSED"), ("fail", "0"), ("pass", "PASSED"), ("fail", "PASSED")]
+    error = wrong(write(home, pairs))
+    assert "--values PASSED=LEVEL" in error["hint"] and "--no-verdict" not in error["hint"]
+    report = measured(write(home, pairs), "--values", "passed=pass,0=fail")
+    assert human(report)["table"] == [[1, 1], [0, 2]] and report["counts"]["failed"] == 0
+    error = wrong(write(home, pairs), "--values", "pased=pass")
+    assert error["found"] == "'pased'" and "passed" in error["hint"]
+    rating = [(str(i % 4 + 1), i % 4 + 1) for i in range(60)]
+    said = measured(write(home, [*rating, ("4", 7)]))["warnings"]
+    assert any("7" in text and "--values" in text for text in said) and not any("--no-verdict" in text for text in said)
+
+
+def test_disagreements_carry_the_ids_of_their_rows(home: Path) -> None:
+    pairs = [("pass", "pass"), ("fail", "pass"), ("fail", "fail"), ("pass", "fail")]
+    ids, keys = ["a", "b", "c", ""], ["k1", "k2", "k3", "k4"]
+    for name in ("t.csv", "t.jsonl", "t.parquet"):
+        path = write(home, pairs, name, id=ids, key=keys)
+        last = "row 5" if name == "t.csv" else "row 4"
+        assert [one["sample"] for one in measured(path)["disagreements"]] == ["b", last]
+        assert [one["sample"] for one in measured(path, "--id", "key")["disagreements"]] == ["k2", "k4"]
+        assert "kye" in wrong(path, "--id", "kye")["message"]
+        assert [one["sample"] for one in measured(path, "--id", "id", "--group", "id")["disagreements"]] == ["b", last]
+
+
+def test_several_judges_are_each_measured(home: Path) -> None:
+    pairs = [("pass", "pass"), ("fail", "pass"), ("fail", "fail"), ("pass", "fail")] * 10
+    other = ["pass", "fail", "fail", None] * 10
+    path = write(home, pairs, other=other, part=["x", "y"] * 20)
+    both = calibrated(
+        "--table", path, "--judge", "judge", "--judge", "other", "--human", "human", "--by", "part", "--group", "part"
+    )
+    assert list(both["criteria"]) == ["judge", "other"] == both["run"]["judge"] and both["run"]["human"] == "human"
+    for name in ("judge", "other"):
+        alone = calibrated(
+            "--table", path, "--judge", name, "--human", "human", "--by", "part", "--group", "part", "--seed", "0"
+        )
+        own = {**human(alone), "id": name}
+        assert both["criteria"][name] == own
+        assert both["trust"][name] == alone["trust"]["human"]
+        assert {v: one[name] for v, one in both["slices"]["part"].items()} == {
+            v: one["human"] for v, one in alone["slices"]["part"].items()
+        }
+    assert both["counts"]["judged"] == 30 and both["counts"]["used"] == 30
+    assert any("not all on the same ones: judge 40, other 30" in text for text in both["warnings"])
+    out = succeed("calibrate", "--table", path, "--judge", "judge", "--judge", "other", "--human", "human").out
+    assert "\njudge  passes 10 of 20" in out and "\nother  passes 0 of 20" in out
+    same = refused("calibrate", "--table", path, "--judge", "judge", "--judge", "judge", "--human", "human")
+    assert "the same column twice" in same["problem"]
+
+
+RATED = [
+    ("pass", "pass", "fail", "pass"), ("fail", "fail", "fail", "pass"), ("fail", "pass", "", "fail"),
+    ("", "", "pass", "pass"), ("cannot_tell", "pass", "pass", "fail"), ("", "", "", "fail"),
+]  # fmt: skip
+
+
+def test_several_raters_are_a_run_with_several_raters(home: Path) -> None:
+    """The truth is their strict majority, and what they say of each other is what a run would say."""
+    rows = [*RATED * 6]
+    frame = pandas.DataFrame(rows, columns=["r1", "r2", "r3", "judge"])
+    frame.to_csv(home / "t.csv", index=False)
+    report = calibrated("--table", home / "t.csv", "--judge", "judge", *(f"--human=r{i}" for i in (1, 2, 3)))
+    one = report["criteria"]["judge"]
+    assert (report["truth"], report["counts"]["raters"], report["counts"]["used"]) == ("majority", 3, 24)
+    assert one["table"] == [[0, 6], [6, 12]] and (one["undecided"], one["cannot_tell"]) == (6, 6)
+    assert any("their raters differ and nothing decides" in text for text in report["warnings"])
+    run = scored(home, {f"s{i}": row[3] for i, row in enumerate(rows)})
+    labels = [
+        {"id": f"s{i}", "rater": f"r{place + 1}", "value": value}
+        for i, row in enumerate(rows)
+        for place, value in enumerate(row[:3])
+        if value
+    ]
+    (home / "l.jsonl").write_text("".join(json.dumps(label) + "\n" for label in labels))
+    other = calibrated(run, "--labels", home / "l.jsonl")["criteria"]["quality"]
+    assert rounded(one["raters"]) == rounded(other["raters"]) and one["raters"] is not None
+    assert one["table"] == other["table"] and one["undecided"] == other["undecided"]
+
+
+def test_several_raters_of_ordered_levels_and_of_scores(home: Path) -> None:
+    rows = [(1, 2, 5, 2), (1, 2, None, 1), (3, 3, None, 3), (None, None, None, 3)]
+    pandas.DataFrame(rows, columns=["r1", "r2", "r3", "judge"]).to_csv(home / "t.csv", index=False)
+    options = ("--judge", "judge", "--human", "r1", "--human", "r2", "--human", "r3")
+    one = calibrated("--table", home / "t.csv", *options)["criteria"]["judge"]
+    assert one["levels"] == ["1", "2", "3", "5"] and one["undecided"] == 1
+    assert one["table"] == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    many = [(i / 100, (i + 2) / 100, None if i % 2 else (i + 10) / 100, i / 100) for i in range(50)]
+    pandas.DataFrame(many, columns=["r1", "r2", "r3", "judge"]).to_csv(home / "s.csv", index=False)
+    one = calibrated("--table", home / "s.csv", *options)["criteria"]["judge"]
+    assert one["scale"] == "continuous" and one["estimates"]["bias"]["value"] == pytest.approx(-0.015)
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.jsonl", "table.parquet"])
@@ -128,7 +291,7 @@ def test_a_verdict_that_is_no_level_is_named_with_its_row(home: Path, name: str)
     error = wrong(path)
     assert error["row"] == (4 if name.endswith(".csv") else 3)
     assert (error["key"], error["found"]) == ("judge", "'unsure'")
-    assert "2 rows" in error["problem"] and "fail, pass" in error["expected"] and "--no-verdict" in error["hint"]
+    assert "2 rows" in error["problem"] and "fail, pass" in error["expected"] and "--values" in error["hint"]
     report = measured(path, "--no-verdict", "unsure")
     assert human(report)["table"] == [[1, 0], [0, 1]] and human(report)["failed"] == 2
 
@@ -229,7 +392,6 @@ def test_slices_of_a_table(home: Path) -> None:
         ("--labels", "x"),
         ("--truth", "majority"),
         ("--split", "dev"),
-        ("--rows", "r.csv"),
         ("--wide",),
         ("--map", "a=b"),
     ],
