@@ -19,7 +19,7 @@ from rftj_cli.measure.values import Calibration, Criterion, Trust
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.alt_test import MIN_ITEMS
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.plan import NEARER, labels_needed
+from rftj_cli.stats.plan import labels_needed
 
 REWARD = "reward"
 BIASED = "the samples were chosen by what came out (--only): agreement on them says nothing of others"
@@ -84,7 +84,7 @@ def of_criterion(one: Criterion) -> Trust:
     units = {"pair_accuracy": "pairs", **{name: f"{one.unit}s" for name in ("kappa", "kappa_quadratic")}}
     if kind == "binary":
         units |= {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[1]}"}
-    plain = _answer(list(_checked(one.estimates, BARS[kind], units, one.clusters)), one.clusters)
+    plain = _answer(list(_checked(one.estimates, BARS[kind], units, one.together)), one.together)
     gap = None if one.raters is None else one.raters["ceiling"]["kappa_gap"]
     if plain.answer == "yes" or kind not in ("ordinal", "nominal") or gap is None or gap.low is None or gap.low < GAP:
         return plain
@@ -121,17 +121,13 @@ def _checked(
         elif one.high < bar:
             yield "no", f"{words} {one.value:.2f}, at most {one.high:.2f} (asked {bar:.2f})"
         else:
-            more = _more(one, bar, units[name]) if one.value > bar and clusters != 1 else ""
+            more = labels_needed(one, bar, clusters=clusters).words(units[name], one.n, clusters)
+            more = more if one.value > bar and clusters != 1 else ""
             yield (
                 "not shown",
                 f"{words} {one.value:.2f}, only at least {one.low:.2f} (asked {bar:.2f})"
                 + (f"; {more}" if more else ""),
             )
-
-
-def _more(one: Estimate, bar: float, units: str) -> str:
-    needed = labels_needed(one, bar)
-    return NEARER if needed is None else f"about {max(1, needed - one.n):,} more {units}, if the value stays"
 
 
 def _answer(checked: list[tuple[str, str]], clusters: int) -> Trust:

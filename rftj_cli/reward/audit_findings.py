@@ -9,12 +9,13 @@ from typing import Final
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.trust import BARS as TRUST
-from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome, kind_of
+from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome, kind_of, of_criterion
 from rftj_cli.measure.values import Calibration
 from rftj_cli.measure.values import Criterion as Calibrated
 from rftj_cli.reward.audit_bars import BARS, held, prompts_to_plan
 from rftj_cli.reward.audit_values import Decision, Finding, Noise, Part, Quality, References, Signal, Verdict
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.exact import exactly
 
 KAPPA_POINT: Final = 0.60
 ONE_PROMPT: Final = (
@@ -130,7 +131,8 @@ def _agreement(rubric: Rubric, report: Calibration) -> Iterator[Finding]:
         if not one.table or own is None:
             continue
         leads = own.essential or len(rubric.criteria) == 1 or (total > 0 and own.weight / total >= LEADS)
-        trust = report.trust.get(id)
+        exact = replace(one, estimates=exactly(one.estimates, report.level))
+        trust = None if chosen_by_outcome(report) else of_criterion(exact)
         for name, limit in TRUST[kind_of(one)]:
             point = KAPPA_POINT if name.startswith("kappa") else None
             bar = replace(BARS["criterion"], limit=limit, point=point, critical=leads, unit=_unit(name, one))
@@ -138,8 +140,9 @@ def _agreement(rubric: Rubric, report: Calibration) -> Iterator[Finding]:
             found = held(
                 "criterion",
                 "labels",
-                one.estimates[name],
+                exact.estimates[name],
                 bar=bar,
+                clusters=one.together,
                 name=words.get(name, f"{id}: {name.replace('_', ' ')}"),
             )
             found = replace(found, id=f"{id}.{name}")
