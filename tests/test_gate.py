@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from reporting import Said, binary, labels, rftj, scored, truth_labels
+from scipy.special import comb
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.yamls import Loader
 from rftj_cli.gate import GateResult, compile_rules, decide
 from rftj_cli.measure.values import Calibration, Counts, Criterion, RewardReport
+from rftj_cli.stats.binomial import proportion
 from rftj_cli.stats.estimate import Estimate
 
 
@@ -144,11 +147,59 @@ def test_readings_of_failures_exist_also_where_nothing_failed() -> None:
 
 
 def test_labels_needed_are_sensible() -> None:
+    """Half the half-width takes four times the labels, and a value that comes out as well takes twice that: 2.04 times."""
     open_ = gated({"min": {"kappa": 0.65}}).rulings[0]
-    assert open_.needed == 400  # half the half-width (.1 -> .05): four times the labels
+    assert open_.needed == pytest.approx(400 * 2.04, rel=0.01)
+    assert open_.more == f"about {(open_.needed or 0) - 100:,} more labels, if the value stays"
     assert gated({"min": {"kappa": 0.7}}).rulings[0].needed is None  # the value lies on the limit
-    assert gated({"min": {"kappa": 0.69}}).rulings[0].needed == 10_000
-    assert gated({"max": {"kappa": 0.75}}).rulings[0].needed == 400
+    assert gated({"min": {"kappa": 0.695}}).rulings[0].needed is None
+    assert "100 times" in (gated({"min": {"kappa": 0.695}}).rulings[0].more or "")
+    assert gated({"max": {"kappa": 0.75}}).rulings[0].needed == open_.needed
+
+
+def test_new_clusters_are_asked_for() -> None:
+    one = replace(criterion(kappa=KAPPA), table=[[50, 0], [0, 50]], clusters=20)
+    ruling = gated({"min": {"kappa": 0.65}}, one).rulings[0]
+    assert ruling.needed is not None and ruling.needed_clusters == pytest.approx(ruling.needed / 5, abs=1)
+    assert "new clusters (about 5 in each)" in (ruling.more or "")
+    apart = replace(one, clusters=100)
+    assert gated({"min": {"kappa": 0.65}}, apart).rulings[0].needed_clusters is None
+
+
+@pytest.mark.parametrize("name", ["tnr", "agreement", "pabak"])
+def test_shares_are_decided_on_exact_bounds(name: str) -> None:
+    """One wrong label of one is what a judge that is right on .80 shows in 20%: Wilson's upper bound is .79, the exact .98."""
+    ends = (-1, 1) if name == "pabak" else (0, 1)
+    wilson, exact = (proportion(45, 50, exact=one) for one in (False, True))
+    estimates = [
+        Estimate(*(ends[0] + (ends[1] - ends[0]) * (x or 0) for x in (one.value, one.low, one.high)), 50, one.method)
+        for one in (wilson, exact)
+    ]
+    ruling = gated({"min": {name: 0.5}}, criterion(**{name: estimates[0]})).rulings[0]
+    assert (ruling.low, ruling.high) == pytest.approx((estimates[1].low, estimates[1].high))
+    assert ruling.method == exact.method == "Clopper-Pearson 95%"
+    between = ((estimates[0].low or 0) + (estimates[1].low or 0)) / 2  # Wilson passes here, the exact bound does not
+    assert gated({"min": {name: between}}, criterion(**{name: estimates[0]})).decision == "UNDECIDED"
+
+
+@pytest.mark.parametrize("n", [1, 4, 5])
+def test_fewer_than_five_labels_decide_nothing(n: int) -> None:
+    for one in (proportion(0, n), Estimate(-0.2, -0.4, 0.1, n, "by hand")):
+        ruling = gated({"min": {"tnr": 0.8}}, criterion(tnr=one)).rulings[0]
+        assert ruling.decision == ("FAIL" if n == 5 else "UNDECIDED")
+        assert n == 5 or (ruling.more and f"at least 5, there {'is' if n == 1 else 'are'} {n}" in (ruling.note or ""))
+    assert gated({"max": {"tnr": 0.9}}, criterion(tnr=proportion(0, n))).decision == ("PASS" if n == 5 else "UNDECIDED")
+
+
+@pytest.mark.parametrize("limit", [0.7, 0.8, 0.9, 0.95, 0.99])
+def test_a_judge_on_its_limit_is_seldom_failed_or_passed(limit: float) -> None:
+    """By enumeration: at most 2.5% either way, whatever the number of labels."""
+    for n in (1, 3, 5, 8, 15, 40, 100):
+        hits = np.arange(n + 1)
+        chance = comb(n, hits) * limit**hits * (1 - limit) ** (n - hits)
+        made = [gated({"min": {"tnr": limit}}, criterion(tnr=proportion(k, n))).decision for k in hits.tolist()]
+        for decision in ("PASS", "FAIL"):
+            assert sum(c for c, one in zip(chance, made, strict=True) if one == decision) <= 0.025
 
 
 def test_units_say_what_is_counted() -> None:

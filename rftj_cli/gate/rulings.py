@@ -1,8 +1,9 @@
-"""Rules and a calibration to a decision, on the report's own bounds (95%, or what a look at test leaves).
+"""Rules and a calibration to a decision, on the bounds at the report's level (95%, or what a look at test leaves).
 
     min: low >= limit  PASS    high < limit  FAIL    else UNDECIDED, with the labels that would decide it
     max: high <= limit PASS    low > limit   FAIL    else UNDECIDED
 
+Bounds of shares are exact (Clopper-Pearson on n/deff), others the report's own. Fewer than LEAST_LABELS labels decide nothing.
 Pure: policy and estimates in, a decision out. `on: value` decides on the point estimate instead.
 """
 
@@ -17,8 +18,9 @@ from rftj_cli.files.ledger import Look
 from rftj_cli.gate.rules import EVERY, MAX_FAILURES, REWARD, Limit, Rules
 from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome
 from rftj_cli.measure.values import Calibration, Criterion
-from rftj_cli.stats.estimate import LEVEL, Estimate
-from rftj_cli.stats.plan import labels_needed
+from rftj_cli.stats.estimate import LEAST_LABELS, LEVEL, Estimate
+from rftj_cli.stats.exact import exactly
+from rftj_cli.stats.plan import Need, labels_needed
 
 SCHEMA = "rftj.gate/1"
 READINGS = ("_failures_wrong", "_failures_tie", "_failures_included")
@@ -30,7 +32,9 @@ Decision = Literal["PASS", "FAIL", "UNDECIDED"]
 class Ruling:
     """One rule and what became of it.
 
-    `n` counts what `unit` says; `needed` is how many of those in all would decide the rule, if the value stays.
+    `n` counts what `unit` says; `needed` is how many of those in all would decide the rule in 4 of 5 cases, if the value
+    stays, and `needed_clusters` from how many clusters in all (None: each is its own). `more` says it in words. `method`:
+    how the bounds were made; None where nothing is estimated.
     """
 
     criterion: str
@@ -45,6 +49,9 @@ class Ruling:
     decision: Decision
     needed: int | None = None
     note: str | None = None
+    needed_clusters: int | None = None
+    more: str | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,10 @@ def decide(rules: Rules, report: Calibration) -> GateResult:
     rulings = [ruling for limit in rules.limits for ruling in _apply(limit, rules, report)]
     rulings += _counted(rules, report)
     if chosen_by_outcome(report):
-        rulings = [replace(one, decision="UNDECIDED", needed=None, note=BIASED) for one in rulings]
+        rulings = [
+            replace(one, decision="UNDECIDED", needed=None, needed_clusters=None, more=None, note=BIASED)
+            for one in rulings
+        ]
     decisions = {ruling.decision for ruling in rulings}
     decision: Decision = "FAIL" if "FAIL" in decisions else "PASS" if decisions == {"PASS"} else "UNDECIDED"
     code = {"PASS": 0, "FAIL": 1, "UNDECIDED": 3 if rules.undecided == "fail" else 0}[decision]
@@ -108,7 +118,7 @@ def _apply(limit: Limit, rules: Rules, report: Calibration) -> Iterator[Ruling]:
     for id, estimates in holders.items():
         found = _find(estimates, limit.estimate)
         if found is not None:
-            yield _rule(limit, id, found, _unit(limit.estimate, report.criteria.get(id)), _clusters(id, report))
+            yield _rule(limit, id, found, _unit(limit.estimate, report.criteria.get(id)), report)
 
 
 def _find(estimates: Mapping[str, Estimate], name: str) -> Estimate | None:
@@ -165,9 +175,11 @@ def _open(limit: Limit, reason: str) -> Ruling:
 
 
 def _holders(report: Calibration) -> dict[str, Mapping[str, Estimate]]:
-    found = {id: one.estimates for id, one in report.criteria.items()}
+    found: dict[str, Mapping[str, Estimate]] = {
+        id: exactly(one.estimates, report.level) for id, one in report.criteria.items()
+    }
     if report.reward is not None:
-        found[REWARD] = report.reward.estimates
+        found[REWARD] = exactly(report.reward.estimates, report.level)
     return found
 
 
@@ -183,20 +195,24 @@ def _unit(estimate: str, criterion: Criterion | None) -> str:
 
 
 def _clusters(id: str, report: Calibration) -> int:
-    """How many independent clusters a criterion's or the reward's estimates rest on; 0: it is not known."""
+    """In how many clusters a criterion's units or the reward's answers are; 0: each is its own, or it is not known."""
     if id in report.criteria:
-        return report.criteria[id].clusters
+        return report.criteria[id].together
     return 0 if report.reward is None else report.reward.clusters
 
 
-def _rule(limit: Limit, id: str, one: Estimate, unit: str, clusters: int) -> Ruling:
+def _rule(limit: Limit, id: str, one: Estimate, unit: str, report: Calibration) -> Ruling:
     decision, note = _decide(limit, one)
-    needed = labels_needed(one, limit.limit) if decision == "UNDECIDED" and clusters != 1 else None
-    if decision == "UNDECIDED" and clusters == 1 and one.value is not None:
+    clusters, need, more = _clusters(id, report), Need(), None
+    if decision == "UNDECIDED" and one.value is not None and clusters == 1:
         note = ONE_CLUSTER
+    elif decision == "UNDECIDED" and one.low is not None:
+        need = labels_needed(one, limit.limit, clusters=clusters, level=report.level)
+        more = need.words(unit, one.n, clusters)
     return Ruling(
-        id, limit.estimate, limit.kind, limit.limit, one.value, one.low, one.high, one.n, unit, decision, needed, note
-    )
+        id, limit.estimate, limit.kind, limit.limit, one.value, one.low, one.high, one.n, unit, decision, need.units, note,
+        need.clusters, more, one.method or None,
+    )  # fmt: skip
 
 
 def _decide(limit: Limit, one: Estimate) -> tuple[Decision, str | None]:
@@ -208,6 +224,8 @@ def _decide(limit: Limit, one: Estimate) -> tuple[Decision, str | None]:
         return ("PASS" if sign * one.value >= sign * limit.limit else "FAIL"), "decided on the value"
     if one.low is None or one.high is None:
         return "UNDECIDED", one.note or "it has no interval"
+    if one.n < LEAST_LABELS:
+        return "UNDECIDED", f"a rule takes at least {LEAST_LABELS}, there {'is' if one.n == 1 else 'are'} {one.n}"
     near, far = (one.low, one.high) if sign > 0 else (one.high, one.low)
     if sign * near >= sign * limit.limit:
         return "PASS", one.note

@@ -54,7 +54,7 @@ class Scale:
     @property
     def measured(self) -> bool:
         """Whether its levels are the numbers that they are called by, so that other numbers lie between them."""
-        return self.kind in ("levels", "numeric") and all(_number(x.name) == x.value for x in self.levels)
+        return self.kind in ("levels", "numeric") and all(read_number(x.name) == x.value for x in self.levels)
 
     def find(self, word: object) -> int | None:
         """The index of the level that `word` names, case aside; None where it names none.

@@ -15,10 +15,12 @@ def answer_of(
     reward: RewardChange | None,
     whole: tuple[Paired | None, Paired | None],
     *,
+    clusters: int,
     on: str | None,
     margin: float | None,
 ) -> Answer | None:
-    """What the comparison comes to; None where no label tells. `whole`: all criteria, and that with failures as wrong.
+    """What the comparison comes to; None where no label tells. `whole`: all criteria, and that with failures as wrong;
+    `clusters`: that their labelled units are in.
 
     Rewards decide by themselves only where both sides make them by one rule: the labels' own reward is made by the baseline's.
     """
@@ -42,7 +44,8 @@ def answer_of(
         return Answer(on, one.unit, one.change, one.numbers[one.decides].difference)
     if on == POOLED and whole[0] is not None:
         change = hedged(
-            judge_change(whole[0].difference, margin or SHARE_MARGIN), None if whole[1] is None else whole[1].difference
+            judge_change(whole[0].difference, margin or SHARE_MARGIN, clusters=clusters),
+            None if whole[1] is None else whole[1].difference,
         )
         return Answer(POOLED, "verdict", change, whole[0].difference)
     return None

@@ -159,6 +159,7 @@ def _against(setting: _Setting, index: int) -> Against:
         rewards = reward_change(base, side, base, setting.ids, terms, question.margin)
     places = {id: place.cluster for id, place in base.places.items()}
     whole, strict = pooled(matches, places, terms), pooled(matches, places, terms, failures_wrong=True)
+    labelled = {places[u.sample] for one in matches for u, used in zip(one.first, one.labelled, strict=True) if used}
     flips = _flips(base, matches)
     assert setting.sample is not None
     return Against(
@@ -172,7 +173,9 @@ def _against(setting: _Setting, index: int) -> Against:
         flips=flips[:MOST_FLIPS],
         flipped=len(flips),
         not_compared=not_compared,
-        answer=answer_of(criteria, rewards, (whole, strict), on=question.on, margin=question.margin),
+        answer=answer_of(
+            criteria, rewards, (whole, strict), clusters=len(labelled), on=question.on, margin=question.margin
+        ),
     )
 
 

@@ -138,7 +138,8 @@ def margin_of(name: str) -> float:
 def _change(given: Matched, one: Paired, terms: Terms, margin: float | None) -> Change:
     name = DECIDES[given.kind]
     narrow, _ = _difference(given, name, given.labelled, len(given.scale.names), replace(terms, level=NARROW))
-    return judge_change(one.difference, margin or margin_of(name), narrow=narrow)
+    clusters = int(np.unique(given.cluster[given.labelled]).size)
+    return judge_change(one.difference, margin or margin_of(name), narrow=narrow, clusters=clusters)
 
 
 def _failures_wrong(given: Matched, terms: Terms) -> Paired | None:
@@ -247,7 +248,10 @@ def reward_change(
     change = None
     if ranked is not None:
         small = _ranked(base, [both[i] for i in told], before[told], after[told], rows[2], replace(terms, level=NARROW))
-        change = judge_change(ranked.difference, margin or SHARE_MARGIN, narrow=small.difference if small else None)
+        change = judge_change(
+            ranked.difference, margin or SHARE_MARGIN, narrow=small.difference if small else None,
+            clusters=_pair_clusters(base, [both[index] for index in told], rows[2]),
+        )  # fmt: skip
     changed = share(np.abs(after - before) > 1e-9, clusters=cluster, level=terms.level)
     one_rule = a.run.rubric.reward_fingerprint == b.run.rubric.reward_fingerprint
     strict = _ranked_strictly(base, ids, rows, terms)
@@ -282,6 +286,14 @@ def _ranked(
         return None
     found = pair_accuracy_difference(group, truth, before, after, clusters=cluster, seed=terms.seed, level=terms.level)
     return Paired(sides[0], sides[1], *found)
+
+
+def _pair_clusters(base: Measured, ids: Sequence[str], rows: Mapping[str, RewardRow]) -> int:
+    """How many clusters hold two answers to one task that the labels tell apart."""
+    truths: dict[str, set[float | None]] = {}
+    for id in ids:
+        truths.setdefault(base.places[id].group, set()).add(rows[id].truth)
+    return len({base.places[id].cluster for id in ids if len(truths[base.places[id].group]) > 1})
 
 
 def _clusters(base: Measured, ids: Sequence[str]) -> Ints:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 
 from rftj_cli.errors import InputError
 from rftj_cli.measure.next_labels import Draw
 from rftj_cli.measure.trust import BARS, ONE_CLUSTER, REWARD, bars_of, kind_of
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.plan import NEARER, labels_needed
+from rftj_cli.stats.plan import POWER, labels_for_width, labels_needed
 from rftj_cli.stats.power import gate_labels, kappa_labels, mcnemar_labels, rate_labels
 
 SCHEMA = "rftj.plan/1"
 WIDTHS = (0.05, 0.10, 0.15, 0.20)
-POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,10 @@ class Assumed:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One wish and what it takes: `needed` labels in all, of what `unit` says; None with the reason in `note`."""
+    """One wish and what it takes: `needed` labels in all, of what `unit` says; None with the reason in `note`.
+
+    clusters: that the units are in now, 0 where each is its own; needed_clusters: in all, with the labels needed
+    """
 
     about: str
     wish: str
@@ -42,6 +43,8 @@ class Goal:
     unit: str
     needed: int | None
     note: str | None = None
+    clusters: int = 0
+    needed_clusters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +71,14 @@ def assumed_plan(assumed: Assumed, half_width: float) -> Plan:
 
 def _assumed(a: Assumed, half_width: float) -> Iterator[Goal]:
     for width in sorted({*WIDTHS, half_width}):
-        n = kappa_labels(width, pass_rate=a.pass_rate, kappa_value=a.kappa)
+        n = kappa_labels(width, pass_rate=a.pass_rate, kappa_value=a.kappa, power=POWER)
         yield Goal("kappa", f"{a.kappa:g} known to +-{width:.2f}", None, "labels", n)
-    yield Goal(
-        "rate", f"{a.rate:g} known to +-{half_width:.2f}", None, "labels of the class", rate_labels(a.rate, half_width)
-    )
-    n = gate_labels(a.rate, a.above, power=POWER, level=0.95)
-    yield Goal(
-        "rate", f"{a.rate:g} shown to be at least {a.above:g}, {POWER:.0%} chance", None, "labels of the class", n
-    )
+    n = rate_labels(a.rate, half_width, power=POWER)
+    yield Goal("rate", f"{a.rate:g} known to +-{half_width:.2f}", None, "labels of the class", n)
+    n = gate_labels(a.rate, a.above, power=POWER, level=0.95, exact=True)
+    yield Goal("rate", f"{a.rate:g} shown to be at least {a.above:g}", None, "labels of the class", n)
     n = mcnemar_labels(a.discordance, a.gain, power=POWER)
-    wish = f"a gain of {a.gain:g} seen where {a.discordance:.0%} of samples tell the two apart, {POWER:.0%} chance"
+    wish = f"a gain of {a.gain:g} seen where {a.discordance:.0%} of samples tell the two apart"
     yield Goal("two judges", wish, None, "samples that both judge", n)
 
 
@@ -96,20 +96,18 @@ def _of_criterion(one: Criterion, half_width: float) -> Iterator[Goal]:
         return
     kind = kind_of(one)
     name = {"ordinal": "kappa_quadratic", "preference": "pair_accuracy"}.get(kind, "kappa")
-    yield _width(one.id, name, one.estimates[name], half_width, f"{one.unit}s", one.clusters)
+    yield _width(one.id, name, one.estimates[name], half_width, f"{one.unit}s", one.together)
     for name, bar in bars_of(one):
         unit = {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[-1]}"}
-        yield _bound(one.id, name, one.estimates[name], bar, unit.get(name, f"{one.unit}s"), one.clusters)
+        yield _bound(one.id, name, one.estimates[name], bar, unit.get(name, f"{one.unit}s"), one.together)
 
 
 def _width(id: str, name: str, now: Estimate, half_width: float, unit: str, clusters: int) -> Goal:
-    """Half-widths shrink with the root of n."""
     wish = f"{name.replace('_', ' ')} known to +-{half_width:.2f}"
-    if now.low is None or now.high is None:
-        return Goal(id, wish, now, unit, None, now.note or "no interval to start from")
     if clusters == 1:
         return Goal(id, wish, now, unit, None, ONE_CLUSTER)
-    return Goal(id, wish, now, unit, max(now.n, ceil(now.n * ((now.high - now.low) / 2 / half_width) ** 2)))
+    need = labels_for_width(now, half_width, clusters=clusters)
+    return Goal(id, wish, now, unit, need.units, need.reason, clusters, need.clusters)
 
 
 def _bound(id: str, name: str, now: Estimate, bar: float, unit: str, clusters: int) -> Goal:
@@ -122,5 +120,5 @@ def _bound(id: str, name: str, now: Estimate, bar: float, unit: str, clusters: i
         return Goal(id, wish, now, unit, None, "the value itself does not reach it: more labels do not help")
     if clusters == 1:
         return Goal(id, wish, now, unit, None, ONE_CLUSTER)
-    needed = labels_needed(now, bar)
-    return Goal(id, wish, now, unit, needed, None if needed else f"the value lies {NEARER}")
+    need = labels_needed(now, bar, clusters=clusters)
+    return Goal(id, wish, now, unit, need.units, need.reason, clusters, need.clusters)

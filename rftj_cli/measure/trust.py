@@ -20,7 +20,7 @@ from rftj_cli.measure.values import Calibration, Criterion, Trust
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.alt_test import MIN_ITEMS
 from rftj_cli.stats.estimate import LEAST_LABELS, Estimate
-from rftj_cli.stats.plan import NEARER, labels_needed
+from rftj_cli.stats.plan import labels_needed
 
 REWARD = "reward"
 BIASED = "the samples were chosen by their outcome (--only): agreement on them says nothing about others"
@@ -101,7 +101,7 @@ def of_criterion(one: Criterion) -> Trust:
     units = {"pair_accuracy": "pairs", **{name: f"{one.unit}s" for name in ("kappa", "kappa_quadratic")}}
     if kind == "binary":
         units |= {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[1]}"}
-    plain = _answer(list(_checked(_told(one), bars, units, one.clusters, one)), one.clusters)
+    plain = _answer(list(_checked(_told(one), bars, units, one.together, one)), one.together)
     gap = None if one.raters is None else one.raters["ceiling"]["kappa_gap"]
     if plain.answer == "yes" or kind not in ("ordinal", "nominal") or gap is None or gap.low is None or gap.low < GAP:
         return plain
@@ -162,13 +162,8 @@ def _checked(
         elif one.high < bar:
             yield "no", f"{words} {one.value:.2f}, upper bound {one.high:.2f}, required {bar:.2f}"
         else:
-            more = _more(one, bar, units[name]) if one.value > bar and clusters != 1 else ""
-            yield "not shown", lower + (f"; {more}" if more else "")
-
-
-def _more(one: Estimate, bar: float, units: str) -> str:
-    needed = labels_needed(one, bar)
-    return NEARER if needed is None else f"about {max(1, needed - one.n):,} more {units}, if the value stays"
+            more = labels_needed(one, bar, clusters=clusters).words(units[name], one.n, clusters)
+            yield "not shown", lower + (f"; {more}" if one.value > bar and clusters != 1 else "")
 
 
 def _answer(checked: list[tuple[str, str]], clusters: int) -> Trust:

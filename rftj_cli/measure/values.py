@@ -112,6 +112,12 @@ class Criterion:
     pitfall: bool = False
     weighted: bool = False
 
+    @property
+    def together(self) -> int:
+        """The clusters, where units of the table share them; 0 where each unit is its own, or it is not known."""
+        units = sum(map(sum, self.table))
+        return self.clusters if self.clusters < units or not units else 0
+
 
 @dataclass(frozen=True, slots=True)
 class RewardReport:

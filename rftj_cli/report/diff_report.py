@@ -15,7 +15,7 @@ from rftj_cli.report.change_report import changed
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, cut, duration, interval, look_in_words, money, number
 from rftj_cli.stats.estimate import Estimate, percent
-from rftj_cli.stats.plan import NEARER
+from rftj_cli.stats.plan import Need
 from rftj_cli.stats.verdicts import Change
 
 WORST, LONGEST = 3, 110
@@ -103,9 +103,12 @@ def _meaning(one: Against) -> str:
 
 
 def answer_in_words(answer: Answer) -> str:
-    """`better, by reward (pair accuracy): +.31 [.20, .41]; the interval excludes 0`."""
+    """`better, by reward (pair accuracy): +.31 [.20, .41] on 214 pairs in 36 clusters; the interval excludes 0`."""
     on = "reward (pair accuracy)" if answer.on == "reward" else answer.on
-    return f"{_word(answer.change)}, by {on}: {_signed(answer.difference)}; {_why(answer)}"
+    units = counted(answer.difference.n, answer.unit)
+    if answer.change.clusters:
+        units += f" in {counted(answer.change.clusters, 'cluster')}"
+    return f"{_word(answer.change)}, by {on}: {_signed(answer.difference)} on {units}; {_why(answer)}"
 
 
 def _word(change: Change) -> str:
@@ -117,10 +120,11 @@ def _why(answer: Answer) -> str:
     if change.word != "undecided":
         return change.why
     why = f"{change.why} ({change.margin:g})"
-    if change.needed is None:
-        return f"{why}; {NEARER}"
-    more = max(1, change.needed - answer.difference.n)
-    return f"{why}; about {more:,} more labelled {answer.unit}s would decide, if the value stays"
+    need = Need(change.needed, change.needed_clusters, change.reason)
+    if need == Need():
+        return why
+    words = need.words(f"labelled {answer.unit}s", answer.difference.n, change.clusters)
+    return f"{why}; {words}" if need.units is None else f"{why}; what would decide: {words}"
 
 
 def _signed(estimate: Estimate) -> str:

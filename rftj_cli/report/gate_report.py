@@ -10,8 +10,12 @@ from rftj_cli.measure.trust import BIASED, chosen_by_outcome
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import look_in_words, number
-from rftj_cli.stats.estimate import percent
-from rftj_cli.stats.plan import NEARER
+from rftj_cli.stats.estimate import LEAST_LABELS, percent
+from rftj_cli.stats.exact import EXACT
+
+BOUNDS = (
+    "the bounds of shares are exact (Clopper-Pearson), a little wider than those that rftj calibrate prints (Wilson)"
+)
 
 
 def show(result: GateResult, *, json: bool, markdown: bool) -> None:
@@ -58,6 +62,8 @@ def _blocks(result: GateResult) -> Iterator[Block]:
         yield Heading("What would decide")
         yield Lines(needed)
     notes = [f"{_rule(one)}: {one.note}" for one in result.rulings if one.decision == "FAIL" and one.note]
+    if any(one.method is not None and one.method.startswith(EXACT) for one in result.rulings):
+        notes.insert(0, BOUNDS)
     notes += [text for text in result.warnings if not any(one.note and one.note in text for one in result.rulings)]
     if notes:
         yield Heading("Notes")
@@ -79,8 +85,7 @@ def _meaning(result: GateResult) -> str:
 
 def _more(one: Ruling) -> str:
     """What would settle a rule: more labels, if the value stays where it is, or what its note says."""
-    if one.needed is not None:
-        return f"about {max(1, one.needed - one.n):,} more {one.unit}, if the value stays"
-    if one.value is not None and one.value == one.limit:
-        return "the value lies on the limit: no number of labels settles that"
-    return one.note or f"the value lies {NEARER}"
+    if one.more is None:
+        return one.note or "it cannot be told"
+    few = f"{one.note}: " if one.note and one.n < LEAST_LABELS else ""
+    return few + one.more

@@ -11,6 +11,8 @@ from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdo
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import counted, interval, number
 
+ENOUGH = "each number is enough in about 4 of 5 collections of labels: in the others the value comes out less clear"
+
 
 def show(plan: Plan, *, json: bool, markdown: bool) -> None:
     """Print a plan in the wanted form."""
@@ -32,17 +34,25 @@ def _blocks(plan: Plan) -> Iterator[Block]:
         yield Grid(
             ["", "wish", "labels", ""], [[g.about, g.wish, _needed(g), g.unit] for g in plan.goals], left=2, tail=1
         )
-        yield Lines(["answers of one group tell less than as many strangers: with a run, rftj plan RUN counts that in"])
+        yield Lines([
+            ENOUGH, "answers of one group tell less than as many strangers: with a run, rftj plan RUN counts that in"
+        ])  # fmt: skip
         return
     yield Facts([("run", plan.run)])
     if plan.goals:
         yield Heading("Labels needed in all, if the values stay where they are")
         rows = [
-            [g.about, g.wish, "-" if g.now is None else interval(g.now), _has(g), _needed(g), g.unit]
+            [g.about, g.wish, "-" if g.now is None else interval(g.now), _has(g), _needed(g), _unit(g)]
             for g in plan.goals
         ]
         yield Grid(["", "wish", "now", "have", "need", ""], rows, left=2, tail=1)
         notes = [f"{g.about}: {g.wish}: {g.note}" for g in plan.goals if g.note and g.needed is None]
+        if any(g.needed_clusters for g in plan.goals):
+            notes.insert(
+                0, "more samples of the clusters there are tell little: what is needed comes from new clusters"
+            )
+        if any(g.needed is not None and g.note != "shown" for g in plan.goals):
+            notes.insert(0, ENOUGH)
         if notes:
             yield Lines(notes)
     else:
@@ -53,6 +63,12 @@ def _blocks(plan: Plan) -> Iterator[Block]:
 
 def _has(goal: Goal) -> str:
     return "-" if goal.now is None else f"{goal.now.n:,}"
+
+
+def _unit(goal: Goal) -> str:
+    if goal.needed_clusters is None or goal.note == "shown":
+        return goal.unit
+    return f"{goal.unit}, in {goal.needed_clusters:,} clusters (now {goal.clusters:,})"
 
 
 def _needed(goal: Goal) -> str:

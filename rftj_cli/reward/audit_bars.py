@@ -4,7 +4,7 @@ They are rftj's proposal where nothing else is agreed; docs/commands/reward-audi
 counts is the bound of the printed interval, so that a reader can check every decision:
 
     min: low >= limit                 PASS (WEAK where the value misses `point`)
-         high < limit                 FAIL (WEAK where the bar is not critical; on fewer than FEWEST units as below)
+         high < limit                 FAIL (WEAK where the bar is not critical; on fewer than LEAST_LABELS units as below)
          else                         INSUFFICIENT DATA; not critical: WEAK where the value misses the bar, else NOT SHOWN
     max: the mirror image
 """
@@ -15,15 +15,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from rftj_cli.reward.audit_values import Bar, Decision, Finding
-from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.plan import NEARER, labels_needed
+from rftj_cli.stats.estimate import LEAST_LABELS, Estimate
+from rftj_cli.stats.plan import Need, labels_needed
 from rftj_cli.stats.power import gate_labels
 
 HOPED: Final = 0.85  # pair accuracy that is planned with where nothing is known: gate_labels of it against the bar
 DEAD: Final = (0.05, 0.95)  # base rates between which a criterion tells answers apart
 REDUNDANT: Final = 0.80
 TO_NEW: Final = "answers, to new prompts"
-FEWEST: Final = 5  # units of a FAIL: Wilson's interval on fewer misses a bar of .80 by chance in up to 20%
 OPEN: Final = ("INSUFFICIENT DATA", "NOT SHOWN")  # what more data may settle
 
 BARS: Final[Mapping[str, Bar]] = {
@@ -83,17 +82,22 @@ BARS: Final[Mapping[str, Bar]] = {
 }  # fmt: skip
 
 
-def held(id: str, on: str, estimate: Estimate, *, bar: Bar | None = None, says: str = "", name: str = "") -> Finding:
-    """A number held against its bar."""
+def held(
+    id: str, on: str, estimate: Estimate, *, bar: Bar | None = None, says: str = "", name: str = "", clusters: int = 0
+) -> Finding:
+    """A number held against its bar. clusters: that its units are in, 0 where each is its own."""
     bar = bar or BARS[id]
     decision = _decision(bar, estimate)
-    needed = _needed(bar, estimate)
-    if needed is not None and needed <= estimate.n:
-        needed = None
-    if decision == "WEAK" and needed is not None:
-        says = "; ".join(part for part in (says, f"not shown: {more(bar, estimate)}") if part)
-    do = "" if decision == "PASS" else more(bar, estimate) if decision in OPEN else bar.do
-    return Finding(id, name or bar.name, on, estimate, bar, decision, says, do, needed)
+    need = Need() if decision == "PASS" else _need(bar, estimate, clusters)
+    more = (
+        (estimate.note or "it cannot be computed")
+        if estimate.value is None
+        else need.words(bar.unit, estimate.n, clusters)
+    )
+    if decision == "WEAK" and need.units is not None:
+        says = "; ".join(part for part in (says, f"not shown: {more}") if part)
+    do = "" if decision == "PASS" else more if decision in OPEN else bar.do
+    return Finding(id, name or bar.name, on, estimate, bar, decision, says, do, need.units)
 
 
 def _decision(bar: Bar, one: Estimate) -> Decision:
@@ -106,36 +110,25 @@ def _decision(bar: Bar, one: Estimate) -> Decision:
         return "INSUFFICIENT DATA" if bar.critical else "NOT SHOWN" if good else "WEAK"
     if sign * near >= sign * bar.limit:
         return "PASS" if bar.point is None or sign * one.value >= sign * bar.point else "WEAK"
-    if bar.worst is not None and sign * far < sign * bar.worst and one.n >= FEWEST:
+    if bar.worst is not None and sign * far < sign * bar.worst and one.n >= LEAST_LABELS:
         return "FAIL"
-    if sign * far < sign * bar.limit and (one.n >= FEWEST or not bar.critical):
+    if sign * far < sign * bar.limit and (one.n >= LEAST_LABELS or not bar.critical):
         return "FAIL" if bar.critical else "WEAK"
     if bar.critical:
         return "INSUFFICIENT DATA"
     return "NOT SHOWN" if good else "WEAK"
 
 
-def more(bar: Bar, one: Estimate) -> str:
-    """What would settle a question that is open."""
-    if one.value is None:
-        return one.note or "it cannot be computed"
-    if one.low is None or one.high is None:
-        return one.note or "it has no interval"
-    needed = _needed(bar, one)
-    if needed is None:
-        return f"the value lies {NEARER}"
-    return f"about {max(1, needed - one.n):,} more {bar.unit}, if the value stays"
-
-
-def _needed(bar: Bar, one: Estimate) -> int | None:
-    needed = labels_needed(one, bar.limit)
-    few = one.n < FEWEST and None not in (one.value, one.low, one.high)
-    return max(FEWEST, needed or 0) if few else needed
+def _need(bar: Bar, one: Estimate, clusters: int) -> Need:
+    """Nothing, where the interval clears the bar on either side already."""
+    if one.low is not None and one.high is not None and not one.low < bar.limit <= one.high and one.n >= LEAST_LABELS:
+        return Need()
+    return labels_needed(one, bar.limit, clusters=clusters)
 
 
 def prompts_to_plan() -> int:
     """Prompts with a pair that labels tell apart, to show the bar of pair accuracy for a judge of .85 in 4 cases of 5.
 
-    One pair a prompt is counted, Wilson's lower end of the 95% interval: more pairs of a prompt help, less than new prompts.
+    One pair a prompt is counted, the exact lower end of the 95% interval: more pairs of a prompt help, less than new prompts.
     """
-    return gate_labels(HOPED, BARS["pair_accuracy"].limit, level=0.95)
+    return gate_labels(HOPED, BARS["pair_accuracy"].limit, level=0.95, exact=True)

@@ -8,12 +8,13 @@ from typing import Final
 
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, bars_of, chosen_by_outcome
+from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, bars_of, chosen_by_outcome, of_criterion
 from rftj_cli.measure.values import Calibration
 from rftj_cli.measure.values import Criterion as Calibrated
 from rftj_cli.reward.audit_bars import BARS, held, prompts_to_plan
 from rftj_cli.reward.audit_values import Decision, Finding, Noise, Part, Quality, References, Signal, Verdict
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.exact import exactly
 
 KAPPA_POINT: Final = 0.60
 ONE_PROMPT: Final = "all answers are of one cluster (by default the group): judge answers to other prompts"
@@ -126,7 +127,8 @@ def _agreement(rubric: Rubric, report: Calibration) -> Iterator[Finding]:
         if not one.table or own is None:
             continue
         leads = own.essential or len(rubric.criteria) == 1 or (total > 0 and abs(own.weight) / total >= LEADS)
-        trust = report.trust.get(id)
+        exact = replace(one, estimates=exactly(one.estimates, report.level))
+        trust = None if chosen_by_outcome(report) else of_criterion(exact)
         for name, limit in bars_of(one):
             point = KAPPA_POINT if name.startswith("kappa") else None
             bar = replace(BARS["criterion"], limit=limit, point=point, critical=leads, unit=_unit(name, one))
@@ -136,8 +138,9 @@ def _agreement(rubric: Rubric, report: Calibration) -> Iterator[Finding]:
             found = held(
                 "criterion",
                 "labels",
-                one.estimates[name],
+                exact.estimates[name],
                 bar=bar,
+                clusters=one.together,
                 name=words.get(name, f"{id}: {name.replace('_', ' ')}"),
             )
             found = replace(found, id=f"{id}.{name}")

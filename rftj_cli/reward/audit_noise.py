@@ -18,6 +18,7 @@ from rftj_cli.measure.values import Repeats, Terms
 from rftj_cli.reward.audit_answers import shares
 from rftj_cli.reward.audit_values import Noise
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.exact import exact, exactly
 from rftj_cli.stats.repeatability import NO_REPEAT, components, retest, votes_worth
 from rftj_cli.stats.shares import share
 
@@ -32,7 +33,7 @@ def of_votes(joined: Joined, terms: Terms) -> Noise | None:
             found[id] = one
     if not found:
         return None
-    by = {id: one.retest.pair_flip_rate for id, one in found.items()}
+    by = exactly({id: one.retest.pair_flip_rate for id, one in found.items()}, terms.level)
     worst = max(by, key=lambda id: by[id].value or 0.0)
     noisiest = found[worst]
     votes = max(one.votes for one in found.values())
@@ -57,11 +58,11 @@ def of_repeat(run: Run, other: Run, terms: Terms) -> Noise:
     shared = [id for id in first if id in second]
     if not shared:
         raise InputError("--repeat: the two runs have no sample in common", file=other.folder, found=str(run.folder))
-    by = _flips(run.rubric, first, second, shared, terms)
+    by = exactly(_flips(run.rubric, first, second, shared, terms), terms.level)
     have = [id for id in shared if first[id].reward is not None and second[id].reward is not None]
     keys = [first[id].cluster for id in have]
     both = np.stack([shares([side[id].reward for id in have], run.rubric) for side in (first, second)], axis=1)
-    changed = share(np.abs(both[:, 0] - both[:, 1]) > 1e-9, clusters=keys, level=terms.level)
+    changed = exact(share(np.abs(both[:, 0] - both[:, 1]) > 1e-9, clusters=keys, level=terms.level), terms.level)
     parts = components(both, level=terms.level)
     known = [one for one in by.values() if one.value is not None]
     flips = max(known, key=lambda one: one.value or 0.0) if known else Estimate.missing(0, NO_REPEAT)

@@ -13,6 +13,7 @@ from rftj_cli.reward.audit_values import Quality
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.best_of_n import BestOfN, best_of_n
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.exact import exactly
 from rftj_cli.stats.groups import pair_accuracy, pooled_pair_accuracy
 from rftj_cli.stats.signal import between_share, false_signal, knows_the_prompt, within_phi
 from rftj_cli.stats.slope import within_slope
@@ -26,28 +27,29 @@ def quality_of(answers: Sequence[Answer], rubric: Rubric, labels: Rubric, size: 
     have, truth = rewarded(both, rubric), shares([one.truth for one in both], labels)
     pairs = pair_accuracy(have.group, truth, have.reward, clusters=have.cluster, level=level)
     phi, squared = within_phi(have.group, truth, have.reward, clusters=have.cluster, level=level)
-    pooled = pooled_pair_accuracy(truth, have.reward, clusters=have.cluster, level=level)
     curve, falling = _curve(have, truth, size, level)
     by_labels = length(Rewarded(have.group, have.cluster, truth, have.words), level)
+    estimates = {
+        "pair_accuracy_by_group": pairs.by_group,
+        "pair_accuracy": pairs.estimate,
+        "tie_rate": pairs.tie_rate,
+        "within_phi": phi,
+        "within_phi_squared": squared,
+        "pooled_pair_accuracy": pooled_pair_accuracy(truth, have.reward, clusters=have.cluster, level=level),
+        "false_signal": false_signal(have.group, truth, have.reward, clusters=have.cluster, level=level),
+        "label_between_share": between_share(have.group, truth, level=level),
+        **{f"label_{name}": one for name, one in by_labels.items()},
+        "length_gap": _length_gap(have, truth, level),
+    }
+    estimates = exactly(estimates, level)
     return Quality(
         answers=len(both),
         groups=pairs.groups,
         pairs=pairs.pairs,
         right=pairs.right,
         tied=pairs.tied,
-        estimates={
-            "pair_accuracy_by_group": pairs.by_group,
-            "pair_accuracy": pairs.estimate,
-            "tie_rate": pairs.tie_rate,
-            "within_phi": phi,
-            "within_phi_squared": squared,
-            "pooled_pair_accuracy": pooled,
-            "false_signal": false_signal(have.group, truth, have.reward, clusters=have.cluster, level=level),
-            "label_between_share": between_share(have.group, truth, level=level),
-            **{f"label_{name}": one for name, one in by_labels.items()},
-            "length_gap": _length_gap(have, truth, level),
-        },
-        knows_the_prompt=knows_the_prompt(pooled, pairs.by_group),
+        estimates=estimates,
+        knows_the_prompt=knows_the_prompt(estimates["pooled_pair_accuracy"], estimates["pair_accuracy_by_group"]),
         curve=curve,
         falling=falling,
     )

@@ -15,6 +15,7 @@ from rftj_cli.kernel.sample import Sample
 from rftj_cli.reward.audit_answers import Answer, attainable
 from rftj_cli.reward.audit_values import References
 from rftj_cli.running.preflight import place
+from rftj_cli.stats.exact import exact
 from rftj_cli.stats.shares import share
 
 ENDING = "-reference"  # of the id of a reference that is judged as a response
@@ -70,15 +71,16 @@ def references_of(
     wins = [reward >= best[one.group] - 1e-9 for one, reward in have]
     top, best_label = attainable(rubric)[1] - 1e-9, labels.reward.high - 1e-9
     reachable = [(one, reward) for one, reward in have if labelled.get(one.group, -math.inf) >= best_label]
+    where_labelled = share(
+        [reward >= top for _, reward in reachable], clusters=[one.cluster for one, _ in reachable], level=level,
+        note=None if reachable else "no answer has the best reward by the labels",
+    )  # fmt: skip
     return References(
         run=str(run.folder),
         compared=len(have),
         failed=len(met) - len(have),
-        best=share(wins, clusters=keys, level=level),
-        at_top=share([reward >= top for _, reward in have], clusters=keys, level=level),
-        where_labelled=share(
-            [reward >= top for _, reward in reachable], clusters=[one.cluster for one, _ in reachable], level=level,
-            note=None if reachable else "no answer has the best reward by the labels",
-        ),
+        best=exact(share(wins, clusters=keys, level=level), level),
+        at_top=exact(share([reward >= top for _, reward in have], clusters=keys, level=level), level),
+        where_labelled=exact(where_labelled, level),
         beaten=tuple(one.sample.removesuffix(ENDING) for (one, _), won in zip(have, wins, strict=True) if not won),
-    )  # fmt: skip
+    )

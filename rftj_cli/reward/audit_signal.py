@@ -13,6 +13,7 @@ from rftj_cli.reward.audit_answers import Answer, Rewarded, attainable, rewarded
 from rftj_cli.reward.audit_bars import DEAD, REDUNDANT
 from rftj_cli.reward.audit_values import Part, Redundancy, Signal
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.exact import exact, exactly
 from rftj_cli.stats.numeric import numeric_agreement
 from rftj_cli.stats.shares import share
 from rftj_cli.stats.signal import NO_GROUPS, between_share, group_signal, planned_zero_variance, within_phi
@@ -44,7 +45,7 @@ def signal_of(on: str, run: str, answers: Sequence[Answer], rubric: Rubric, size
         constants=sum(one.constant for one in answers),
         mixed=_mixed(answers),
         stages=dict(Counter(one.stage for one in answers if one.stage is not None)),
-        estimates=_estimates(answers, have, ends, size, level),
+        estimates=exactly(_estimates(answers, have, ends, size, level), level),
         levels=int(values.size),
         modal=float(p.max()) if have.n else None,
         entropy=float(-(p * np.log2(p)).sum()) + 0.0 if have.n else None,
@@ -127,14 +128,9 @@ def _parts(answers: Sequence[Answer], rubric: Rubric, level: float) -> Iterator[
     for id, (weight, essential) in _named(answers, rubric).items():
         have = [one for one in answers if id in one.parts]
         u = np.array([one.parts[id] for one in have])
-        rate = share(np.clip(u, 0, 1), clusters=[one.cluster for one in have], level=level)
-        yield Part(
-            id,
-            weight,
-            essential,
-            rate,
-            _state(rate, constant=bool(np.ptp(u) == 0), essential=essential, pitfall=weight < 0),
-        )
+        rate = exact(share(np.clip(u, 0, 1), clusters=[one.cluster for one in have], level=level), level)
+        state = _state(rate, constant=bool(np.ptp(u) == 0), essential=essential, pitfall=weight < 0)
+        yield Part(id, weight, essential, rate, state)
 
 
 def _state(rate: Estimate, *, constant: bool, essential: bool, pitfall: bool) -> str:

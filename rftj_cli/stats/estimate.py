@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LEVEL = 0.95  # of every interval, unless a look at a test split is charged
-LEAST_LABELS = 5  # of a decision: on fewer, an interval misses its limit by chance in up to 20% of cases
+LEAST_LABELS = 5  # of a decision: on one label, a judge that is exactly on a limit of .80 misses it by chance in 20%
 
 
 def percent(level: float) -> str:

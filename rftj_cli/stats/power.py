@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from math import ceil, sqrt
+from math import ceil, exp, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr, betaincinv, ndtr, ndtri
 
 from rftj_cli.stats.arrays import Floats, Ints
-from rftj_cli.stats.binomial import wilson
+from rftj_cli.stats.binomial import clopper_pearson, wilson
 from rftj_cli.stats.estimate import LEVEL
+from rftj_cli.stats.jackknife import jackknife_influence
 from rftj_cli.stats.table import fce_variance, kappa
 
+FINE = 1e5  # items that a table of shares is taken for where its derivatives are asked
 EXACT = 20_000  # labels up to which a gate's chance is that of binomial sums; beyond, steps of one label do not matter
 
 
@@ -31,10 +33,14 @@ def binary_shares(pass_rate: float, kappa_value: float) -> Floats:
     return np.asarray(np.maximum(shares, 0.0))
 
 
-def table_labels(shares: Floats, w: Floats, half_width: float, *, level: float = LEVEL, deff: float = 1.0) -> int:
+def table_labels(
+    shares: Floats, w: Floats, half_width: float, *, level: float = LEVEL, deff: float = 1.0, power: float = 0.5
+) -> int:
     """Labels for an interval of weighted kappa of +-`half_width`, by the variance of Fleiss, Cohen and Everitt (1969).
 
     shares: (k, k) expected cell shares, truth x verdict; w: (k, k) weights; deff: design effect of clustered items
+    power: the chance that the interval is no wider; its half-width h is itself an estimate, with log h about normal around that
+    of the expected table (the delta method).
     """
     if not 0 < half_width < 1:
         raise ValueError(f"a half-width lies inside (0, 1), not {half_width:g}")
@@ -42,23 +48,42 @@ def table_labels(shares: Floats, w: Floats, half_width: float, *, level: float =
     variance = float(fce_variance(table, w))
     if not np.isfinite(variance) or not np.isfinite(float(kappa(table, w))):
         raise ValueError("kappa is undefined where all labels and verdicts are one class")
-    return max(2, ceil(deff * variance * (float(ndtri(0.5 + level / 2)) / half_width) ** 2 - 1e-9))
+    _inside("power", power)
+    n = deff * variance * (float(ndtri(0.5 + level / 2)) / half_width) ** 2
+    if power != 0.5:
+        pull = jackknife_influence(lambda t: np.log(fce_variance(t, w)) / 2, table * FINE)
+        spread = float(ndtri(power)) * sqrt(deff * float((table * pull**2).sum()))
+        n = _smallest(lambda size: n * exp(2 * spread / sqrt(size)) <= size)
+    return max(2, ceil(n - 1e-9))
 
 
 def kappa_labels(
-    half_width: float, *, pass_rate: float, kappa_value: float, level: float = LEVEL, deff: float = 1.0
+    half_width: float,
+    *,
+    pass_rate: float,
+    kappa_value: float,
+    level: float = LEVEL,
+    deff: float = 1.0,
+    power: float = 0.5,
 ) -> int:
     """Labels for an interval of kappa of +-`half_width`: pass and fail, both sides passing the same share."""
-    return table_labels(binary_shares(pass_rate, kappa_value), np.eye(2), half_width, level=level, deff=deff)
+    shares = binary_shares(pass_rate, kappa_value)
+    return table_labels(shares, np.eye(2), half_width, level=level, deff=deff, power=power)
 
 
-def rate_labels(rate: float, half_width: float, *, level: float = LEVEL, deff: float = 1.0) -> int:
-    """Labels for Wilson's interval of a rate to be no wider than 2 `half_width`."""
+def rate_labels(rate: float, half_width: float, *, level: float = LEVEL, deff: float = 1.0, power: float = 0.5) -> int:
+    """Labels for Wilson's interval of a rate to be no wider than 2 `half_width`.
+
+    power: the chance of that; the rate that is found may lie nearer to 1/2, where intervals are the widest.
+    """
     if not (0 <= rate <= 1 and 0 < half_width < 1):
         raise ValueError("a rate lies in [0, 1], a half-width inside (0, 1)")
 
+    _inside("power", power)
+
     def wide(n: int) -> bool:
-        low, high = wilson(rate * n, n, level)
+        away = abs(rate - 0.5) - float(ndtri(power)) * sqrt(rate * (1 - rate) / n)
+        low, high = wilson((0.5 + max(0.0, away)) * n, n, level)
         return high - low > 2 * half_width
 
     return ceil(deff * _smallest(lambda n: not wide(n)))
@@ -78,10 +103,10 @@ def mcnemar_labels(discordance: float, gain: float, *, power: float = 0.8, alpha
     return ceil((top / gain) ** 2 - 1e-9)
 
 
-def gate_labels(true: float, bound: float, *, power: float = 0.8, level: float = 0.90) -> int:
+def gate_labels(true: float, bound: float, *, power: float = 0.8, level: float = 0.90, exact: bool = False) -> int:
     """Labels of a class with which a judge whose rate is `true` clears `bound` with the lower end of Wilson's interval.
 
-    level: of the two-sided interval; .90 is one-sided 95%. The chance to pass is that of exact binomial sums. It rises in a
+    exact: of Clopper and Pearson's, as a gate asks. level: of the two-sided interval; .90 is one-sided 95%. The chance to pass is that of exact binomial sums. It rises in a
     sawtooth: the answer is the smallest size that reaches `power`; a few sizes above it fall just short again. Above 20,000
     labels it is that of the normal score test, ((z_level sqrt(b (1 - b)) + z_power sqrt(t (1 - t)))/(t - b))^2, which is what
     Wilson's bound comes to.
@@ -94,16 +119,21 @@ def gate_labels(true: float, bound: float, *, power: float = 0.8, level: float =
     normal = (max(top, 0.0) / (true - bound)) ** 2
     if normal > EXACT:
         return ceil(normal)
-    near = _smallest(lambda n: float(np.mean([_pass_chance(n + i, true, bound, level) for i in range(10)])) >= power)
-    return next(n for n in count(max(1, near // 2)) if _pass_chance(n, true, bound, level) >= power)
+    interval = clopper_pearson if exact else wilson
+
+    def chance(n: int) -> float:
+        return _pass_chance(n, true, bound, lambda hits: interval(hits, n, level)[0])
+
+    near = _smallest(lambda n: float(np.mean([chance(n + i) for i in range(10)])) >= power)
+    return next(n for n in count(max(1, near // 2)) if chance(n) >= power)
 
 
-def _pass_chance(n: int, true: float, bound: float, level: float) -> float:
-    """P(Wilson's lower bound >= bound), X ~ Bin(n, true): the bound rises with X, so bisect for the least X."""
+def _pass_chance(n: int, true: float, bound: float, lower: Callable[[int], float]) -> float:
+    """P(lower(X) >= bound), X ~ Bin(n, true): the lower bound rises with X, so bisect for the least X."""
     low, high = 0, n + 1
     while low < high:
         middle = (low + high) // 2
-        if wilson(middle, n, level)[0] >= bound:
+        if lower(middle) >= bound:
             high = middle
         else:
             low = middle + 1

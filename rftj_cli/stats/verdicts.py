@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.plan import labels_needed
+from rftj_cli.stats.plan import Need, labels_needed
 
 Word = Literal["better", "equivalent", "not_worse", "worse", "undecided"]
 
@@ -22,49 +22,63 @@ KAPPA_MARGIN, SHARE_MARGIN = 0.05, 0.03  # differences that nobody would act on
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a comparison came to, why, and how many items in all would decide it (None where that cannot be said)."""
+    """What a comparison came to, why, and how many items in all would decide it (None where that cannot be said).
+
+    clusters: that the items are in, 0 where each is its own; needed_clusters: in all, with the items needed; reason: why no
+    number is given
+    """
 
     word: Word
     why: str
     margin: float
     needed: int | None = None
+    clusters: int = 0
+    needed_clusters: int | None = None
+    reason: str | None = None
 
 
-def judge_change(difference: Estimate, margin: float, *, narrow: Estimate | None = None) -> Change:
+def judge_change(difference: Estimate, margin: float, *, narrow: Estimate | None = None, clusters: int = 0) -> Change:
     """The word for `difference` (B - A, 95%), with `margin` > 0 the largest difference that does not matter.
 
     narrow: the same difference with its 90% interval, for the two one-sided tests of equivalence (Schuirmann 1987);
     without it the 95% interval is used, which is stricter. A difference that is not 0 counts as such even inside the
     margin: `better` or `worse` come first, and `why` says that it is small. "Not shown to differ" is `undecided`.
+    clusters: that the items are in; as many as the items where each is its own.
     """
     if not margin > 0:
         raise ValueError(f"a margin is above 0, not {margin:g}")
+    (word, why), need = _word(difference, margin, narrow), Need()
+    clusters = clusters if clusters < difference.n else 0
+    if word == "undecided" and difference.low is not None:
+        need = _needed(difference, margin, clusters)
+    return Change(word, why, margin, need.units, clusters, need.clusters, need.reason)
+
+
+def _word(difference: Estimate, margin: float, narrow: Estimate | None) -> tuple[Word, str]:
     low, high = difference.low, difference.high
     if difference.value is None or low is None or high is None:
-        return Change("undecided", difference.note or "the difference has no interval", margin)
+        return "undecided", difference.note or "the difference has no interval"
     inside = narrow if narrow is not None and narrow.low is not None and narrow.high is not None else difference
     assert inside.low is not None and inside.high is not None
     small = -margin < inside.low and inside.high < margin
     if low > 0 or high < 0:
-        word: Word = "better" if low > 0 else "worse"
-        return Change(word, f"the interval excludes 0{', within the margin' if small else ''}", margin)
+        return "better" if low > 0 else "worse", f"the interval excludes 0{', within the margin' if small else ''}"
     if small:
-        return Change("equivalent", f"the interval lies within +-{margin:g}", margin)
+        return "equivalent", f"the interval lies within +-{margin:g}"
     if low > -margin:
-        return Change("not_worse", f"at most {max(0.0, -low):.3f} worse, margin {margin:g}", margin)
-    return Change(
-        "undecided", "the interval holds both 0 and more than the margin", margin, _needed(difference, margin)
-    )
+        return "not_worse", f"at most {max(0.0, -low):.3f} worse, margin {margin:g}"
+    return "undecided", "the interval holds both 0 and more than the margin"
 
 
-def _needed(difference: Estimate, margin: float) -> int | None:
+def _needed(difference: Estimate, margin: float, clusters: int) -> Need:
     """Items in all that would decide. Where hardly an item differs the bound falls with n, elsewhere with its root."""
     assert difference.value is not None and difference.low is not None and difference.high is not None
     target = 0.0 if abs(difference.value) > margin else -margin
-    if not difference.method.startswith(WORST_CASE):
-        return labels_needed(difference, target)
+    if not difference.method.startswith(WORST_CASE) or abs(difference.value) >= margin:
+        return labels_needed(difference, target, clusters=clusters)
     half = max(difference.high - difference.value, difference.value - difference.low)
-    return ceil(difference.n * half / (margin - abs(difference.value))) if abs(difference.value) < margin else None
+    times = half / (margin - abs(difference.value))
+    return Need(ceil(difference.n * times), ceil(clusters * times) if clusters else None)
 
 
 def holm(p: ArrayLike) -> Floats:

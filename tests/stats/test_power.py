@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import gammaln
 
 from rftj_cli.stats.binomial import wilson
 from rftj_cli.stats.power import (
@@ -19,6 +20,7 @@ from rftj_cli.stats.power import (
     table_labels,
     zero_failures_bound,
 )
+from rftj_cli.stats.resampling import PRIOR
 from rftj_cli.stats.table import kappa, weights
 
 KAPPA = {  # pass rate: rows of half-width .05, .10, .15, .20, columns kappa .4, .6, .8
@@ -62,6 +64,38 @@ def test_labels_to_compare_two_judges() -> None:
 
 def test_labels_to_clear_a_gate() -> None:
     assert [gate_labels(*pair) for pair in ((0.9, 0.8), (0.9, 0.85), (0.95, 0.9), (0.85, 0.7))] == [80, 264, 164, 48]
+
+
+def test_labels_to_clear_a_gate_on_the_exact_bound() -> None:
+    assert (gate_labels(0.9, 0.8, level=0.95), gate_labels(0.9, 0.8, level=0.95, exact=True)) == (100, 107)
+
+
+@pytest.mark.parametrize(
+    ("rate", "value", "half"), [(0.5, 0.6, 0.1), (0.9, 0.8, 0.1), (0.9, 0.9, 0.15), (0.5, 0.9, 0.15)]
+)
+def test_the_width_of_kappa_is_promised_with_its_chance(rate: float, value: float, half: float) -> None:
+    """300 data sets of the planned size: 75 to 90% of the posterior intervals are as narrow; by the mean it was 42 to 66%."""
+    rng = np.random.default_rng(0)
+    n = kappa_labels(half, pass_rate=rate, kappa_value=value, power=0.8)
+    tables = rng.multinomial(n, binary_shares(rate, value).ravel(), size=300).astype(float)
+    drawn = kappa(rng.standard_gamma(tables[:, None] + PRIOR, size=(300, 1000, 4)).reshape(300, 1000, 2, 2), np.eye(2))
+    low, high = np.quantile(drawn, (0.025, 0.975), axis=1)
+    assert 0.75 <= float(np.mean(high - low <= 2 * half)) <= 0.9
+
+
+def test_the_width_of_a_rate_is_promised_with_its_chance() -> None:
+    for rate, half in ((0.9, 0.1), (0.8, 0.05), (0.95, 0.05)):
+        n = rate_labels(rate, half, power=0.8)
+        widths = np.array([np.subtract(*wilson(hits, n)[::-1]) for hits in range(n + 1)])
+        chance = binomial(n, rate)[widths <= 2 * half].sum()
+        assert 0.7 <= chance <= 0.92, (rate, half, chance)
+
+
+def binomial(n: int, rate: float) -> np.ndarray:
+    hits = np.arange(n + 1)
+    return np.asarray(
+        np.exp(gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)) * rate**hits * (1 - rate) ** (n - hits)
+    )
 
 
 def test_labels_for_a_rate() -> None:

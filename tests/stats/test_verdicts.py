@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.verdicts import holm, judge_change, replaces
+from rftj_cli.stats.verdicts import WORST_CASE, holm, judge_change, replaces
 
 
 def found(low: float, high: float) -> Estimate:
@@ -44,7 +44,13 @@ def test_equivalence_is_two_one_sided_tests() -> None:
 
 def test_undecided_says_how_many_items_would_decide() -> None:
     change = judge_change(Estimate(0.1, -0.1, 0.3, 50, "t 95%"), 0.05)
-    assert change.needed == 200  # the half-width must shrink from .2 to .1
+    assert change.needed == 409  # 200, where the half-width is the distance: then only half of the collections decide
+    assert (change.clusters, change.needed_clusters) == (0, None)
+    few = judge_change(Estimate(0.3, -0.13, 0.73, 15, "t 95%"), 0.03, clusters=6)
+    assert few.needed is not None and few.needed_clusters is not None and few.reason is None
+    assert few.needed_clusters / 6 == pytest.approx(few.needed / 15, rel=0.1)
+    flat = judge_change(Estimate(0.3, -0.13, 0.73, 15, f"{WORST_CASE} of 15"), 0.03, clusters=6)
+    assert flat.needed is not None and flat.needed_clusters is not None  # +.30 is no "so near to the limit"
     assert judge_change(Estimate.missing(0, "no items"), 0.05).why == "no items"
     with pytest.raises(ValueError, match="margin"):
         judge_change(found(0, 1), 0)
