@@ -20,6 +20,7 @@ from rftj_cli.stats.shares import share
 from rftj_cli.stats.ties import settled
 
 NO_ORDER = "no group holds two items that the labels tell apart"
+LEAST_DF = 4  # few clusters may carry all that the judge gets wrong
 MOST_PAIRS = 20  # per item: up to here all pairs are compared directly, which is faster than counting by sorting
 
 
@@ -83,7 +84,7 @@ def _tau_b(code: Ints, x: Floats, y: Floats, keys: Ints, level: float) -> Estima
     se, units = item_se(pulls, inside)
     if units < 2:
         return Estimate(value, None, None, groups, "none", "; ".join(["only 1 group or cluster: no interval", *said]))
-    df = freedom(np.bincount(inside, weights=pulls).astype(np.float64))
+    df = freedom(np.bincount(inside, weights=pulls).astype(np.float64), LEAST_DF)
     low, high = share_from_se((1 + value) / 2, se, 1 + round(df), float(untied_x.sum()), level)
     method = f"mean over groups, Wilson {percent(level)} on the effective n of {units} clusters, t({df:.0f})"
     return Estimate(
