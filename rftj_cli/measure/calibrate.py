@@ -191,7 +191,13 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         raters=len([rater for rater in truths.raters if rater != ADJUDICATED]) or len(truths.raters),
         groups=len({row.group for row in places}),
         clusters=len({row.cluster for row in places}),
+        votes_lost=sum(ballot.level is None for unit in _voted(joined) for ballot in unit.ballots),
     )
+
+
+def _voted(joined: Joined) -> list[Unit]:
+    """The units that have a verdict."""
+    return [unit for units in joined.units.values() for unit in units if unit.level is not None]
 
 
 def _slices(joined: Joined, used: Sequence[str], by: Sequence[str], terms: Terms) -> dict[str, dict[str, Any]]:

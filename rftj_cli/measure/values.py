@@ -30,7 +30,8 @@ class Counts:
     """How many samples there are, and what the numbers rest on.
 
     `judged` have a verdict, `failed` do not; `labelled` have a truth or at least a label; `used` have both a verdict
-    and a truth for at least one criterion.
+    and a truth for at least one criterion. `votes_lost` counts votes without a verdict in samples that have one from their
+    other votes.
     """
 
     samples: int
@@ -41,6 +42,7 @@ class Counts:
     raters: int
     groups: int
     clusters: int
+    votes_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
