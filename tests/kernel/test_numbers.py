@@ -9,7 +9,24 @@ from rftj_cli.errors import InputError
 from rftj_cli.kernel.numbers import read_number
 from rftj_cli.kernel.sample import read_label
 
-NOT = ["1_0", "\uff11", "\u0661", "\u0967.5", "1__0", "", " ", "nan", "inf", "-Infinity", "0x10", "1,5", "1 0", "+-1", "1e", "."]
+NOT = [
+    "1_0",
+    "\uff11",
+    "\u0661",
+    "\u0967.5",
+    "1__0",
+    "",
+    " ",
+    "nan",
+    "inf",
+    "-Infinity",
+    "0x10",
+    "1,5",
+    "1 0",
+    "+-1",
+    "1e",
+    ".",
+]
 
 
 @pytest.mark.parametrize(
@@ -23,7 +40,10 @@ def test_decimal_notation_is_a_number(text: str, value: float) -> None:
 @pytest.mark.parametrize("text", NOT)
 def test_anything_else_is_none(text: str) -> None:
     assert read_number(text) is None
-    assert rubric(criteria=[{"id": "q", "question": "Q", "scale": {"min": 1, "max": 10}}]).criteria[0].scale.find(text) is None
+    assert (
+        rubric(criteria=[{"id": "q", "question": "Q", "scale": {"min": 1, "max": 10}}]).criteria[0].scale.find(text)
+        is None
+    )
 
 
 @pytest.mark.parametrize("weight", ["1_0", "\uff12", "nan", "0", "-1", True])
