@@ -237,7 +237,9 @@ def _thinking(parse: Fields) -> tuple[str, ...]:
     if tags == "none":
         return ()
     if not isinstance(tags, list) or not all(isinstance(tag, str) and IDENTIFIER.match(tag) for tag in tags):
-        raise InputError("bad tags", key="parse.thinking", found=tags, expected="none, or a list such as [think, reasoning]")
+        raise InputError(
+            "bad tags", key="parse.thinking", found=tags, expected="none, or a list such as [think, reasoning]"
+        )
     return tuple(dict.fromkeys(tag.casefold() for tag in tags))
 
 

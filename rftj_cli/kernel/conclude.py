@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rftj_cli.kernel.asks import SWAPPED, Ask
@@ -36,7 +36,7 @@ _STOPPED: dict[str, tuple[Stage, str]] = {
 
 def conclude(rubric: Rubric, sample: Sample, answered: Sequence[tuple[Ask, Reply | CallError]]) -> Outcome:
     """The verdict that the replies give, or the failure that stands in its way. One entry of `answered` an ask."""
-    own = tuple(_texts(dict(sample.fields)))
+    own = texts_of(sample.fields)
     ballots: list[Ballot] = []
     repaired = False
     for ask, reply in answered:
@@ -55,11 +55,15 @@ def conclude(rubric: Rubric, sample: Sample, answered: Sequence[tuple[Ask, Reply
 
 def ballots_of(rubric: Rubric, sample: Sample, ask: Ask, reply: Reply | CallError) -> list[Ballot]:
     """What one reply says: a ballot for each criterion of its ask."""
-    return _read(rubric, ask, reply, tuple(_texts(dict(sample.fields))))[0]
+    return _read(rubric, ask, reply, texts_of(sample.fields))[0]
+
+
+def texts_of(fields: Mapping[str, object]) -> tuple[str, ...]:
+    """Every text of a sample, and its data as the prompt shows them: as JSON."""
+    return tuple(_texts(dict(fields)))
 
 
 def _texts(value: object) -> list[str]:
-    """Every text of the sample, and its data as the prompt shows them: as JSON."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):

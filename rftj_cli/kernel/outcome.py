@@ -179,6 +179,11 @@ class Verdict:
     ballots: tuple[Ballot, ...]
     repaired: bool = False
 
+    @property
+    def votes_lost(self) -> int:
+        """How many votes had no verdict, so that this one depends on the others."""
+        return sum(ballot.level is None for ballot in self.ballots)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

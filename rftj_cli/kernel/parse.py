@@ -71,7 +71,9 @@ def parse_reply(text: str, criteria: tuple[Criterion, ...], parse: Parse | None,
 
 def _names_a_tag(parse: Parse) -> bool:
     """Whether the regex itself looks for a thinking tag: then it is shown the whole reply."""
-    return parse.regex is not None and any(re.search(rf"<.{{0,3}}{tag}\b", parse.regex, re.I) for tag in parse.thinking)
+    return parse.regex is not None and any(
+        re.search(rf"<.{{0,3}}{tag}\b", parse.regex, re.IGNORECASE) for tag in parse.thinking
+    )
 
 
 def _whole(text: str) -> dict[str, object] | None:
@@ -185,7 +187,9 @@ def _one_of(said: Sequence[Mapping[str, Answer] | Unparsed], take: str | None) -
     for one in [last] if take is not None else said:
         if isinstance(one, Unparsed):
             raise one
-        if not isinstance(last, Unparsed) and {k: a.level for k, a in one.items()} != {k: a.level for k, a in last.items()}:
+        if not isinstance(last, Unparsed) and {k: a.level for k, a in one.items()} != {
+            k: a.level for k, a in last.items()
+        }:
             raise Unparsed("different verdicts in one reply")
     assert not isinstance(last, Unparsed)
     return last
@@ -197,7 +201,9 @@ def _levels(value: Mapping[str, object], criteria: tuple[Criterion, ...]) -> lis
     for criterion in criteria:
         raw = value.get(criterion.id)
         try:
-            found += [] if raw is None else [Said(criterion, _answer(raw, criterion, "").level, isinstance(raw, Mapping))]
+            found += (
+                [] if raw is None else [Said(criterion, _answer(raw, criterion, "").level, isinstance(raw, Mapping))]
+            )
         except Unparsed:
             continue
     return found

@@ -29,7 +29,7 @@ _ELIDED: Final = re.compile(r"\.{2,}")
 _ENDS: Final = " .,;:!?"
 # The marks of one kind each; those that are also apostrophes only where no letter is on their other side.
 _KINDS: Final = re.compile(
-    "(?P<double>[\"\u201c-\u201f])|(?P<angle>[\u00ab\u00bb\u2039\u203a])|(?P<code>`)"
+    '(?P<double>["\u201c-\u201f])|(?P<angle>[\u00ab\u00bb\u2039\u203a])|(?P<code>`)'
     "|(?P<single>(?<!\\w)['\u2018\u2019](?=\\S)|(?<=\\S)['\u2018\u2019](?!\\w))"
 )
 _FENCE: Final = re.compile(r"^[ ]{0,3}(?:```|~~~)", re.MULTILINE)
@@ -94,7 +94,11 @@ class Quotations:
                 self._known[place] = self._look_up(self._text[slice(*place)])
             said, whose = self._known[place]
             # A word that is alone in its marks is a bare verdict.
-            if whose != "own" and found != "quoted" and said != self._word(self._text[start : min(end, start + _LONGEST)]):
+            if (
+                whose != "own"
+                and found != "quoted"
+                and said != self._word(self._text[start : min(end, start + _LONGEST)])
+            ):
                 found = whose
         return found
 

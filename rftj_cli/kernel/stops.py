@@ -1,6 +1,6 @@
 """Why a reply ended, in every spelling that services use: one table for Converse, chat completions and recordings.
 
-    "MAX_TOKENS", "length", "model_length" --stop_of--> "max_tokens"        "abort", "ERROR" --> BROKEN
+"MAX_TOKENS", "length", "model_length" --stop_of--> "max_tokens"        "abort", "ERROR" --> BROKEN
 """
 
 from __future__ import annotations
@@ -12,7 +12,20 @@ from rftj_cli.kernel.outcome import Stop
 
 BROKEN: Final = "broken"  # the service gave up in the middle: nothing was answered, and another attempt may bring it
 _ENDS: Final = frozenset(
-    "end end_turn stop stop_sequence eos eos_token tool_use tool_calls function_call complete completed finished".split()
+    [
+        "end",
+        "end_turn",
+        "stop",
+        "stop_sequence",
+        "eos",
+        "eos_token",
+        "tool_use",
+        "tool_calls",
+        "function_call",
+        "complete",
+        "completed",
+        "finished",
+    ]
 )
 # The first pattern that a reason matches counts, so that ERROR_TOXIC is a filter's and ERROR_LIMIT a limit's.
 _NEAREST: Final[tuple[tuple[re.Pattern[str], Stop | Literal["broken"]], ...]] = (

@@ -1,6 +1,6 @@
 """What a judge says after it has thought: thinking blocks in the text of a reply are no answer.
 
-    "<think>maybe fail</think> pass" --after_thinking--> " pass"
+"<think>maybe fail</think> pass" --after_thinking--> " pass"
 """
 
 from __future__ import annotations

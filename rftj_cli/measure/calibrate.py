@@ -212,7 +212,13 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         groups=len({row.group for row in places}),
         clusters=len({row.cluster for row in places}),
         undecided=len((open_ & judged) - both),
+        votes_lost=sum(ballot.level is None for unit in _voted(joined) for ballot in unit.ballots),
     )
+
+
+def _voted(joined: Joined) -> list[Unit]:
+    """The units that have a verdict."""
+    return [unit for units in joined.units.values() for unit in units if unit.level is not None]
 
 
 def _slices(joined: Joined, used: Sequence[str], by: Sequence[str], terms: Terms) -> dict[str, dict[str, Any]]:

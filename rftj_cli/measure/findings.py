@@ -64,6 +64,8 @@ def _about_labels(report: Calibration) -> Iterator[str]:
     if skipped:
         yield f"not put to the judge: {skipped:,} samples that a check or the response itself settled"
     counts = report.counts
+    if counts.votes_lost:
+        yield f"votes lost: {counts.votes_lost:,} replies without a verdict, in samples whose other votes decide"
     if "table" in report.run and counts.labelled < counts.samples:
         yield f"{counts.samples - counts.labelled:,} of {counts.samples:,} rows have no label and are left out"
     if report.run.get("without_group"):

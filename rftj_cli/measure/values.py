@@ -33,6 +33,7 @@ class Counts:
 
     `judged` have a verdict, `failed` do not; `labelled` have a truth or at least a label; `used` have both a verdict
     and a truth for at least one criterion. `undecided` have both a verdict and a label, and no truth: their raters differ.
+    `votes_lost` counts votes without a verdict in samples that have one from their other votes.
     """
 
     samples: int
@@ -44,6 +45,7 @@ class Counts:
     groups: int
     clusters: int
     undecided: int = 0
+    votes_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def document(rescored: Rescored) -> dict[str, Any]:
         "counts": run.manifest.counts,
         "verdicts": {"compared": changes.verdicts, "changed": changes.flipped, "moved": changes.moved},
         "rewards": {"changed": changes.rewards, "before": rescored.before, "after": rescored.after},
+        "votes_lost": dict(zip(("before", "after"), changes.votes_lost, strict=True)),
         "failures": {"mended": changes.mended, "new": changes.broken, "other_stage": changes.restaged},
         "samples_changed": changes.samples,
         "worst": changes.worst,
@@ -58,6 +59,8 @@ def document(rescored: Rescored) -> dict[str, Any]:
 def _blocks(rescored: Rescored) -> Iterator[Block]:
     run, changes = rescored.run, rescored.changes
     moved = f"; {changes.moved:,} kept their level with another value" if changes.moved else ""
+    before, after = changes.votes_lost
+    lost = [("votes lost", f"{before:,} -> {after:,} (no verdict in the reply; the other votes decide)")]
     yield Facts(
         [
             ("run", f"{run.folder} (rescore of {rescored.of.folder})"),
@@ -66,6 +69,7 @@ def _blocks(rescored: Rescored) -> Iterator[Block]:
             ("judged", f"{judged(run.manifest)}; no calls, $0, {duration(rescored.seconds)}"),
             ("verdicts", f"{changes.flipped:,} of {changes.verdicts:,} changed{moved}"),
             ("failures", f"{changes.mended:,} mended, {changes.broken:,} new, {changes.restaged:,} for another reason"),
+            *(lost if before or after else []),
             ("rewards", _rewards(rescored)),
         ]
     )

@@ -121,6 +121,8 @@ def _this_time(tally: Tally) -> str:
         calls += f", {counted(tally.retries, 'retry')}"
     if tally.repaired:
         calls += f", {counted(tally.repaired, 'reply')} repaired (JSON inside prose)"
+    if tally.votes_lost:
+        calls += f", {counted(tally.votes_lost, 'vote')} lost (no verdict in the reply; the other votes decide)"
     if tally.saved:
         calls += f", {counted(tally.saved, 'vote')} saved"
     return f"{tally.done:,} judged, {calls}, {duration(tally.snapshot().elapsed)}"

@@ -87,7 +87,8 @@ class Tally:
     """Totals of one command. `acknowledge` is called by the writer, for each row that is on disk.
 
     `lost` tokens were billed for replies that could not be used; `unknown` counts calls that failed in a way that leaves
-    open whether they were billed; `saved` counts votes that were not asked because the majority stood.
+    open whether they were billed; `saved` counts votes that were not asked because the majority stood, `votes_lost` those
+    without a verdict, in samples that have one from their other votes.
     """
 
     total: int
@@ -100,6 +101,7 @@ class Tally:
     retries: int = 0
     repaired: int = 0
     saved: int = 0
+    votes_lost: int = 0
     unknown: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -122,7 +124,9 @@ class Tally:
             elif isinstance(row, OutcomeRow):
                 self.done += 1
                 stage = row.outcome.stage if isinstance(row.outcome, Failure) else "verdict"
-                self.repaired += int(not isinstance(row.outcome, Failure) and row.outcome.repaired)
+                if not isinstance(row.outcome, Failure):
+                    self.repaired += row.outcome.repaired
+                    self.votes_lost += row.outcome.votes_lost
                 self.stages[stage] = self.stages.get(stage, 0) + 1
                 self.progress.update(self.snapshot())
 
@@ -189,6 +193,7 @@ class Tally:
             "throttled": 0 if traffic is None else traffic.throttled,
             "repaired": self.repaired,
             "votes_saved": self.saved,
+            "votes_lost": self.votes_lost,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "cache_read_tokens": self.cache_read_tokens,

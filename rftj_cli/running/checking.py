@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import default_folder, read_manifest
 from rftj_cli.files.samples import Placed, SampleFile
-from rftj_cli.kernel.asks import Ask
+from rftj_cli.kernel.asks import Ask, names_used
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.running.lint import count_fields, lint
+from rftj_cli.running.lint import count_fields, lint, lint_matches, matches_itself
 from rftj_cli.running.preflight import Forecast, preflight
 from rftj_cli.running.tokens import Meter
 
@@ -39,8 +39,11 @@ def check(rubric: Rubric, samples: SampleFile | None, labels: Sequence[Placed], 
     meter = Meter(None if before is None else before.learned.get("tokens"))
     forecast = preflight(rubric, samples, price=price, meter=meter)
     seen: dict[str, int] = {}
-    inline = 0
+    inline, names, matching = 0, names_used(rubric), list[str]()
     for _, sample in samples:
         count_fields(sample.fields, seen)
         inline += len(sample.labels)
-    return Checked(rubric, forecast, forecast.first, len(labels) or inline, tuple(lint(rubric, seen)))
+        if matches_itself(rubric, {name: value for name, value in sample.fields.items() if name in names}):
+            matching.append(sample.id)
+    warnings = (*lint(rubric, seen), *lint_matches(matching, forecast.samples))
+    return Checked(rubric, forecast, forecast.first, len(labels) or inline, warnings)

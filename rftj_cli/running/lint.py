@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rftj_cli.kernel.asks import names_used
+from rftj_cli.kernel.conclude import texts_of
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import RESPONSES, STANDARD
 
@@ -85,6 +86,21 @@ def _settings(rubric: Rubric) -> Iterator[str]:
     for check in rubric.checks:
         if not check.essential and check.weight == 0:
             yield f"check {check.id} has weight 0 and gates nothing: it has no effect"
+
+
+def matches_itself(rubric: Rubric, shown: Mapping[str, object]) -> bool:
+    """Whether `parse.regex` finds a verdict in what the prompt shows of one sample."""
+    regex = None if rubric.parse is None else rubric.parse.regex
+    return regex is not None and any(re.search(regex, text) for text in texts_of(shown))
+
+
+def lint_matches(matching: Sequence[str], samples: int) -> Iterator[str]:
+    """The sentence on samples in which `parse.regex` finds a verdict, by their ids."""
+    if matching:
+        yield (
+            f"parse.regex matches the text of {len(matching):,} of {samples:,} samples (the first is {matching[0]}): where a reply "
+            "repeats that text outside quotation marks it is read as the verdict; let the regex ask for words that no sample has"
+        )
 
 
 def count_fields(fields: Mapping[str, object], into: dict[str, int]) -> None:

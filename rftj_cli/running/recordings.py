@@ -25,7 +25,9 @@ from rftj_cli.kernel.stops import BROKEN, stop_of
 BINDINGS = Path(".rftj") / "imports"
 _KEYS = ("request", "id", "item", "criterion", "order", "vote", "text", "stop", "input_tokens", "output_tokens")
 _STOPS = ("end", "max_tokens", "filtered", "refused")
-EMPTY = "the recorded reply is empty: if the judge was cut off, filtered or refused, say so with `stop` in the replies file"
+EMPTY = (
+    "the recorded reply is empty: if the judge was cut off, filtered or refused, say so with `stop` in the replies file"
+)
 
 
 class Recordings(Protocol):

@@ -68,6 +68,7 @@ class Changes:
     mended: int = 0
     broken: int = 0
     restaged: int = 0
+    votes_lost: list[int] = field(default_factory=lambda: [0, 0])  # before and after
     worst: list[Change] = field(default_factory=list)
 
     def add(self, sample: str, old: OutcomeRow, new: OutcomeRow) -> None:
@@ -80,6 +81,8 @@ class Changes:
         self.rewards += old.reward.value != new.reward.value
         self.mended += stages[0] is not None and stages[1] is None
         self.broken += stages[0] is None and stages[1] is not None
+        for index, one in enumerate((old, new)):
+            self.votes_lost[index] += 0 if isinstance(one.outcome, Failure) else one.outcome.votes_lost
         self.restaged += None not in stages and stages[0] != stages[1]
         if both.flips or old.reward.value != new.reward.value or both.moved:
             self.samples += 1

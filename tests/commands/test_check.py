@@ -38,6 +38,10 @@ ITEMS = [{"id": "quality", "question": "?", "on": "item"}]
 # name, what is said, keys of the rubric that has the fault, keys of the one that has not, fields of the sample
 FAULTS: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]] = [
     ("baseline", "`lexical` is a baseline", {"judge": {"model": "lexical"}}, {}, {}),
+    (
+        "matching samples", "parse.regex matches the text of 1 of 1 samples (the first is s0)",
+        {"parse": {"regex": r"(?i)\bit\b"}}, {"parse": {"regex": r"Verdict: (\w+)"}}, {},
+    ),
     ("unseen", "never shows `response`", {"prompt": {"user": "Is it good?"}}, {}, {}),
     (
         "unseen item", "never shows `item`: every item of a response is the same question",

@@ -114,11 +114,21 @@ def test_a_chat_becomes_a_reply() -> None:
         ({"content": None, "refusal": "I cannot"}, "stop", "I cannot", "refused"),
         ({"content": [{"type": "text", "text": "pass"}]}, "stop", "pass", "end"),
         ({"content": "pass", "refusal": None}, "eos", "pass", "end"),
+        ({"content": "pa"}, "MAX_TOKENS", "pa", "max_tokens"),
+        ({"content": "pa"}, "model_length", "pa", "max_tokens"),
+        ({"content": "pa"}, "content-filter", "pa", "filtered"),
     ],
 )
 def test_how_replies_end(message: dict[str, Any], finish: str, text: str, stop: str) -> None:
     reply = read_chat(chat(message, finish), REQUEST)
     assert (reply.text, reply.stop) == (text, stop)
+
+
+@pytest.mark.parametrize("finish", ["abort", "error", "ERROR"])
+def test_a_reply_that_the_service_breaks_off_is_tried_again(finish: str) -> None:
+    with pytest.raises(CallError, match=finish) as caught:
+        read_chat(chat({"content": '{"quality": "pass"}'}, finish), REQUEST)
+    assert caught.value.retry and caught.value.billed
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,9 @@ def test_a_reply_with_all_that_it_says_of_itself() -> None:
         ("guardrail_intervened", "filtered"),
         ("content_filtered", "filtered"),
         ("refusal", "refused"),
+        ("MAX_TOKENS", "max_tokens"),
+        ("model_length", "max_tokens"),
+        ("SAFETY", "filtered"),
     ],
 )
 def test_stop_reasons(stop: str, expected: str) -> None:
@@ -250,6 +253,8 @@ def test_a_response_without_a_message_is_a_fault(response: object) -> None:
     [
         answer(stop="malformed_model_output"),
         answer(stop="malformed_tool_use"),
+        answer({"text": '{"quality": "pass"}'}, stop="ABORT"),
+        answer({"text": '{"quality": "pass"}'}, stop="error"),
         answer(tool_use("another")),
         answer({"toolUse": "x"}),
         {"usage": {"inputTokens": 12, "outputTokens": 3}},

@@ -15,6 +15,8 @@ from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.files.runs import open_run
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.asks import asks
+from rftj_cli.kernel.compile import compile_rubric
+from rftj_cli.kernel.parse import parse_reply
 
 from .replaying import calibrate, replay, shared, value
 
@@ -193,6 +195,26 @@ def test_rating_variants_through_a_table(judge: str, variant: str, home: Path) -
     """Their raw replies were not published: the stored verdicts give the published accuracies through `--table`."""
     expected = {subset: figures[0] for subset, figures in published()[judge, variant].items()}
     assert stored_accuracy(home, judge, variant) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("regex", [VERDICT, r"(?i)output \(?([ab])\b", r"\(([ab])\)"])
+def test_no_readable_reply_is_lost_as_a_quotation(regex: str) -> None:
+    """Every reply in which a regex finds a verdict is read as that verdict, whatever letters the sample holds."""
+    for take, place in (("first", 0), ("last", -1)):
+        made = compile_rubric(
+            {**rubric("Vanilla"), "parse": {"regex": regex, "map": {"a": "A", "b": "B"}, "take": take}}
+        )
+        (criterion,), read = made.criteria, 0
+        for (judge, variant), recorded in outputs().items():
+            for one in recorded:
+                own = tuple(str(items()[one["id"]][key]) for key in ("input", "output_1", "output_2"))
+                for text in filter(None, (one["raw_orig"], one["raw_swapped"])):
+                    found = re.findall(regex, text)
+                    if found:
+                        level = parse_reply(text, made.criteria, made.parse, own).answers["preference"].level
+                        assert criterion.scale.names[level] == found[place].upper(), (judge, variant, one["id"])
+                        read += 1
+        assert read > 10_000
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from scoring import Project, outcomes
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.store import Store
+from rftj_cli.kernel.outcome import Failure
 
 PASS = '{"quality": {"reason": "fine", "level": "pass"}}'
 
@@ -144,7 +145,22 @@ def test_a_miss_of_an_import_names_the_sample(project: Project) -> None:
     assert not Path("runs").exists() and not Path(".rftj").exists()
 
 
-def test_a_recorded_reply_that_is_empty_is_a_failure_and_not_a_miss(project: Project) -> None:
+def test_a_recorded_reply_that_is_empty_is_a_failure_of_the_content(project: Project) -> None:
+    """It stays empty however often it is read: the advice is about the file, not to try again."""
     project.rows(some_rows(1))
     write_rows(Path("replies.jsonl"), [{"id": "s0", "text": None}])
-    assert outcomes(project.score(imported="replies.jsonl").run) == {"s0": "call"}
+    scored = project.score(imported="replies.jsonl")
+    ((_, row),) = scored.run.store().outcomes()
+    assert isinstance(row.outcome, Failure) and row.outcome.stage == "unparsed"
+    assert "say so with `stop` in the replies file" in row.outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("stop", "outcome"),
+    [("end_turn", "pass"), ("MAX_TOKENS", "truncated"), ("content-filter", "filtered"), ("refusal", "refused"),
+     ("abort", "call")],
+)  # fmt: skip
+def test_recorded_replies_end_with_the_services_own_words(stop: str, outcome: str, project: Project) -> None:
+    project.rows(some_rows(1))
+    write_rows(Path("replies.jsonl"), [{"id": "s0", "text": PASS, "stop": stop}])
+    assert outcomes(project.score(imported="replies.jsonl").run) == {"s0": outcome}

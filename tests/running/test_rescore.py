@@ -28,10 +28,10 @@ SCALE = [{"id": "quality", "question": "Is it good?", "scale": LEVELS}]
 
 
 def voted(folder: Path, votes: Mapping[str, Sequence[Any]], **changes: Any) -> Path:
-    """A run in which each sample got these votes; "" is a call that failed."""
+    """A run in which each sample got these votes; "" is a call that the service broke off."""
     count = max(map(len, votes.values()))
     replies = [
-        {"id": id, "vote": vote, "text": "" if level == "" else reply_of(level)}
+        {"id": id, "vote": vote, **({"text": None, "stop": "error"} if level == "" else {"text": reply_of(level)})}
         for id, levels in votes.items()
         for vote, level in enumerate(levels)
     ]
