@@ -22,8 +22,8 @@ from rftj_cli.files.rows import DELIMITERS, Table, refuse_semicolons
 from rftj_cli.files.text import existing
 
 WHAT = "table"
-MANY = 1_000  # distinct values in a batch: such a column may hold a number per row, which needs no text
-BATCH = 1 << 20  # bytes; Arrow reads 32 of them ahead
+MANY = 1_000  # distinct values in the first 2,000 rows: such a column may hold a number per row, which needs no text
+BATCH = 1 << 19  # bytes; Arrow reads 32 of them ahead
 ROWS = 1 << 14
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -57,7 +57,7 @@ class _Asked:
     numeric: frozenset[str]  # columns that may come as numbers without text
 
 
-Coded = tuple[Sequence[object], Codes]
+Coded = tuple[Sequence[str], Codes]
 Batch = dict[str, "Coded | Floats"]
 
 
@@ -74,7 +74,7 @@ class _Builder:
             self._numbers.append(part)
             return
         values, codes = part
-        into = [self._known.setdefault(_text(value), len(self._known)) for value in values]
+        into = [self._known.setdefault(value, len(self._known)) for value in values]
         self._parts.append(np.array(into, dtype=np.int32)[codes] if into else codes)
 
     def column(self) -> Column:
@@ -142,20 +142,28 @@ def _csv(asked: _Asked) -> Iterator[Batch]:
     import pyarrow
 
     named = header.count(asked.ids.name) == 1
-    floats: set[str] = set()
+    floats = _many(asked, header) if asked.numeric else set()
     try:
-        batch = next(iter(_arrow(asked, named, floats)), None)
-        if batch is not None:
-            floats = {name for name in asked.numeric if len(batch.column(names.index(name)).dictionary) > MANY}
         for batch in _arrow(asked, named, floats):
             yield {
                 name: _floats(batch.column(at)) if name in floats else _encoded(batch.column(at))
                 for at, name in enumerate(names)
             }
             if named:
-                asked.ids.add(batch.column(len(names)).to_pylist())
+                asked.ids.keep(batch.column(len(names)))
     except (pyarrow.ArrowException, UnicodeDecodeError):
         raise (_NotNumbers if floats else _Unread) from None
+
+
+def _many(asked: _Asked, header: Sequence[str]) -> set[str]:
+    """The columns that begin with very many different values, of those that may come as numbers."""
+    with asked.path.open("r", encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            rows = list(islice(csv.reader(file, delimiter=asked.delimiter), 1, 1 + 2 * MANY))
+        except csv.Error:
+            return set()
+    places = {name: header.index(name) for name in asked.numeric}
+    return {name for name, at in places.items() if len({row[at] for row in rows if len(row) > at}) > MANY}
 
 
 def _arrow(asked: _Asked, named: bool, floats: Collection[str]) -> Any:
@@ -175,6 +183,7 @@ def _arrow(asked: _Asked, named: bool, floats: Collection[str]) -> Any:
             include_columns=wanted, column_types={asked.ids.name: pyarrow.string(), **types}, strings_can_be_null=False,
             null_values=[""],
         ),
+        memory_pool=pyarrow.system_memory_pool(),  # which gives memory back
     )  # fmt: skip
 
 
@@ -198,9 +207,9 @@ def _odd_quotes(path: Path) -> bool:
         return sum(part.count(b'"') for part in iter(lambda: file.read(BATCH), b"")) % 2 == 1
 
 
-def _encoded(column: Any) -> tuple[Sequence[object], Codes]:
+def _encoded(column: Any) -> Coded:
     codes: Any = np.from_dlpack(column.indices)  # not to_numpy: it would import pandas
-    return column.dictionary.to_pylist(), codes
+    return [*map(str.strip, column.dictionary.to_pylist())], codes
 
 
 def _wanted(asked: _Asked) -> list[str]:
@@ -265,7 +274,7 @@ def _refuse_nested(row: Mapping[str, object], names: Sequence[str], path: Path, 
             )  # fmt: skip
 
 
-def _coded(texts: Iterable[str]) -> tuple[Sequence[object], Codes]:
+def _coded(texts: Iterable[str]) -> Coded:
     known: dict[str, int] = {}
     codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32)
     return list(known), codes

@@ -46,7 +46,7 @@ class Clusters:
 
     def sums(self, of_cell: Floats) -> Floats:
         """Weighted sums by cluster (G,) of values that cells (k, k) have."""
-        values = of_cell.ravel()[self.cell]
+        values = of_cell.ravel().take(self.cell)
         weighed = values if self.weight is None else values * self.weight
         return np.bincount(self.cluster, weights=weighed).astype(np.float64)
 

@@ -25,7 +25,7 @@ class Below:
     tied: Ints
 
 
-def below(x: Floats, y: Floats, group: Ints | None = None) -> Below:
+def below(x: Floats | Ints, y: Floats | Ints, group: Ints | None = None) -> Below:
     """Counts of the pairs inside groups (all one group by default), without going through the pairs.
 
     Every pair is seen once, from its upper item in x: sum(x) pairs differ in x, sum(both) of them are concordant,
@@ -38,7 +38,10 @@ def below(x: Floats, y: Floats, group: Ints | None = None) -> Below:
     within = of_x if group is None else dense(groups * (int(of_x.max(initial=-1)) + 1) + of_x)
     # Within equal x the larger y comes first, so that "earlier and smaller in y" means smaller in both.
     order = np.argsort(within * levels + (levels - 1 - of_y))
-    gs, xs, ys = groups[order], within[order], of_y[order]
+    gs, xs, ys = (some[order].astype(np.int32) for some in (groups, within, of_y))
+    back = np.empty(n, dtype=np.int32)
+    back[order] = np.arange(n)
+    del order, within, of_x, of_y
     start = _run_start(_changes(gs))
     under = _run_start(_changes(xs)) - start
     by_y = np.argsort(ys, kind="stable") if group is None else np.lexsort((ys, gs))
@@ -46,15 +49,13 @@ def below(x: Floats, y: Floats, group: Ints | None = None) -> Below:
     if levels <= FEW_LEVELS:
         both = _earlier_lower(ys, levels, start)
     else:  # All of an earlier group is earlier and ranks lower: what they add is the group's start.
-        rank = np.empty(n, dtype=np.int64)
+        rank = np.empty(n, dtype=np.int32)
         rank[by_y] = np.cumsum(fresh) - 1
         both = _earlier_smaller(rank) - start
-    tied = np.empty(n, dtype=np.int64)
+    tied = np.empty(n, dtype=np.int32)
     # In (y, x) order, the first of a run of equal (y, x) has before it, in its run of equal y, the smaller x.
     tied[by_y] = _run_start(fresh | _changes(xs[by_y])) - _run_start(fresh)
-    back = np.empty(n, dtype=np.int64)
-    back[order] = np.arange(n)
-    return Below(under[back], both[back], tied[back])
+    return Below(*(some[back].astype(np.int64) for some in (under, both, tied)))
 
 
 def concordance(x: Ints, y: Ints) -> Ints:
@@ -83,29 +84,29 @@ def dense(values: Floats | Ints) -> Ints:
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
-def _changes(values: Floats | Ints) -> Bools:
+def _changes(values: Small) -> Bools:
     """True where a run of equal values begins."""
     out = np.ones(values.size, dtype=bool)
     out[1:] = values[1:] != values[:-1]
     return out
 
 
-def _run_start(first: Bools) -> Ints:
+def _run_start(first: Bools) -> Small:
     """For each place the index at which its run began."""
-    return np.maximum.accumulate(np.where(first, np.arange(first.size), 0)).astype(np.int64)
+    return np.maximum.accumulate(np.where(first, np.arange(first.size, dtype=np.int32), np.int32(0)))
 
 
-def _earlier_lower(level: Ints, count: int, start: Ints) -> Ints:
+def _earlier_lower(level: Small, count: int, start: Small) -> Small:
     """For each place the number of places of its group before it with a lower level: one pass for each level."""
-    found = np.zeros(level.size, dtype=np.int64)
+    found = np.zeros(level.size, dtype=np.int32)
     for one in range(count - 1):
         here, higher = level == one, np.flatnonzero(level > one)
-        before = np.cumsum(here) - here
+        before = np.cumsum(here, dtype=np.int32) - here
         found[higher] += before[higher] - before[start[higher]]
     return found
 
 
-def _earlier_smaller(rank: Ints) -> Ints:
+def _earlier_smaller(rank: Small) -> Small:
     """For each place the number of earlier places with a smaller rank.
 
     Two places part at the highest bit in which they differ. So the places, in order of rank, are parted bit by bit from the top:
@@ -114,14 +115,14 @@ def _earlier_smaller(rank: Ints) -> Ints:
     """
     n = rank.size
     # Of equal ranks the later place comes first, so that none of them counts for another.
-    place = np.argsort(rank * n + np.arange(n - 1, -1, -1)).astype(np.int32)
+    place = np.argsort(rank.astype(np.int64) * n + np.arange(n - 1, -1, -1)).astype(np.int32)
     count = np.zeros(n, dtype=np.int32)
     for bit in range((n - 1).bit_length() - 1 if n else -1, -1, -1):
         one = (place & (1 << bit)) != 0
         ones = np.flatnonzero(one)
         count[ones] += (ones - np.arange(ones.size) - (ones >> (bit + 1) << bit)).astype(np.int32)
         place, count = (_parted(values, one, 1 << bit) for values in (place, count))
-    return count.astype(np.int64)
+    return count
 
 
 def _parted(values: Small, one: Bools, half: int) -> Small:

@@ -164,8 +164,9 @@ def _in_groups(codes: Ints, count: int, x: Floats, y: Floats, done: Bools) -> tu
 
 def _in_small_groups(codes: Ints, count: int, x: Floats, y: Floats, done: Bools) -> tuple[Floats, Floats, Floats]:
     """The same, pair by pair: each item with the next of its group, with the one after it, and so on."""
-    order = np.argsort(codes, kind="stable")
-    codes, x, y, done = codes[order], x[order], y[order], done[order]
+    if (codes[1:] < codes[:-1]).any():
+        order = np.argsort(codes, kind="stable")
+        codes, x, y, done = codes[order], x[order], y[order], done[order]
     pairs, right, tied = np.zeros(count), np.zeros(count), np.zeros(count)
     for step in range(1, codes.size):
         one = np.flatnonzero((codes[step:] == codes[:-step]) & (x[step:] != x[:-step]))
