@@ -73,6 +73,7 @@ def measure(source: Source, accept: Callable[[Calibration], object] | None = Non
                 raise InputError(f"--{OPTION.get(name, name.replace('_', '-'))} belongs to a run, not to --table")
         return calibrate_table(source.table, source.columns, by=source.by, terms=Terms(source.seed))
     run, question = opened(source)
+    accept = _accepting(question, accept)
     if source.rows is None:
         return calibrate(run, question, accept)
     from rftj_cli.measure.frame import refuse_overwriting, write_rows
@@ -81,6 +82,21 @@ def measure(source: Source, accept: Callable[[Calibration], object] | None = Non
     report = calibrate(run, question, accept)
     write_rows(run, question, source.rows)
     return report
+
+
+def _accepting(question: Question, accept: Callable[[Calibration], object] | None) -> Callable[[Calibration], object]:
+    """`accept`, and that costs have a threshold to choose."""
+
+    def check(report: Calibration) -> None:
+        if question.costs is not None and all(one.threshold is None for one in report.criteria.values()):
+            raise InputError(
+                "--costs chooses a threshold on the judge's probabilities, and no criterion here has any", key="--costs",
+                expected="a criterion with two levels and labels, judged with several votes or with token probabilities",
+            )  # fmt: skip
+        if accept is not None:
+            accept(report)
+
+    return check
 
 
 def remap(source: Source, out: Path | None) -> Recalibration:
