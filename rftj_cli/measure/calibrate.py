@@ -91,7 +91,9 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
             criteria={
                 id: replace(criterion_report(one, terms), clusters=independent(one)) for id, one in levels.items()
             },
-            reward=None if run.rubric.kind == "preference" else reward_report(joined.rewards, rubric, terms),
+            reward=None
+            if run.rubric.kind == "preference"
+            else reward_report(joined.rewards, rubric, run.rubric, terms),
             slices=_slices(joined, used, question.by, terms),
             disagreements=disagreements(run, joined, used),
             findings=(),
