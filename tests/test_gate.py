@@ -166,20 +166,24 @@ def test_new_clusters_are_asked_for() -> None:
     assert gated({"min": {"kappa": 0.65}}, apart).rulings[0].needed_clusters is None
 
 
+def stretched(x: float | None, ends: tuple[int, int]) -> float:
+    return ends[0] + (ends[1] - ends[0]) * (x or 0.0)
+
+
 @pytest.mark.parametrize("name", ["tnr", "agreement", "pabak"])
 def test_shares_are_decided_on_exact_bounds(name: str) -> None:
     """One wrong label of one is what a judge that is right on .80 shows in 20%: Wilson's upper bound is .79, the exact .98."""
     ends = (-1, 1) if name == "pabak" else (0, 1)
     wilson, exact = (proportion(45, 50, exact=one) for one in (False, True))
     estimates = [
-        Estimate(*(ends[0] + (ends[1] - ends[0]) * (x or 0) for x in (one.value, one.low, one.high)), 50, one.method)
+        Estimate(stretched(one.value, ends), stretched(one.low, ends), stretched(one.high, ends), 50, one.method)
         for one in (wilson, exact)
     ]
-    ruling = gated({"min": {name: 0.5}}, criterion(**{name: estimates[0]})).rulings[0]
+    ruling = gated({"min": {name: 0.5}}, replace(criterion(), estimates={name: estimates[0]})).rulings[0]
     assert (ruling.low, ruling.high) == pytest.approx((estimates[1].low, estimates[1].high))
     assert ruling.method == exact.method == "Clopper-Pearson 95%"
     between = ((estimates[0].low or 0) + (estimates[1].low or 0)) / 2  # Wilson passes here, the exact bound does not
-    assert gated({"min": {name: between}}, criterion(**{name: estimates[0]})).decision == "UNDECIDED"
+    assert gated({"min": {name: between}}, replace(criterion(), estimates={name: estimates[0]})).decision == "UNDECIDED"
 
 
 @pytest.mark.parametrize("n", [1, 4, 5])

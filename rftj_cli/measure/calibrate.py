@@ -94,7 +94,9 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
             seed=question.seed,
             counts=_counts(joined, truths, used),
             criteria=criteria,
-            reward=None if run.rubric.kind == "preference" else reward_report(joined.rewards, rubric, terms),
+            reward=None
+            if run.rubric.kind == "preference"
+            else reward_report(joined.rewards, rubric, run.rubric, terms),
             slices=_slices(joined, used, question.by, terms),
             disagreements=disagreements(run, joined, used),
             findings=(),

@@ -12,7 +12,7 @@ import numpy as np
 from rftj_cli.measure.beyond import repeats
 from rftj_cli.measure.comparison import DECIDES, CriterionChange, Flip, Noise, Paired, RewardChange, SliceChange
 from rftj_cli.measure.join import RewardRow, Unit
-from rftj_cli.measure.matching import Matched, Measured
+from rftj_cli.measure.matching import Matched, Measured, pair_clusters
 from rftj_cli.measure.values import Terms
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.arrays import Bools, Floats, Ints
@@ -250,7 +250,7 @@ def reward_change(
         small = _ranked(base, [both[i] for i in told], before[told], after[told], rows[2], replace(terms, level=NARROW))
         change = judge_change(
             ranked.difference, margin or SHARE_MARGIN, narrow=small.difference if small else None,
-            clusters=_pair_clusters(base, [both[index] for index in told], rows[2]),
+            clusters=pair_clusters(base, [both[index] for index in told], rows[2]),
         )  # fmt: skip
     changed = share(np.abs(after - before) > 1e-9, clusters=cluster, level=terms.level)
     one_rule = a.run.rubric.reward_fingerprint == b.run.rubric.reward_fingerprint
@@ -286,14 +286,6 @@ def _ranked(
         return None
     found = pair_accuracy_difference(group, truth, before, after, clusters=cluster, seed=terms.seed, level=terms.level)
     return Paired(sides[0], sides[1], *found)
-
-
-def _pair_clusters(base: Measured, ids: Sequence[str], rows: Mapping[str, RewardRow]) -> int:
-    """How many clusters hold two answers to one task that the labels tell apart."""
-    truths: dict[str, set[float | None]] = {}
-    for id in ids:
-        truths.setdefault(base.places[id].group, set()).add(rows[id].truth)
-    return len({base.places[id].cluster for id in ids if len(truths[base.places[id].group]) > 1})
 
 
 def _clusters(base: Measured, ids: Sequence[str]) -> Ints:

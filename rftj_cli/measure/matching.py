@@ -13,7 +13,7 @@ from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Scale
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.measure.calibrate import Question, joined_of
-from rftj_cli.measure.join import Joined, Unit
+from rftj_cli.measure.join import Joined, RewardRow, Unit
 from rftj_cli.measure.levels import Levels
 from rftj_cli.measure.truth import Truths
 from rftj_cli.stats.agreement import Kind
@@ -87,6 +87,14 @@ def measured(run: Run, question: Question) -> tuple[Measured, Sample | None]:
         places[row.sample.id] = Place(row.split, row.group, row.cluster, item_hash(row.sample.id, row.sample.fields))
     store.close()
     return Measured(run, truths, joined, places), first
+
+
+def pair_clusters(base: Measured, ids: Sequence[str], rows: Mapping[str, RewardRow]) -> int:
+    """How many clusters hold two answers to one task that the labels tell apart."""
+    truths: dict[str, set[float | None]] = {}
+    for id in ids:
+        truths.setdefault(base.places[id].group, set()).add(rows[id].truth)
+    return len({base.places[id].cluster for id in ids if len(truths[base.places[id].group]) > 1})
 
 
 def in_split(base: Measured, others: Sequence[Measured], split: str) -> list[str]:

@@ -81,10 +81,11 @@ def draw_next(joined: Joined, truths: Truths, count: int, out: Path, *, criterio
     for one, n in zip(strata, neyman(sizes, errors, count, have=have).tolist(), strict=True):
         known = set(one.labelled)
         one.chosen = _spread([s for s in one.samples if s not in known], clusters, n, rng)
-    rows = _rows(strata, joined, truths, criteria)
+    failed = _failed(joined, by_sample, criteria)
+    rows = _rows(strata, failed, joined, truths, criteria)
     write_labels(out, rows)
     blank = sum(row["value"] == "" for row in rows)
-    drawn = tuple(Drawn(s.name, len(s.samples), len(s.labelled), len(s.chosen), s.weight) for s in strata)
+    drawn = tuple(Drawn(s.name, len(s.samples), len(s.labelled), len(s.chosen), s.weight) for s in (*strata, *failed))
     return Draw(drawn, criteria, len(rows) - blank, blank, seed, str(out))
 
 
@@ -131,6 +132,17 @@ def _strata(by_sample: Mapping[str, Mapping[str, Sequence[Unit]]], names: Mappin
     return [*(one for one in strata if len(one.samples) >= RARE), together]
 
 
+def _failed(joined: Joined, by_sample: Mapping[str, object], criteria: Sequence[str]) -> list[Stratum]:
+    """The samples without any verdict, where some have labels: none is drawn, and the labels there are stay in the file."""
+    one = Stratum("no verdict")
+    for unit in (unit for id in criteria for unit in joined.units.get(id, ())):
+        if unit.sample not in by_sample:
+            one.samples.append(unit.sample)
+            one.labelled += [unit.sample] if unit.truth is not None else []
+    one.samples, one.labelled = list(dict.fromkeys(one.samples)), list(dict.fromkeys(one.labelled))
+    return [one] if one.labelled else []
+
+
 def _spread(samples: list[str], clusters: Mapping[str, str], n: int, rng: np.random.Generator) -> list[str]:
     """`n` of the samples with equal chances, spread over clusters: every N/n-th in an order that keeps clusters together."""
     if n == 0:
@@ -143,9 +155,9 @@ def _spread(samples: list[str], clusters: Mapping[str, str], n: int, rng: np.ran
 
 
 def _rows(
-    strata: Sequence[Stratum], joined: Joined, truths: Truths, criteria: Sequence[str]
+    strata: Sequence[Stratum], failed: Sequence[Stratum], joined: Joined, truths: Truths, criteria: Sequence[str]
 ) -> list[dict[str, object]]:
-    weight = {sample: one.weight for one in strata for sample in (*one.labelled, *one.chosen)}
+    weight = {sample: one.weight for one in (*strata, *failed) for sample in (*one.labelled, *one.chosen)}
     chosen = [sample for one in strata for sample in one.chosen]
     rows: list[dict[str, object]] = []
     for (sample, item, id), truth in truths.of.items():

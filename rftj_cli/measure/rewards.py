@@ -16,13 +16,21 @@ from rftj_cli.stats.numeric import numeric_agreement
 from rftj_cli.stats.shares import share
 
 
-def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> RewardReport | None:
-    """How the judge's rewards agree with those of the labels; None where no sample has both."""
+def reward_report(rows: Sequence[RewardRow], rubric: Rubric, judged: Rubric, terms: Terms) -> RewardReport | None:
+    """How the judge's rewards agree with those of the labels; None where no sample has both.
+
+    rubric: that makes the reward of the labels; judged: that of the judge. Where their ranges differ, the labels' rewards are
+    moved into the judge's range, and the formula says so: a difference of units is no bias.
+    """
     both = [row for row in rows if row.judge is not None and row.truth is not None]
     if not both:
         return None
     judge = np.array([row.judge for row in both], dtype=np.float64)
     truth = np.array([row.truth for row in both], dtype=np.float64)
+    of, to, how = rubric.reward, judged.reward, formula(rubric)
+    if (of.low, of.high) != (to.low, to.high):
+        truth = to.low + (truth - of.low) * (to.high - to.low) / (of.high - of.low)
+        how += f" for the labels, moved into the judge's range [{to.low:g}, {to.high:g}]"
     known = [row for row in rows if row.truth is not None]
     groups, clusters = [row.group for row in both], [row.cluster for row in both]
     pairs = pair_accuracy(groups, truth, judge, clusters=clusters, level=terms.level)
@@ -43,7 +51,7 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> Re
         found = pair_accuracy(groups, truth, score, clusters=clusters, level=terms.level).estimate
         baselines.append(Baseline(name, f"ranks by {name}", {"pair_accuracy": found}))
     return RewardReport(
-        estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, formula(rubric), baselines, len(set(clusters))
+        estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, how, baselines, len(set(clusters))
     )
 
 

@@ -79,6 +79,7 @@ def _measured(source: Source, accept: Callable[[Calibration], object] | None) ->
                 raise InputError(f"--{OPTION.get(name, name.replace('_', '-'))} belongs to a run, not to --table")
         return _measure_table(source, source.table)
     run, question = opened(source)
+    accept = _accepting(question, accept)
     if source.rows is None:
         return calibrate(run, question, accept)
     from rftj_cli.measure.frame import frame, refuse_overwriting, write_rows
@@ -110,6 +111,21 @@ def _with_epsilon(report: Calibration, epsilon: float | None) -> Calibration:
         return report
     why = raters[0]["alt_test"]["omega"].note if raters else "it takes two raters or more"
     return replace(report, warnings=[*report.warnings, f"--epsilon has no effect, there is no alt-test: {why}"])
+
+
+def _accepting(question: Question, accept: Callable[[Calibration], object] | None) -> Callable[[Calibration], object]:
+    """`accept`, and that costs have a threshold to choose."""
+
+    def check(report: Calibration) -> None:
+        if question.costs is not None and all(one.threshold is None for one in report.criteria.values()):
+            raise InputError(
+                "--costs chooses a threshold on the judge's probabilities, and no criterion here has any", key="--costs",
+                expected="a criterion with two levels and labels, judged with several votes or with token probabilities",
+            )  # fmt: skip
+        if accept is not None:
+            accept(report)
+
+    return check
 
 
 def remap(source: Source, out: Path | None) -> Recalibration:

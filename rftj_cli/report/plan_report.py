@@ -42,14 +42,15 @@ def _blocks(plan: Plan) -> Iterator[Block]:
     if plan.goals:
         yield Heading("Labels needed in all, if the values stay where they are")
         rows = [
-            [g.about, g.wish, "-" if g.now is None else interval(g.now), _has(g), _needed(g), _unit(g)]
+            [g.about, g.wish, "-" if g.now is None else interval(g.now), _has(g), _needed(g), _clusters(g), g.unit]
             for g in plan.goals
         ]
-        yield Grid(["", "wish", "now", "have", "need", ""], rows, left=2, tail=1)
+        yield Grid(["", "wish", "now", "have", "need", "clusters", ""], rows, left=2, tail=1)
         notes = [f"{g.about}: {g.wish}: {g.note}" for g in plan.goals if g.note and g.needed is None]
         if any(g.needed_clusters for g in plan.goals):
             notes.insert(
-                0, "more samples of the clusters there are tell little: what is needed comes from new clusters"
+                0,
+                "clusters: in all; more samples of those there are tell little, so what is needed comes from new ones",
             )
         if any(g.needed is not None and g.note != "shown" for g in plan.goals):
             notes.insert(0, ENOUGH)
@@ -65,10 +66,8 @@ def _has(goal: Goal) -> str:
     return "-" if goal.now is None else f"{goal.now.n:,}"
 
 
-def _unit(goal: Goal) -> str:
-    if goal.needed_clusters is None or goal.note == "shown":
-        return goal.unit
-    return f"{goal.unit}, in {goal.needed_clusters:,} clusters (now {goal.clusters:,})"
+def _clusters(goal: Goal) -> str:
+    return "" if goal.needed_clusters is None or goal.note == "shown" else f"{goal.needed_clusters:,}"
 
 
 def _needed(goal: Goal) -> str:

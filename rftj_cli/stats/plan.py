@@ -61,9 +61,8 @@ def labels_needed(one: Estimate, threshold: float, *, clusters: int = 0, level: 
         return Need(reason=ON_THE_LIMIT)
     if is_share(one) and 0 <= threshold <= 1:
         return _in_all(_share(one, threshold, level), one.n, clusters, level)
-    up = one.value > threshold
-    bounds = _Bounds.of(one, level, up)
-    return _in_all(lambda n: bounds.clear(abs(one.value - threshold), n), one.n, clusters, level)
+    bounds, distance = _Bounds.of(one, level, one.value > threshold), abs(one.value - threshold)
+    return _in_all(lambda n: bounds.clear(distance, n), one.n, clusters, level)
 
 
 def labels_for_width(one: Estimate, half_width: float, *, clusters: int = 0, level: float = LEVEL) -> Need:

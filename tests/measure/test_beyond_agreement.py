@@ -200,6 +200,12 @@ def test_votes_are_probabilities_and_have_a_threshold(home: Path) -> None:
         assert "--costs" in refused("calibrate", run, "--labels", file, "--costs", wrong)["message"]
 
 
+def test_costs_without_probabilities_are_refused(home: Path) -> None:
+    truth, verdicts = binary([[5, 1], [1, 5]])
+    error = refused("calibrate", scored(home, verdicts), "--labels", truth_labels(home, truth), "--costs", "5:1")
+    assert "no criterion here has any" in error["message"] and "several votes" in error["expected"]
+
+
 def test_a_judge_that_likes_length_is_told(home: Path) -> None:
     """Passes what is long; the labels do not care."""
     rng = np.random.default_rng(10)

@@ -108,6 +108,7 @@ def test_few_flips_are_undecided_with_the_labels_that_are_missing(home: Path) ->
     assert (change["word"], change["needed"] > 40) == ("undecided", True)
     said = rftj("diff-prompts", "a", "b", "--labels", "labels.jsonl")
     assert "would decide" in said.out and "no significant" not in said.out
+    assert "on 40 samples; " in " ".join(said.out.split())  # the n of the difference itself
 
 
 def test_hardly_any_flip_of_many_is_equivalent(home: Path) -> None:

@@ -37,7 +37,12 @@ def filled(path: Path, truth: dict[str, str], keep: Any = lambda id: True) -> Pa
 def test_budgets_from_assumptions_are_those_of_the_formulas(home: Path) -> None:
     found = succeed("plan", "--kappa", 0.8, "--pass-rate", 0.9, "--half-width", 0.1, "--json").document
     needed = {(goal["about"], goal["wish"]): goal["needed"] for goal in found["goals"]}
-    assert [n for (about, _), n in needed.items() if about == "kappa"] == [1798, 499, 244, 150]  # not 1603, 401, 179, 101: then only half of them are as narrow
+    assert [n for (about, _), n in needed.items() if about == "kappa"] == [
+        1798,
+        499,
+        244,
+        150,
+    ]  # not 1603, 401, 179, 101: then only half of them are as narrow
     assert found["schema"] == "rftj.plan/1" and found["assumed"]["kappa"] == 0.8
     said = succeed("plan").out
     assert "1,024" in said and "626" in said and "enough in about 4 of 5" in said
@@ -180,3 +185,28 @@ def test_a_draw_that_cannot_be_made_is_refused(home: Path) -> None:
     everything = truth_labels(home, truth)
     assert "nothing is left to draw" in refused(*draw, home / "x.csv", "--labels", everything)["message"]
     assert refused("plan", run, "--next", 0, "--out", home / "x.csv")["expected"] == "1 or more"
+
+
+def test_labels_of_samples_whose_verdict_failed_stay(home: Path) -> None:
+    """Four samples have no verdict, two of them a label: the drawn file keeps both, with a weight of two, and draws neither."""
+    truth, verdicts = binary([[10, 2], [2, 10]])
+    rows = [{"id": id, "response": f"r {id}"} for id in truth]
+    failed = list(truth)[:4]
+    run = scored(
+        home, {id: "no verdict at all" if id in failed else level for id, level in verdicts.items()}, rows=rows
+    )
+    file = truth_labels(home, {id: truth[id] for id in (*failed[:2], *list(truth)[4:10])})
+    out = home / "next.jsonl"
+    draw = succeed("plan", run, "--labels", file, "--next", 6, "--out", out, "--json").document["draw"]
+    last = draw["strata"][-1]
+    assert (last["name"], last["samples"], last["labelled"], last["chosen"], last["weight"]) == (
+        "no verdict",
+        4,
+        2,
+        0,
+        2.0,
+    )
+    kept = {row["id"]: row for row in map(json.loads, out.read_text().splitlines())}
+    assert {id: kept[id]["value"] for id in failed[:2]} == {id: truth[id] for id in failed[:2]}
+    assert draw["labels"] == 8 and not set(failed[2:]) & set(kept)
+    assert calibrated(run, "--labels", out)["criteria"]["quality"]["failed"] == 2

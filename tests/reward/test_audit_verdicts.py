@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from auditing import audit, audited, decisions, finding, noisy, prompt_knowing, simulated
 from making import write_rubric
-from reporting import labels, rftj, scored, truth_labels
+from reporting import calibrated, labels, rftj, scored, truth_labels
 
 
 def test_a_good_judge_passes(tmp_path: Path) -> None:
@@ -227,6 +227,9 @@ def test_labels_of_another_range_are_put_on_one_scale(tmp_path: Path) -> None:
     found = audit(run, "--labels", given, "--truth-rubric", other).document
     assert found["quality"]["curve"]["steps"][-1]["truth"]["value"] == pytest.approx(1.0)
     assert decisions(found)["pair_accuracy"] == "PASS" and "quality.tnr" not in decisions(found)
+    reward = calibrated(run, "--labels", given, "--truth-rubric", other)["reward"]
+    assert (reward["estimates"]["bias"]["value"], reward["estimates"]["mae"]["value"]) == (0, 0)  # not -4.5, of other units
+    assert "in [0, 10]" in reward["formula"] and "moved into the judge's range [0, 1]" in reward["formula"]
 
 
 @pytest.mark.parametrize("count, decision", [(1, "INSUFFICIENT DATA"), (3, "INSUFFICIENT DATA"), (6, "FAIL")])

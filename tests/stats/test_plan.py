@@ -110,7 +110,7 @@ def of_tables(rng: np.random.Generator, tables: np.ndarray) -> list[Estimate]:
 def test_new_clusters_that_are_asked_for_decide_a_share() -> None:
     """Twelve clusters of four that lean together decide nothing at a limit of .80; the clusters asked for do."""
     rng = np.random.default_rng(2)
-    kept = []
+    kept: list[bool] = []
     while len(kept) < 150:
         first = leaning(rng, 12)
         now = share(first.ravel(), clusters=np.repeat(np.arange(12), 4))
