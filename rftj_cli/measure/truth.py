@@ -157,6 +157,8 @@ def _add(truth: Truth, one: Placed, criterion: Criterion) -> None:
     number = _between(label.value, criterion.scale)
     if number is None:
         truth.raters[label.rater] = _level(one, criterion)
+    elif number in criterion.scale.values:
+        truth.raters[label.rater] = criterion.scale.values.index(number)
     else:
         truth.numbers[label.rater] = number
     truth.sources.add(label.source)
@@ -214,14 +216,14 @@ def _named(one: Placed, rubric: Rubric) -> Criterion:
 
 
 def _between(value: object, scale: Scale) -> float | None:
-    """A number inside a numeric scale that is none of its levels; None for anything else."""
+    """A number inside a numeric scale that names no level, without the dust of its arithmetic; None for anything else."""
     if not scale.measured or isinstance(value, bool) or scale.find(value) is not None:
         return None
     try:
         number = float(str(value))
     except ValueError:
         return None
-    return number if min(scale.values) < number < max(scale.values) else None
+    return round(number, 10) if min(scale.values) < number < max(scale.values) else None
 
 
 def _level(one: Placed, criterion: Criterion) -> int | None:

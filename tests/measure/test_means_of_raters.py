@@ -65,6 +65,14 @@ def test_whole_numbers_stay_levels(home: Path) -> None:
     assert one["scale"] == "numeric" and one["estimates"]["kappa_quadratic"]["value"] is not None
 
 
+def test_dust_of_the_arithmetic_is_no_other_number(home: Path) -> None:
+    """.1 + .2 is the level .3, and makes nothing continuous."""
+    scale = [{"id": "quality", "question": "How good?", "scale": {"min": 0, "max": 1, "step": 0.1}}]
+    run = scored(home, {"s0": {"quality": "0.3"}, "s1": {"quality": "1"}}, criteria=scale)
+    one = calibrated(run, "--labels", means(home, [0.1 + 0.2, 1.0]))["criteria"]["quality"]
+    assert one["scale"] == "numeric" and one["table"][3][3] == 1
+
+
 def test_the_median_and_a_rater_decide_between_levels(home: Path) -> None:
     """Three raters: the median, also of numbers between levels; two that differ decide nothing; --truth takes one."""
     run = judged(home)
