@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from rftj_cli.kernel.outcome import Request
 from rftj_cli.kernel.quoting import LEVEL_KEYS
+from rftj_cli.kernel.thinking import TAGS, NoAnswer, after_thinking
 
 KNOWN: Final = 0.5  # of the probability: less is too little to speak of
 _SPACE: Final = " \t\r\n"
@@ -109,8 +110,11 @@ def _only_word(text: str, request: Request) -> dict[str, _Place]:
 
 
 def _answers(text: str, request: Request) -> dict[str, int]:
-    """Criterion -> where its answer begins, in the first object that answers any."""
-    at = text.find("{")
+    """Criterion -> where its answer begins, in the first object behind the thinking that answers any."""
+    try:
+        at = text.find("{", len(text) - len(after_thinking(text, TAGS, ())))
+    except NoAnswer:
+        return {}
     while at >= 0:
         try:
             found = {key: value for key, value in _members(text, at) if key in request.answers}

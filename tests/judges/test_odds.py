@@ -48,6 +48,14 @@ def test_one_token_a_level() -> None:
     assert found is not None and found["quality"] == pytest.approx({"fail": 0.2, "pass": 0.8})
 
 
+def test_a_draft_in_the_thinking_has_no_odds() -> None:
+    tokens: Tokens = [('<think>{"quality": "', 1, {}), ("fail", 0.9, {"pass": 0.1}), ('"}</think>{"quality": "', 1, {}),
+                      ("pass", 0.8, {"fail": 0.2}), ('"}', 1, {})]  # fmt: skip
+    found = odds(tokens, PASS_FAIL)
+    assert found is not None and found["quality"] == pytest.approx({"fail": 0.2, "pass": 0.8})
+    assert odds(tokens[:2] + [('"}', 1, {})], PASS_FAIL) is None
+
+
 def test_levels_of_several_tokens_are_followed_to_their_end() -> None:
     """P(pass) = P(pa) P(ss) P("); the alternative `partial` after `pa` and `fail` at the start take the rest."""
     asked = request(quality=("fail", "partial", "pass"))
