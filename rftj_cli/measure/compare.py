@@ -64,7 +64,7 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
         elsewhere=frozenset(criterion.id for _, run in runs for criterion in run.rubric.criteria),
     )  # fmt: skip
     everyone = [measured(run, plain) for _, run in runs]
-    sides, sample = [one for one, _ in everyone], everyone[0][1]
+    sides, samples = [one for one, _ in everyone], [sample for _, sample in everyone]
     base, again = sides[0], [measured(open_run(name), plain)[0] for name in question.repeats]
     ids = in_split(base, sides[1:], question.split)
     for (name, _), side in zip(runs, sides, strict=True):
@@ -72,7 +72,7 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
     looks = _looks(base, sides, ids, question)
     terms = Terms(question.seed, max((level_of_look(look.number) for look in looks), default=LEVEL))
     names = [name for name, _ in runs]
-    setting = _Setting(base, names, sides, again, ids, terms, question, sample)
+    setting = _Setting(base, names, sides, again, ids, terms, question, samples)
     candidates = held_over([_against(setting, index) for index in range(1, len(sides))])
     tried = tried_beside([side.run for side in sides])
     return Comparison(
@@ -102,7 +102,7 @@ class _Setting:
     ids: Sequence[str]
     terms: Terms
     question: CompareQuestion
-    sample: Sample | None
+    samples: Sequence[Sample | None]
 
 
 def _refuse(question: CompareQuestion, runs: Sequence[Run]) -> None:
@@ -161,11 +161,12 @@ def _against(setting: _Setting, index: int) -> Against:
     whole, strict = pooled(matches, places, terms), pooled(matches, places, terms, failures_wrong=True)
     labelled = {places[u.sample] for one in matches for u, used in zip(one.first, one.labelled, strict=True) if used}
     flips = _flips(base, matches)
-    assert setting.sample is not None
+    first, own = setting.samples[0], setting.samples[index]
+    assert first is not None and own is not None
     return Against(
         before=_about(setting.names[0], base, base, setting),
         after=_about(setting.names[index], side, base, setting),
-        what=what_changed(base.run.rubric, side.run.rubric, setting.sample),
+        what=what_changed(base.run.rubric, side.run.rubric, (first, own)),
         criteria=criteria,
         reward=rewards,
         pooled=whole,

@@ -20,24 +20,47 @@ from rftj_cli.kernel.sample import Sample
 from rftj_cli.measure.comparison import Piece, Setting, WhatChanged
 
 _WORD = re.compile(r"\s+|[^\s]+")
-_TOKEN = re.compile(r"(<[\w.\-]+?)-[0-9a-f]{8,}(>)")  # of a fence: it follows from the text that it encloses
+_TOKEN = re.compile(r"(</?[\w.\-]+?)-[0-9a-f]{8,}(>)")  # of a fence: it follows from the text that it encloses
+_PLACEHOLDER = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 MOST_COMPARED = 4_000_000  # pairs of words
 
 
-def what_changed(before: Rubric, after: Rubric, sample: Sample) -> WhatChanged:
-    """The difference between two rubrics, with prompts as rendered for a sample like `sample`."""
-    texts = [rendered(rubric, sample) for rubric in (before, after)]
-    return WhatChanged(tuple(word_diff(*texts)), tuple(_settings(before, after)))
+def what_changed(before: Rubric, after: Rubric, samples: tuple[Sample, Sample]) -> WhatChanged:
+    """The difference between two rubrics, with prompts as rendered for a sample like these: one of each side.
+
+    Both prompts are rendered for the fields of both samples, so that what only one side's file has changes nothing else. Where one
+    cannot be rendered, the templates of both are compared.
+    """
+    fields = _union(samples[0].fields, samples[1].fields)
+    texts = [rendered(rubric, replace(samples[0], fields=fields)) for rubric in (before, after)]
+    if None in texts:
+        texts = [_template(rubric) for rubric in (before, after)]
+    return WhatChanged(tuple(word_diff(*(text or "" for text in texts))), tuple(_settings(before, after)))
 
 
-def rendered(rubric: Rubric, sample: Sample) -> str:
-    """The first request about a sample, with names in place of its texts; the templates where that cannot be rendered."""
+def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of both mappings, those of `one` first; mappings inside them likewise."""
+    found = {**one, **{name: value for name, value in other.items() if one.get(name) is None}}
+    for name, value in one.items():
+        if isinstance(value, Mapping) and isinstance(other.get(name), Mapping):
+            found[name] = _union(value, other[name])
+    return found
+
+
+def _template(rubric: Rubric) -> str:
+    """The templates of a prompt, with placeholders as the rendered prompt shows them: `{{response}}`."""
+    text = "\n\n".join(part for part in (rubric.prompt.system, rubric.prompt.user) if part)
+    return _PLACEHOLDER.sub(lambda found: "{{" + "".join(found[1].split()) + "}}", text)
+
+
+def rendered(rubric: Rubric, sample: Sample) -> str | None:
+    """The first request about a sample, with names in place of its texts; None where that cannot be rendered."""
     try:
         calls = asks(rubric_for(rubric, sample), _named(rubric, sample))
     except (InputError, BadItems):
-        calls = ()
+        return None
     if not calls:
-        return "\n\n".join(part for part in (rubric.prompt.system, rubric.prompt.user) if part)
+        return None
     request = calls[0].request
     text = "\n\n".join(part for part in (request.system, request.user) if part)
     return _TOKEN.sub(r"\1\2", text)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from rftj_cli.measure.comparison import Against, Piece, Setting
+from rftj_cli.measure.comparison import Against, Piece
 from rftj_cli.report.blocks import Block, Difference, Facts, Grid, Stretch
 from rftj_cli.report.words import counted, cut
 
+SCALE = re.compile(r"criteria\.(.+)\.scale")
+LONGEST = 60  # characters of a value
 CONTEXT = 70  # characters of unchanged text kept at either end of a change
 
 
@@ -20,15 +24,43 @@ def changed(one: Against, full: bool) -> Iterator[Block]:
     else:
         yield Facts([("prompt", "the same, word for word")])
     effects = {"verdicts": "verdicts can change", "reward": "rewards change, verdicts do not", "nothing": "no score"}
-    rows = [
-        [one.key, _value(one, one.before), _value(one, one.after), effects[one.effect]] for one in one.what.settings
-    ]
+    rows = [[_key(one.key), *(_value(one.before), _value(one.after)), effects[one.effect]] for one in one.what.settings]
     if rows:
         yield Grid(["setting", "before", "after", "what it can change"], rows, left=4)
 
 
-def _value(one: Setting, value: object) -> str:
-    return "-" if value is None else cut(str(value), 60)
+def _key(key: str) -> str:
+    """`criteria.grounding.scale` as `scale of grounding`."""
+    scale = SCALE.fullmatch(key)
+    return f"scale of {scale[1]}" if scale else key
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping) and {"question", "scale"} <= value.keys():  # a criterion that one side lacks
+        return cut(f"{value['question']} ({_scale(value['scale'])})", LONGEST)
+    return cut(_scale(value) if _is_scale(value) else str(value), LONGEST)
+
+
+def _is_scale(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(one, Mapping) and "meaning" in one for one in value)
+
+
+def _scale(levels: Sequence[Mapping[str, Any]]) -> str:
+    """`pass_fail`, or `vague | usable | ready`, with values that are not 1, 2, ... and the meanings of levels that have one."""
+    names = [str(one["name"]) for one in levels]
+    plain = [float(place) for place in range(1, len(levels) + 1)]
+    values = [float(one["value"]) for one in levels]
+    if names == ["fail", "pass"] and not any(one["meaning"] for one in levels):
+        return "pass_fail"
+    if len(names) > 2 and names == [f"{value:g}" for value in values]:
+        return f"{names[0]} to {names[-1]}, step {values[1] - values[0]:g}"
+    said = [
+        name + ("" if values == plain else f" ({one['value']:g})") + (f": {one['meaning']}" if one["meaning"] else "")
+        for name, one in zip(names, levels, strict=True)
+    ]
+    return " | ".join(said)
 
 
 def stretches(pieces: Sequence[Piece], *, whole: bool) -> list[Stretch]:

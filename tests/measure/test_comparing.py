@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import write_rows, write_rubric
+from making import data, write_rows, write_rubric
 from reporting import Said, labels, refused, rftj, scored, truth_labels
 
+from rftj_cli.kernel.compile import compile_rubric
+from rftj_cli.kernel.sample import Sample
 from rftj_cli.measure.comparison import Piece
-from rftj_cli.measure.prompt_diff import word_diff
+from rftj_cli.measure.prompt_diff import what_changed, word_diff
 from rftj_cli.testing import FakeJudgeServer
 
 
@@ -64,6 +66,43 @@ def flipping(fixed: int, broken: int, right: int, wrong: int) -> tuple[list[str]
     before = [other[t] if i < fixed or i >= fixed + broken + right else t for i, t in enumerate(truth)]
     after = [other[t] if fixed <= i < fixed + broken or i >= fixed + broken + right else t for i, t in enumerate(truth)]
     return before, after, truth
+
+
+def test_what_is_the_same_is_never_shown_as_changed(home: Path) -> None:
+    """A column that only one side's file has, spaces inside {{ }}, tokens of fences: nothing of it is a change of the rest."""
+    given = rows(4)
+    more = [{**row, "excerpt": f"text of {row['id']}"} for row in given]
+    text = "Judge the answer.\n\n{{ response | fence('answer') }}\n\n{{ criteria }}"
+    old = judged_as(home, "a", ["pass"] * 4, given, prompt={"user": text})
+    spaced = text.replace("{{ response | fence('answer') }}", "{{response|fence('answer')}}")
+    new = judged_as(home, "b", ["pass"] * 4, more, prompt={"user": spaced + "\n\nThe excerpt:\n{{ excerpt }}"})
+    for pair in ((old, new), (new, old)):
+        pieces = only(compared(*pair, "--split", "all", code=3))["what"]["prompt"]
+        changed = [piece for piece in pieces if piece["what"] != "same"]
+        assert [piece["text"].split() for piece in changed] == [["The", "excerpt:", "{{excerpt}}"]]
+        same = "".join(piece["text"] for piece in pieces if piece["what"] == "same")
+        assert "<answer>\n{{response}}\n</answer>" in same
+
+
+def test_templates_are_compared_where_one_side_cannot_be_rendered() -> None:
+    """Both as templates, with their placeholders written alike."""
+    one, other = (
+        compile_rubric(data(prompt={"user": user}))
+        for user in ("Judge {{ response }}\n{{ criteria }}", "Judge {{response}}\n{{criteria}}\n{{ missing.field }}")
+    )
+    sample = Sample("s0", {"response": "r"})
+    changed = [piece for piece in what_changed(one, other, (sample, sample)).prompt if piece.what != "same"]
+    assert [(piece.what, piece.text.strip()) for piece in changed] == [("new", "{{missing.field}}")]
+
+
+def test_a_change_of_scale_reads_as_text(home: Path) -> None:
+    levels = [{"level": "vague", "is": ""}, {"level": "usable", "is": ""}, {"level": "ready", "is": ""}]
+    old = judged_as(home, "a", ["pass"] * 4, rows(4))
+    new = judged_as(
+        home, "b", ["ready"] * 4, rows(4), criteria=[{"id": "quality", "question": "Is it good?", "scale": levels}]
+    )
+    out = rftj("diff-prompts", old, new, "--split", "all").out
+    assert "scale of quality" in out and "pass_fail" in out and "vague | usable | ready" in out and "meaning" not in out
 
 
 @given(st.text("ab \n", max_size=40), st.text("ab \n", max_size=40))

@@ -12,6 +12,7 @@ import pytest
 from rftj_cli.errors import InputError
 from rftj_cli.files.columns import read_columns
 from rftj_cli.measure.sources import Source, TableColumns, measure
+from rftj_cli.measure.values import Calibration
 
 ROWS = [
     {"id": "1", "human": "pass", "judge": "fail", "note": "a, b"},
@@ -90,3 +91,52 @@ def test_continuous_scores(tmp_path: Path) -> None:
     assert report.warnings == ["truth: 1 of 120 labelled rows have no verdict (1 no verdict)"]
     assert {value: part["truth"]["n"] for value, part in report.slices["part"].items()} == {"x": 40, "y": 80}
     assert report.slices["part"]["x"]["truth"]["estimates"]["bias"].n == 39
+
+
+def scores(path: Path, *last: str) -> Path:
+    """A table of 2,500 pairs of scores, all different, and one more row."""
+    rng = np.random.default_rng(3)
+    truth = rng.random(2_500).round(6)
+    rows = [f"{one},{other}" for one, other in zip(truth, (truth + rng.normal(0, 0.1, 2_500)).round(6), strict=True)]
+    path.write_text("truth,score\n" + "\n".join([*rows, *last]) + "\n")
+    return path
+
+
+def continuous(path: Path, **more: str) -> Calibration:
+    columns = TableColumns(judge=("score",), human=("truth",), **more)  # type: ignore[arg-type]
+    return measure(Source(None, table=path, columns=columns))
+
+
+def test_very_many_numbers_are_read_without_their_text(tmp_path: Path) -> None:
+    """Both ways of reading give the same: with --no-verdict the cells are read as text."""
+    path = scores(tmp_path / "t.csv", ",0.5", "0.25,", "1e-3, 2.5e-1 ")
+    read = read_columns(path, ["truth", "score"], numeric=["truth", "score"])
+    assert read["truth"].numbers is not None and np.isnan(read["truth"].numbers[-3])
+    found, as_text = continuous(path), continuous(path, no_verdict="none")
+    assert found.criteria == as_text.criteria and found.counts == as_text.counts
+    assert found.criteria["truth"].estimates["spearman"].n == 2_501 and found.criteria["truth"].failed == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "key", "said", "words"),
+    [
+        ("0.5,refused", "score", "'refused'", "not a number"),
+        ("0.5,nan", "score", "'nan'", "is this a verdict, or none?"),
+        ("-,0.5", "truth", "'-'", "is this a label, or none?"),
+        ("1_0,0.5", "truth", "'1_0'", "is this a label, or none?"),
+        ("0.5,1e200", "score", "1e+200", "too large"),
+    ],
+)
+def test_a_word_among_very_many_numbers_is_named(tmp_path: Path, last: str, key: str, said: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        continuous(scores(tmp_path / "t.csv", last))
+    error = caught.value
+    assert (error.row, error.key, error.found) == (2_502, key, said) and words in error.problem
+
+
+def test_numbers_against_words_are_named(tmp_path: Path) -> None:
+    path = scores(tmp_path / "t.csv")
+    path.write_text("\n".join(["truth,score", *(f"pass,{i / 7}" for i in range(2_500))]) + "\n")
+    with pytest.raises(InputError, match="not a level of the labels") as caught:
+        continuous(path)
+    assert (caught.value.row, caught.value.key) == (2, "score")

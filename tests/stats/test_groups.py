@@ -38,6 +38,15 @@ def test_contract_review() -> None:
     assert result.estimate.value == pytest.approx(0.879, abs=5e-4)
 
 
+def test_large_groups_are_counted_as_small_ones() -> None:
+    """A large group next to small ones changes how all are counted, not what is found."""
+    rng = np.random.default_rng(4)
+    group, truth, score = rng.permutation(np.arange(400) // 8), rng.integers(0, 4, 400), rng.integers(0, 4, 400)
+    small = pair_accuracy(group, truth, score)
+    large = pair_accuracy(np.append(group, [99] * 40), np.append(truth, [0] * 40), np.append(score, [0] * 40))
+    assert small == large and small.pairs > 500
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), max_size=40))
 def test_counts_equal_those_of_all_pairs(data: list[tuple[int, int, int]]) -> None:
