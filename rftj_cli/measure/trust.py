@@ -23,7 +23,7 @@ from rftj_cli.stats.estimate import LEAST_LABELS, Estimate
 from rftj_cli.stats.plan import NEARER, labels_needed
 
 REWARD = "reward"
-BIASED = "the samples were chosen by their outcome (--only): agreement on them says nothing about others"
+BIASED = "the samples were chosen by what came out (--only): agreement on them says nothing of others"
 GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
 RATERS = 0.40  # kappa of a rater against the others, its lower bound: what is asked of a judge is asked of those it is held to
 ONE_CLUSTER = "all labels are of one cluster (by default the group): label samples of other clusters"
@@ -154,16 +154,22 @@ def _checked(
         if one.value is None or one.low is None or one.high is None:
             yield "not shown", f"{words} cannot be computed: {one.note or 'no interval'}"
             continue
-        lower = f"{words} {one.value:.2f}, lower bound {one.low:.2f}, required {bar:.2f}"
+        lower = f"{words} {one.value:.2f}, lower bound {_figure(one.low, bar)}, required {bar:.2f}"
         if one.n < LEAST_LABELS:
             yield "not shown", f"{words} rests on {one.n} {units[name]}, required at least {LEAST_LABELS}"
         elif one.low >= bar:
             yield "yes", lower
         elif one.high < bar:
-            yield "no", f"{words} {one.value:.2f}, upper bound {one.high:.2f}, required {bar:.2f}"
+            yield "no", f"{words} {one.value:.2f}, upper bound {_figure(one.high, bar)}, required {bar:.2f}"
         else:
             more = _more(one, bar, units[name]) if one.value > bar and clusters != 1 else ""
             yield "not shown", lower + (f"; {more}" if more else "")
+
+
+def _figure(bound: float, bar: float) -> str:
+    """A bound with as many digits as show on which side of the limit it lies."""
+    texts = [f"{bound:.{digits}f}" for digits in (2, 3, 4)]
+    return next((text for text in texts if (float(text) >= bar) == (bound >= bar)), texts[-1])
 
 
 def _more(one: Estimate, bar: float, units: str) -> str:
