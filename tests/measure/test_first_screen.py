@@ -358,3 +358,20 @@ def test_a_bound_just_below_its_limit_is_not_printed_as_the_limit() -> None:
         cannot_tell=0,
     )  # fmt: skip
     assert "lower bound 0.7496, required 0.75" in of_criterion(one).reasons[0]
+
+
+def test_a_pitfall_that_nobody_falls_into_is_a_guard_and_carries_weight(home: Path) -> None:
+    """Rare is what a pitfall should be; and with half of the weight it can fail a judge."""
+    criteria = [
+        {"id": "quality", "question": "?"},
+        {"id": "overpromise", "question": "?", "weight": -1},
+    ]
+    bad = {f"s{i}": i < 100 and i % 2 == 0 for i in range(400)}
+    verdicts = {id: {"quality": WORDS[i % 3 > 0], "overpromise": "fail"} for i, id in enumerate(bad)}
+    run = scored(home, verdicts, criteria=criteria)
+    file = labels(home, [{"id": id, "criterion": "overpromise", "value": WORDS[one]} for id, one in bad.items()])
+    document = rftj("reward", "audit", run, "--labels", file, "--json").document
+    states = {one["id"]: one["state"] for one in document["signal"]["parts"]}
+    assert states == {"quality": "ok", "overpromise": "guard"}
+    assert {one["id"]: one["decision"] for one in document["findings"]}["overpromise.tpr"] == "FAIL"
+    assert "nearly never present: a guard" in " ".join(rftj("reward", "audit", run, "--labels", file).out.split())
