@@ -27,6 +27,7 @@ BIASED = "the samples were chosen by what came out (--only): agreement on them s
 GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
 RATERS = 0.40  # kappa of a rater against the others, its lower bound: what is asked of a judge is asked of those it is held to
 ONE_CLUSTER = "all labels are of one cluster (by default the group): label samples of other clusters"
+ONE_LEVEL = "every label is "
 PITFALL = (("tpr", 0.80), ("tnr", 0.70))  # to miss what is bad is the dangerous error, whichever level names it
 BARS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "binary": (("tnr", 0.80), ("tpr", 0.70)),
@@ -118,7 +119,7 @@ def _told(one: Criterion) -> Mapping[str, Estimate]:
     used = [level for level, row in zip(one.levels, one.table, strict=False) if sum(row)]
     if len(used) != 1:
         return one.estimates
-    why = f"every label is {used[0]}"
+    why = f"{ONE_LEVEL}{used[0]}"
     return {
         name: replace(found, value=None, low=None, high=None, note=why)
         if name.startswith("kappa") or found.value is None
@@ -152,6 +153,8 @@ def _checked(
     for name, bar in bars:
         one, words = estimates[name], words_of(name, criterion)
         if one.value is None or one.low is None or one.high is None:
+            if name in ("tpr", "tnr") and (one.note or "").startswith(ONE_LEVEL):
+                words = "recall on any other level"  # which may be one that nobody ever gave
             yield "not shown", f"{words} cannot be computed: {one.note or 'no interval'}"
             continue
         lower = f"{words} {one.value:.2f}, lower bound {_figure(one.low, bar)}, required {bar:.2f}"
