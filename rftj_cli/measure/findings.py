@@ -129,6 +129,8 @@ def _paradox(one: Criterion) -> Iterator[str]:
         return
     labels = [sum(row) for row in one.table]
     verdicts = [sum(row[j] for row in one.table) for j in range(len(one.levels))]
+    if max(labels) == n:
+        return  # labels of one level have their own warning
     if max(labels) > MOST_OF_ONE * n:
         level = one.levels[labels.index(max(labels))]
         yield f"{in_percent(max(labels) / n)} of the labels are {level}, so kappa says little: read the rate on each class"

@@ -23,10 +23,11 @@ from rftj_cli.stats.estimate import LEAST_LABELS, Estimate
 from rftj_cli.stats.plan import labels_needed
 
 REWARD = "reward"
-BIASED = "the samples were chosen by their outcome (--only): agreement on them says nothing about others"
+BIASED = "the samples were chosen by what came out (--only): agreement on them says nothing of others"
 GAP = -0.05  # of the judge's kappa to that of a rater against the other raters, which is the most a judge can reach
 RATERS = 0.40  # kappa of a rater against the others, its lower bound: what is asked of a judge is asked of those it is held to
 ONE_CLUSTER = "all labels are of one cluster (by default the group): label samples of other clusters"
+ONE_LEVEL = "every label is "
 PITFALL = (("tpr", 0.80), ("tnr", 0.70))  # to miss what is bad is the dangerous error, whichever level names it
 BARS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "binary": (("tnr", 0.80), ("tpr", 0.70)),
@@ -118,7 +119,7 @@ def _told(one: Criterion) -> Mapping[str, Estimate]:
     used = [level for level, row in zip(one.levels, one.table, strict=False) if sum(row)]
     if len(used) != 1:
         return one.estimates
-    why = f"every label is {used[0]}"
+    why = f"{ONE_LEVEL}{used[0]}"
     return {
         name: replace(found, value=None, low=None, high=None, note=why)
         if name.startswith("kappa") or found.value is None
@@ -152,18 +153,26 @@ def _checked(
     for name, bar in bars:
         one, words = estimates[name], words_of(name, criterion)
         if one.value is None or one.low is None or one.high is None:
+            if name in ("tpr", "tnr") and (one.note or "").startswith(ONE_LEVEL):
+                words = "recall on any other level"  # which may be one that nobody ever gave
             yield "not shown", f"{words} cannot be computed: {one.note or 'no interval'}"
             continue
-        lower = f"{words} {one.value:.2f}, lower bound {one.low:.2f}, required {bar:.2f}"
+        lower = f"{words} {one.value:.2f}, lower bound {_figure(one.low, bar)}, required {bar:.2f}"
         if one.n < LEAST_LABELS:
             yield "not shown", f"{words} rests on {one.n} {units[name]}, required at least {LEAST_LABELS}"
         elif one.low >= bar:
             yield "yes", lower
         elif one.high < bar:
-            yield "no", f"{words} {one.value:.2f}, upper bound {one.high:.2f}, required {bar:.2f}"
+            yield "no", f"{words} {one.value:.2f}, upper bound {_figure(one.high, bar)}, required {bar:.2f}"
         else:
             more = labels_needed(one, bar, clusters=clusters).words(units[name], one.n, clusters)
             yield "not shown", lower + (f"; {more}" if one.value > bar and clusters != 1 else "")
+
+
+def _figure(bound: float, bar: float) -> str:
+    """A bound with as many digits as show on which side of the limit it lies."""
+    texts = [f"{bound:.{digits}f}" for digits in (2, 3, 4)]
+    return next((text for text in texts if (float(text) >= bar) == (bound >= bar)), texts[-1])
 
 
 def _answer(checked: list[tuple[str, str]], clusters: int) -> Trust:

@@ -97,7 +97,7 @@ def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
     for metric in report.metrics.values():
         yield from metric_report.rest(metric)
     for field, values in report.slices.items():
-        yield from _slices(field, values)
+        yield from _slices(field, values, report.criteria)
     if len(report.disagreements) > WORST:
         yield Heading("More disagreements, label -> judge")
         yield from _disagreements(report, report.disagreements[WORST:], text)
@@ -191,7 +191,7 @@ def _estimates(estimates: Mapping[str, Estimate]) -> Grid:
     return Grid(["", "value", "interval", "n", "method"], rows, tail=1)
 
 
-def _slices(field: str, values: Mapping[str, Any]) -> Iterator[Block]:
+def _slices(field: str, values: Mapping[str, Any], criteria: Mapping[str, Criterion]) -> Iterator[Block]:
     """A table for each criterion: one row a slice."""
     for id in dict.fromkeys(id for criteria in values.values() for id in criteria):
         parts = {value: criteria[id] for value, criteria in values.items() if id in criteria}
@@ -203,7 +203,7 @@ def _slices(field: str, values: Mapping[str, Any]) -> Iterator[Block]:
             Grid([heads[0], *heads[at : at + 2]], [[r[0], *r[at : at + 2]] for r in rows])
             for at in range(1, len(heads), 2)
         ]
-        yield Heading(f"Slices by {field}: {id}")
+        yield Heading(f"Slices by {field}: {id}" + (" (values weighted, n counted)" if criteria[id].weighted else ""))
         yield Grid(heads, rows, instead=tuple(each))
 
 

@@ -135,7 +135,7 @@ def _directions(report: ErrorReport) -> Grid:
         [f"{one.criterion}: {one.name}", f"{one.units:,} of {one.possible:,}", interval(one.rate), _change(one)]
         for one in report.directions
     ]
-    return Grid(["", "errors", "rate", "at most"], rows)
+    return Grid(["", "errors", "weighted rate" if report.run["weighted"] else "rate", "at most"], rows)
 
 
 def _change(one: Direction | Cluster) -> str:

@@ -15,6 +15,7 @@ from rftj_cli.stats.alt_test import SCORINGS
 from rftj_cli.stats.estimate import Estimate, percent
 
 FEW_COLUMNS = 3
+MAJORITY = "majority of the other raters"
 NAMES = {"kappa_quadratic": "quadratic kappa", "spearman": "rank correlation"}
 
 
@@ -82,8 +83,14 @@ def _raters(rated: Mapping[str, Criterion], key: Mapping[str, str]) -> Iterator[
         both = " and ".join(pair)
         yield [both, *(interval(of["by_rater"][pair[0]]["human_kappa"]) for of in ceilings.values())]
     else:
-        for side, words in (("judge", "judge and the other raters"), ("human", "a rater and the other raters")):
-            yield [words, *(interval(of[f"{side}_{measure[id]}"]) for id, of in ceilings.items())]
+        two = all(len(one) <= 2 for one in names)
+        words = (
+            ("judge and a rater", "one rater and the other")
+            if two
+            else (f"judge and {MAJORITY}", f"rater and {MAJORITY}")
+        )
+        for side, word in zip(("judge", "human"), words, strict=True):
+            yield [word, *(interval(of[f"{side}_{measure[id]}"]) for id, of in ceilings.items())]
     yield ["judge minus raters", *(interval(of[f"{measure[id]}_gap"]) for id, of in ceilings.items())]
     yield ["n", *(f"{of[f'{measure[id]}_gap'].n:,}" for id, of in ceilings.items())]
 
@@ -93,7 +100,11 @@ def _notes(rated: Mapping[str, Criterion]) -> Iterator[str]:
     for id, one in rated.items():
         assert one.raters is not None
         if one.undecided:
-            yield f"{id}: {one.undecided} of these {one.unit}s have no truth, since their raters differ; they are not in the table above"
+            where = "" if len(one.raters["ceiling"]["by_rater"]) == 2 else " where the other raters have a majority"
+            yield (
+                f"{id}: {one.undecided} {one.unit}s whose raters differ have no truth and are left out of the table above; "
+                f"here they count{where}"
+            )
         if one.raters["alt_test"]["tested"]:
             yield f"{id}: {alternative(one.raters['alt_test'])}"
 

@@ -88,7 +88,13 @@ def test_every_estimate_is_explained() -> None:
     names = {one for kind, k in tables.items() for one in agreement(np.eye(k) * 9 + 1, kind=kind)}  # type: ignore[arg-type]
     names |= set(numeric_agreement([1.0, 2.0, 3.0], [1.0, 3.0, 2.0]))
     names |= {"coverage", "flips", "pair_accuracy_by_group", "tie_rate", "reply_accuracy", "order_agreement"}
-    names |= {"agreement_failures_wrong", "agreement_failures_tie", "macro_f1_failures_tie", "first_place_wins"}
+    names |= {
+        "agreement_failures_wrong",
+        "agreement_failures_tie",
+        "macro_f1_failures_tie",
+        "first_place_wins",
+        "primacy",
+    }
     names |= {"reply_accuracy_failures_wrong", "order_agreement_failures_included"}
     names |= {"kendall_tau_b_by_group", "top_1", "top_1_strict"}
     page = prose(DOCS / "statistics.md")

@@ -33,7 +33,7 @@ def trust(home: Path, table: list[list[int]]) -> tuple[dict[str, Any], str]:
             "not shown",
             "fail recall (TNR) 0.90, lower bound 0.70, required 0.80; about 114 more labels that are fail",
         ),
-        ([[0, 0], [2, 38]], "not shown", "fail recall (TNR) cannot be computed: every label is pass"),
+        ([[0, 0], [2, 38]], "not shown", "recall on any other level cannot be computed: every label is pass"),
     ],
 )
 def test_the_first_screen_answers_whether_the_judge_can_be_trusted(

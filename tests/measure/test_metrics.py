@@ -135,7 +135,7 @@ def test_failures_with_a_reward_are_read_in_both_ways(home: Path) -> None:
     )
     assert any("AUC of the reward is 0.500 without them, 0.625 with them" in text for text in report["warnings"])
     said = " ".join(succeed("calibrate", run, "--metric", "accepted").out.split())
-    assert "no score is shown to rank accepted better than chance" in said
+    assert "no score of the judge is shown to rank accepted better than chance" in said
 
 
 def test_samples_that_a_check_settles_keep_their_reward_beside_a_metric(home: Path) -> None:

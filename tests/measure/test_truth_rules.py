@@ -210,4 +210,4 @@ def test_raters_who_never_agree_are_reported_without_any_truth(home: Path) -> No
     run, file = scored(home, {f"s{i}": "pass" for i in range(10)}), labels(home, rows)
     one = calibrated(run, "--labels", file)["criteria"]["quality"]
     assert one["undecided"] == 10 and one["raters"]["mean_pairwise_kappa"]["value"] == -1
-    assert "rater against rest" in succeed("calibrate", run, "--labels", file, "--full").out
+    assert "ann and bob" in succeed("calibrate", run, "--labels", file, "--full").out

@@ -361,7 +361,7 @@ def test_a_label_that_cannot_tell_is_not_also_a_missing_one(home: Path) -> None:
     assert [text for text in report["warnings"] if "have no label" in text] == [
         "1 of 5 rows have no label and are left out"
     ]
-    assert "human: labels that are `cannot_tell`: 2; they count for no level" in report["warnings"]
+    assert "human: labels that are `cannot_tell`: 2; they count for none of the levels" in report["warnings"]
 
 
 def test_without_verdicts_the_labels_are_not_to_blame(home: Path) -> None:
@@ -371,7 +371,7 @@ def test_without_verdicts_the_labels_are_not_to_blame(home: Path) -> None:
         "no row that has a label has a verdict"
     }
     said = " ".join(succeed("calibrate", "--table", path, "--judge", "judge", "--human", "human").out.split())
-    assert "tpr cannot be told: no row that has a label has a verdict" in said
+    assert "pass recall (TPR) cannot be computed: no row that has a label has a verdict" in said
     half = human(measured(write(home, [("pass", None)] * 3 + [("fail", "fail")] * 3)))["estimates"]
     assert half["tpr"]["note"] == "no row whose label is pass has a verdict" and half["tnr"]["value"] == 1
 
