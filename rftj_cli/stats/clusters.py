@@ -13,9 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
+from rftj_cli.stats.binomial import student
+from rftj_cli.stats.estimate import LEVEL
 
 FEW = 15
 LEAST_DF = 10
+PRIOR_RHO = 0.5  # what the correlation inside clusters is taken for before an error was seen ...
+PRIOR_CLUSTERS = 4  # ... and for how many clusters with an error that counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +113,39 @@ def design_effect(psi: Floats, clusters: Clusters, within: Bools | None = None) 
     sums = clusters.sums(psi)
     between = float((sums * sums).sum()) * group / (group - 1)
     return max(1.0, between / (iid * clusters.n / (clusters.n - 1)))
+
+
+def shrunken_effect(z: Floats, cluster: Ints, event: Bools, level: float = LEVEL) -> float:
+    """Design effect of the mean of z (n,) over items in clusters (n,) 0..G-1, already raised by (t/z)^2.
+
+    event: (n,) the items that erred (of a difference: that flipped). 1 + (m~ - 1) rho, where m~ = sum m_c^2/n is the size of
+    the cluster that an item is in, and rho the intra-class correlation of z (ANOVA, within 0 and 1), shrunken towards 1/2:
+    of e clusters with an event it is (e rho^ + 4/2)/(e + 4). Without an event nothing was estimated, and t is not needed.
+    """
+    sizes = np.bincount(cluster).astype(np.float64)
+    sums = np.bincount(cluster, weights=z).astype(np.float64)
+    events = int(np.count_nonzero(np.bincount(cluster, weights=event)))
+    rho = shrunken_rho(intraclass(float((z * z).sum()), sums, sizes), events)
+    deff = max(1.0, 1 + (float((sizes**2).sum()) / z.size - 1) * rho)
+    return deff * (student(sizes.size - 1, level) if events else 1.0)
+
+
+def shrunken_rho(rho: float, events: int) -> float:
+    """The correlation inside clusters, estimated where `events` clusters have an error, on the way from the prior's."""
+    return (events * rho + PRIOR_CLUSTERS * PRIOR_RHO) / (events + PRIOR_CLUSTERS)
+
+
+def intraclass(squares: float, sums: Floats, sizes: Floats) -> float:
+    """One-way ANOVA's intra-class correlation, within 0 and 1, from sum(z^2), and the sums and sizes (G,) of the clusters."""
+    n, groups = float(sizes.sum()), sizes.size
+    between = float((sums * sums / sizes).sum())
+    inside = max(squares - between, 0.0)
+    among = max(between - float(sums.sum()) ** 2 / n, 0.0)
+    if groups < 2 or n <= groups or among + inside <= 1e-18 * n:
+        return 0.0
+    mean_between, mean_inside = among / (groups - 1), inside / (n - groups)
+    size = (n - float((sizes**2).sum()) / n) / (groups - 1)
+    return min(1.0, max(0.0, (mean_between - mean_inside) / (mean_between + (size - 1) * mean_inside)))
 
 
 def share_effect(psi: Floats, clusters: Clusters, within: Bools, mass: float) -> tuple[int, float]:
