@@ -20,8 +20,8 @@ FEW = 15
 LEAST_DF = 10
 PRIOR_RHO = 0.5  # what the correlation inside clusters is taken for before an error was seen ...
 PRIOR_CLUSTERS = 4  # ... and for how many clusters with an error that counts at least,
-PRIOR_GROWTH = 1.25  # more where clusters are large
-LEAST_EVENTS = 20
+PRIOR_GROWTH = 1.35  # more where clusters are large
+LEAST_EVENTS = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,9 +161,9 @@ def shrunken_effect(z: Floats, cluster: Ints, event: Bools, level: float = LEVEL
 
     1 + (m~ - 1) rho, where m~ = sum m_c^2/n is the size of the cluster that an item is in (with weights sum W_c^2/sum w^2),
     and rho the intra-class correlation of z (ANOVA, within 0 and 1), shrunken towards one half: (e rho^ + a/2)/(e + a),
-    a = max(4, 1.25 (m~ - 1)). The larger the clusters, the less one of them says about the others: with a smaller prior a
+    a = max(4, 1.35 (m~ - 1)). The larger the clusters, the less one of them says about the others: with a smaller prior a
     first error in a cluster of its own would lower rho by more than it lowers the share, and the bound would be better
-    with an error than without. t has min(G - 1, 20 + e) degrees of freedom; without an event nothing was estimated.
+    with an error than without. t has min(G - 1, 30 + e) degrees of freedom; without an event nothing was estimated.
     """
     return effect_of(z, cluster, int(np.count_nonzero(np.bincount(cluster, weights=event))), level)
 

@@ -21,7 +21,7 @@ def test_singletons_are_no_clusters() -> None:
     table = cross_table(h, j, 2)
     psi = influence(table, np.eye(2))
     assert clustered(alone) is None
-    assert design_effect(psi, alone) == pytest.approx(student(min(39, 20 + float(table[0, 1] + table[1, 0]))))
+    assert design_effect(psi, alone) == pytest.approx(student(min(39, 30 + float(table[0, 1] + table[1, 0]))))
     assert cluster_se(psi, alone) ** 2 == pytest.approx(float(fce_variance(table, np.eye(2))) * 40 / 39)
 
 
@@ -31,19 +31,21 @@ def test_copies_have_their_number_as_design_effect() -> None:
         h, j, cluster = clustered_items(count, 4, 1, copies=1.0)
         events = int(((h != j).reshape(-1, 4)).any(1).sum())
         psi = influence(cross_table(h, j, 2), np.eye(2))
-        found = design_effect(psi, Clusters(cluster, h * 2 + j)) / student(min(count - 1, 20 + events))
-        assert found == pytest.approx(1 + 3 * (events + 2) / (events + 4)) and found == pytest.approx(4, rel=near)
+        found = design_effect(psi, Clusters(cluster, h * 2 + j)) / student(min(count - 1, 30 + events))
+        assert found == pytest.approx(1 + 3 * (events + 2.025) / (events + 4.05)) and found == pytest.approx(
+            4, rel=near
+        )
 
 
 @pytest.mark.parametrize(("sizes", "errors", "expected"), [
-    # m~ = 4: before an error 1 + 3/2; one error in every fourth cluster: rho^ = 0, e = 9, 1 + 3 * 2/13, t(29)
+    # m~ = 4: before an error 1 + 3/2; one error in every fourth cluster: rho^ = 0, e = 9, 1 + 3 * 2.025/13.05, t(35)
     ([4] * 36, {}, 2.5),
-    ([4] * 36, {4 * i: 1 for i in range(0, 36, 4)}, (1 + 3 * 2 / 13) * student(29)),
-    # a whole cluster of ten wrong: m~ = 10, a = 11.25, rho^ = 1, e = 1
-    ([10] * 6, dict.fromkeys(range(10), 1), (1 + 9 * (1 + 11.25 / 2) / 12.25) * student(5)),
+    ([4] * 36, {4 * i: 1 for i in range(0, 36, 4)}, (1 + 3 * 2.025 / 13.05) * student(35)),
+    # a whole cluster of ten wrong: m~ = 10, a = 12.15, rho^ = 1, e = 1
+    ([10] * 6, dict.fromkeys(range(10), 1), (1 + 9 * (1 + 12.15 / 2) / 13.15) * student(5)),
 ])  # fmt: skip
 def test_the_correlation_inside_clusters_is_shrunken(sizes: list[int], errors: dict[int, int], expected: float) -> None:
-    """By hand: (e rho^ + a/2)/(e + a), a = max(4, 1.25 (m~ - 1))."""
+    """By hand: (e rho^ + a/2)/(e + a), a = max(4, 1.35 (m~ - 1))."""
     cluster = np.repeat(np.arange(len(sizes)), sizes)
     wrong = np.zeros(cluster.size)
     wrong[list(errors)] = 1.0
