@@ -37,8 +37,8 @@ def decision_tables(data_sets: int, seed: int, markdown: Markdown) -> str:
     gates = [[name, *(_gate(name, n, data_sets, seed) for n in ITEMS)] for name in GATES]
     sizes = [f"n = {n}" for n in ITEMS]
     parts = [
-        f"B is called better (the difference holds it in), two judges that are equally good:\n\n"
-        f"{markdown(['judges', *sizes], better)}",
+        "B is called better, of two judges that are equally good (coverage and width of the difference):\n\n"
+        + markdown(["judges", *sizes], better),
         f"A gate whose limit is the true agreement: PASS / FAIL:\n\n{markdown(['process', *sizes], gates)}",
         f"Groups and scores, coverage and width:\n\n{_others(data_sets, seed, markdown)}",
     ]
