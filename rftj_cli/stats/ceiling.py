@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import proportion, share_from_se
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, freedom, involved_se, share_influence
+from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, involved_se, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import kappa_interval
 from rftj_cli.stats.reliability import mean_estimate, pull_of_items, rating_counts
@@ -146,10 +146,8 @@ class _Side:
             empty = None if n else "no item has a decided majority of the others"
             return proportion(hits, n, note=empty, level=level)
         psi = share_influence(self.table, eye, np.ones_like(eye, dtype=bool))
-        deff = design_effect(psi, self.clusters)
-        return proportion(
-            hits, n, deff=deff, df=freedom(self.clusters.sums(psi)), note=self.clusters.caution, level=level
-        )
+        deff = design_effect(psi, self.clusters, level)
+        return proportion(hits, n, deff=deff, note=self.clusters.caution, level=level)
 
     def kappa(self, kind: Kind, values: Sequence[float] | None, seed: int, level: float) -> Estimate:
         weighting: WeightKind = "quadratic" if kind == "ordinal" else "nominal"
