@@ -9,10 +9,11 @@ import numpy as np
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.join import RewardRow
 from rftj_cli.measure.values import Baseline, RewardReport, Terms
+from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.groups import pair_accuracy
-from rftj_cli.stats.numeric import numeric_agreement
-from rftj_cli.stats.shares import share
+from rftj_cli.stats.numeric import bounded_mean, numeric_agreement, within
+from rftj_cli.stats.shares import mean, share
 
 
 def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> RewardReport | None:
@@ -29,7 +30,7 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> Re
         "pair_accuracy": pairs.estimate,
         "pair_accuracy_by_group": pairs.by_group,
         "tie_rate": pairs.tie_rate,
-        **numeric_agreement(truth, judge, clusters=clusters, level=terms.level),
+        **numeric_agreement(truth, judge, clusters=clusters, ends=_ends(rubric, truth, judge), level=terms.level),
         "coverage": share(
             [row.judge is not None for row in known], clusters=[row.cluster for row in known], level=terms.level
         ),
@@ -43,6 +44,28 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, terms: Terms) -> Re
     return RewardReport(
         estimates, pairs.pairs, pairs.right, pairs.tied, pairs.groups, formula(rubric), baselines, len(set(clusters))
     )
+
+
+def reward_means(
+    rubrics: tuple[Rubric, Rubric], rewards: tuple[Floats, Floats], cluster: Ints, terms: Terms
+) -> tuple[list[Estimate], Estimate]:
+    """The mean rewards (n,) of two judges on the same samples and their difference, within what their ranges allow."""
+    difference = mean(rewards[1] - rewards[0], clusters=cluster, level=terms.level)
+    ends = [_ends(rubric, x) for rubric, x in zip(rubrics, rewards, strict=True)]
+    means = [
+        mean(x, clusters=cluster, level=terms.level) if e is None else bounded_mean(x, cluster, e, terms.level)
+        for x, e in zip(rewards, ends, strict=True)
+    ]
+    if ends[0] is None or ends[1] is None:
+        return means, difference
+    return means, within(difference, ends[1][0] - ends[0][1], ends[1][1] - ends[0][0])
+
+
+def _ends(rubric: Rubric, *rewards: Floats) -> tuple[float, float] | None:
+    """The ends of the rewards' range; None where some lie outside it (those of a learned map, or of another rubric)."""
+    low, high = rubric.reward.low, rubric.reward.high
+    inside = all(bool(((one >= low) & (one <= high)).all()) for one in rewards)
+    return (low, high) if inside and not rubric.reward.map else None
 
 
 def _verdicts_alone(rows: Sequence[RewardRow], level: float) -> dict[str, Estimate]:
