@@ -32,7 +32,8 @@ MANY = 200_000  # items whose estimate stands for the truth
 
 def fewer_draws() -> None:
     """Of posterior and bootstrap, in this process."""
-    resampling.POSTERIOR_DRAWS, resampling.RESAMPLES, corrected.DRAWS = DRAWS, RESAMPLES, DRAWS
+    resampling.POSTERIOR_DRAWS, resampling.DRAWS, corrected.DRAWS = DRAWS, RESAMPLES, DRAWS
+    resampling.RESAMPLES = RESAMPLES
 
 
 @dataclass

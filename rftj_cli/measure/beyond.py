@@ -44,7 +44,7 @@ def population(given: Levels, table: Floats, clusters: Clusters | None, terms: T
     if groups is not None:
         # How far the truth of one cluster's units leans one way, given the verdict.
         inside = np.divide(x @ table, table.sum(0), out=np.zeros(k), where=table.sum(0) > 0)
-        deff = design_effect(x[:, None] - inside[None, :], groups)
+        deff = design_effect(x[:, None] - inside[None, :], groups, terms.level)
         table = groups.table(k)
     apart = 1.0
     if given.judged_cluster is not None and given.judged_labelled is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import Clusters, clustered, few, freedom, share_effect, share_influence
+from rftj_cli.stats.clusters import Clusters, clustered, few, share_effect, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import ONE_CLASS, Scale, functional_interval
@@ -115,10 +115,10 @@ class _Board:
         if self.clusters is None:
             return proportion(hits, n, level=self.level)
         psi = share_influence(self.table, credit, within)
-        count, deff = share_effect(psi, self.clusters, within, n)
-        sums = self.clusters.sums(psi)[self.clusters.sums(within.astype(np.float64)) > 0]
-        note = few(sums.size) if self.clusters.count < self.clusters.n else None
-        return proportion(hits / n * count, count, deff=deff, df=freedom(sums), note=note, level=self.level)
+        count, deff = share_effect(psi, self.clusters, within, credit, n, self.level)
+        used = int(np.count_nonzero(self.clusters.sums(within.astype(np.float64))))
+        note = few(used) if self.clusters.count < self.clusters.n else None
+        return proportion(hits / n * count, count, deff=deff, note=note, level=self.level)
 
     def rate(self, rows: slice | int, columns: slice | int, hit: Floats, reason: str) -> Estimate:
         """The share of `hit` among the items in these rows and columns."""

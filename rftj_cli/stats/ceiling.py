@@ -115,8 +115,8 @@ def leave_one_out_ceiling(
         human_kappa=mean_estimate(*kappas.side(0), kappas.involved, clusters, level),
         judge_agreement=_mean_share(*shares.side(1), shares.involved, clusters, level),
         judge_kappa=mean_estimate(*kappas.side(1), kappas.involved, clusters, level),
-        agreement_gap=_gap(shares, clusters, level),
-        kappa_gap=_gap(kappas, clusters, level),
+        agreement_gap=_gap(shares, 1.0, clusters, level),
+        kappa_gap=_gap(kappas, 2.0, clusters, level),
         raters=tuple(rows),
         undecided=sum(row.undecided for row in rows),
     )
@@ -137,10 +137,8 @@ class _Side:
             empty = None if n else "no item has a decided majority of the others"
             return proportion(hits, n, note=empty, level=level)
         psi = share_influence(self.table, eye, np.ones_like(eye, dtype=bool))
-        deff = design_effect(psi, self.clusters)
-        return proportion(
-            hits, n, deff=deff, df=freedom(self.clusters.sums(psi)), note=self.clusters.caution, level=level
-        )
+        deff = design_effect(psi, self.clusters, level)
+        return proportion(hits, n, deff=deff, note=self.clusters.caution, level=level)
 
     def kappa(self, kind: Kind, values: Sequence[float] | None, seed: int, level: float) -> Estimate:
         weighting: WeightKind = "quadratic" if kind == "ordinal" else "nominal"
@@ -180,8 +178,11 @@ def _mean_share(
     return Estimate(value, low, high, n, method, None if clusters is None else few(units))
 
 
-def _gap(means: _Means, clusters: Ints | None, level: float) -> Estimate:
-    """mean(judge - human) with a paired t interval; with clusters Satterthwaite's degrees of freedom, at least 4."""
+def _gap(means: _Means, most: float, clusters: Ints | None, level: float) -> Estimate:
+    """mean(judge - human) with a paired t interval; with clusters Satterthwaite's degrees of freedom, at least 4.
+
+    most: by which two such numbers can differ
+    """
     if not means.values:
         return Estimate.missing(0, "no rater has both numbers")
     value = float(np.mean([judge - human for human, judge in means.values]))
@@ -199,8 +200,7 @@ def _gap(means: _Means, clusters: Ints | None, level: float) -> Estimate:
     if not se > 1e-12:
         return Estimate(value, None, None, n, method, "the difference does not vary over the items: no interval")
     half = float(stdtrit(df, 0.5 + level / 2)) * se
-    # Two kappas (or shares of one kind) differ by at most 2.
-    low, high = max(-2.0, value - half), min(2.0, value + half)
+    low, high = max(-most, value - half), min(most, value + half)
     return Estimate(value, low, high, n, method, None if keys is None else few(units))
 
 

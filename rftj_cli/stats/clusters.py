@@ -19,7 +19,9 @@ from rftj_cli.stats.estimate import LEVEL
 FEW = 15
 LEAST_DF = 10
 PRIOR_RHO = 0.5  # what the correlation inside clusters is taken for before an error was seen ...
-PRIOR_CLUSTERS = 4  # ... and for how many clusters with an error that counts
+PRIOR_CLUSTERS = 4  # ... and for how many clusters with an error that counts at least,
+PRIOR_GROWTH = 1.35  # more where clusters are large
+LEAST_EVENTS = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,11 @@ class Clusters:
         weighed = values if self.weight is None else values * self.weight
         return np.bincount(self.cluster, weights=weighed).astype(np.float64)
 
+    def squares(self, of_cell: Floats) -> float:
+        """The sum over the items of the squared weighted values that cells (k, k) have."""
+        values = of_cell.ravel()[self.cell]
+        return float(((values if self.weight is None else values * self.weight) ** 2).sum())
+
     @property
     def spread(self) -> float:
         """Kish's n sum(w^2)/sum(w)^2: what unequal weights alone cost; 1 where all are alike."""
@@ -66,10 +73,6 @@ class Clusters:
     def count(self) -> int:
         """G."""
         return int(self.cluster.max()) + 1 if self.cluster.size else 0
-
-    @property
-    def mean_size(self) -> float:
-        return self.n / max(self.count, 1)
 
     @property
     def caution(self) -> str | None:
@@ -99,40 +102,101 @@ def clustered(clusters: Clusters | None) -> Clusters | None:
     return clusters
 
 
-def design_effect(psi: Floats, clusters: Clusters, within: Bools | None = None) -> float:
-    """max(1, cluster variance / iid variance) of a statistic with the influence values `psi` (k, k).
+def design_effect(psi: Floats, clusters: Clusters, level: float = LEVEL, event: Floats | None = None) -> float:
+    """`shrunken_effect` of a statistic with the influence values `psi` (k, k), times what unequal weights cost it.
 
-    within: (k, k) the cells of a share's denominator (all by default). Where the iid variance is 0 (a perfect
-    table) nothing can be estimated: then the mean number of these items in a cluster, as if each cluster had one voice,
-    times what unequal weights cost. Weighted items are compared with as many that were drawn with equal chances.
+    An event is an item off the diagonal; `event` (k, k) says how much of one, 1 by default. The weights cost
+    sum(w^2 psi^2)/sum(w psi^2), Kish's factor where nothing varies.
     """
+    off = np.where(np.eye(psi.shape[0], dtype=np.bool_), 0.0, 1.0 if event is None else event)
     iid = float(clusters.sums(psi * psi).sum())
-    group = clusters.count
-    if group < 2 or iid <= 1e-18 * clusters.n:
-        return _mean_size(clusters, within) * clusters.spread
-    sums = clusters.sums(psi)
-    between = float((sums * sums).sum()) * group / (group - 1)
-    return max(1.0, between / (iid * clusters.n / (clusters.n - 1)))
+    squares = clusters.squares(psi)
+    cost = max(1.0, squares / iid) if iid > 1e-18 * clusters.n else clusters.spread
+    counted = np.bincount(clusters.cluster, weights=off.ravel()[clusters.cell])
+    events = float(np.minimum(counted, 1.0).sum())
+    return cost * _effect(squares, clusters.sums(psi), _Sizes.of(clusters.cluster, clusters.weight), events, level)
+
+
+def share_effect(
+    psi: Floats, clusters: Clusters, within: Bools, hit: Floats, mass: float, level: float = LEVEL
+) -> tuple[int, float]:
+    """How many items a share rests on, and its `shrunken_effect`, times what unequal weights cost.
+
+    within: (k, k) the cells of the share's denominator, of which `mass` is the weighted count; hit: (k, k) the credits that
+    are summed; psi: `share_influence`. Events are counted by `rarer`. The weights cost at least
+    what unequal weights inside the denominator do (Kish 1965): weights that are all alike there cost nothing, however they
+    differ from those of other verdicts. A class of the labels is spread over verdicts that may stand for more units than
+    those seen in it (all labels that fail were failed, the rare heavy error was not met): it never counts for more than its
+    share of the weights of these verdicts.
+    """
+    inside = within.ravel()[clusters.cell]
+    cluster = clusters.cluster[inside]
+    used = np.bincount(cluster) > 0
+    cluster = (np.cumsum(used) - 1)[cluster]  # 0..G-1 again, without a sort
+    weight = None if clusters.weight is None else clusters.weight[inside]
+    held = Clusters(cluster, clusters.cell[inside], weight)
+    count, cost = held.n, 1.0
+    if weight is not None and clusters.weight is not None:
+        beside = clusters.weight[np.broadcast_to(within.any(0), within.shape).ravel()[clusters.cell]]
+        cost = max(held.spread, count * float(beside.mean()) / float(weight.sum()))
+        iid = float(held.sums(psi * psi).sum())
+        cost = max(cost, held.squares(psi) / iid * count / mass) if iid > 1e-18 * count else cost
+    events = rarer(hit.ravel()[held.cell], cluster)
+    return count, cost * _effect(held.squares(psi), held.sums(psi), _Sizes.of(cluster, weight), events, level)
+
+
+def rarer(credit: Floats, cluster: Ints) -> float:
+    """Of items with credits (n,) in clusters (n,): how many clusters have credit, or lack some, whichever is fewer.
+
+    0 of n and n of n are alike; half a credit is half an event, a cluster at most one.
+    """
+    sums = (np.bincount(cluster, weights=one) for one in (credit, 1 - credit))
+    return min(float(np.minimum(one, 1.0).sum()) for one in sums)
 
 
 def shrunken_effect(z: Floats, cluster: Ints, event: Bools, level: float = LEVEL) -> float:
     """Design effect of the mean of z (n,) over items in clusters (n,) 0..G-1, already raised by (t/z)^2.
 
-    event: (n,) the items that erred (of a difference: that flipped). 1 + (m~ - 1) rho, where m~ = sum m_c^2/n is the size of
-    the cluster that an item is in, and rho the intra-class correlation of z (ANOVA, within 0 and 1), shrunken towards 1/2:
-    of e clusters with an event it is (e rho^ + 4/2)/(e + 4). Without an event nothing was estimated, and t is not needed.
+    event: (n,) the items that erred (of a difference: that flipped), which e of the clusters have.
+
+    1 + (m~ - 1) rho, where m~ = sum m_c^2/n is the size of the cluster that an item is in (with weights sum W_c^2/sum w^2),
+    and rho the intra-class correlation of z (ANOVA, within 0 and 1), shrunken towards one half: (e rho^ + a/2)/(e + a),
+    a = max(4, 1.35 (m~ - 1)). The larger the clusters, the less one of them says about the others: with a smaller prior a
+    first error in a cluster of its own would lower rho by more than it lowers the share, and the bound would be better
+    with an error than without. t has min(G - 1, 30 + e) degrees of freedom; without an event nothing was estimated.
     """
-    sizes = np.bincount(cluster).astype(np.float64)
+    return effect_of(z, cluster, int(np.count_nonzero(np.bincount(cluster, weights=event))), level)
+
+
+def effect_of(z: Floats, cluster: Ints, events: float, level: float = LEVEL, weight: Floats | None = None) -> float:
+    """`shrunken_effect` where `events` clusters have an event; weight: (n,) that z was multiplied by, whose own cost is left out."""
     sums = np.bincount(cluster, weights=z).astype(np.float64)
-    events = int(np.count_nonzero(np.bincount(cluster, weights=event)))
-    rho = shrunken_rho(intraclass(float((z * z).sum()), sums, sizes), events)
-    deff = max(1.0, 1 + (float((sizes**2).sum()) / z.size - 1) * rho)
-    return deff * (student(sizes.size - 1, level) if events else 1.0)
+    return _effect(float((z * z).sum()), sums, _Sizes.of(cluster, weight), events, level)
 
 
-def shrunken_rho(rho: float, events: int) -> float:
-    """The correlation inside clusters, estimated where `events` clusters have an error, on the way from the prior's."""
-    return (events * rho + PRIOR_CLUSTERS * PRIOR_RHO) / (events + PRIOR_CLUSTERS)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sizes:
+    """items: (G,) counts of the clusters; lived: m~, the size of the cluster that an item is in."""
+
+    items: Floats
+    lived: float
+
+    @staticmethod
+    def of(cluster: Ints, weight: Floats | None) -> _Sizes:
+        items = np.bincount(cluster).astype(np.float64)
+        if weight is None:
+            return _Sizes(items, float((items**2).sum()) / max(1, cluster.size))
+        held = np.bincount(cluster, weights=weight)
+        return _Sizes(items, float((held**2).sum()) / float((weight**2).sum()))
+
+
+def _effect(squares: float, sums: Floats, sizes: _Sizes, events: float, level: float) -> float:
+    if squares <= 1e-18 * sizes.items.sum():  # nothing varies
+        events = 0.0
+    prior = max(PRIOR_CLUSTERS, PRIOR_GROWTH * (sizes.lived - 1))
+    rho = (events * intraclass(squares, sums, sizes.items) + prior * PRIOR_RHO) / (events + prior)
+    deff = max(1.0, 1 + (sizes.lived - 1) * rho)
+    return deff * student(min(sizes.items.size - 1, LEAST_EVENTS + events), level) if events else deff
 
 
 def intraclass(squares: float, sums: Floats, sizes: Floats) -> float:
@@ -146,29 +210,6 @@ def intraclass(squares: float, sums: Floats, sizes: Floats) -> float:
     mean_between, mean_inside = among / (groups - 1), inside / (n - groups)
     size = (n - float((sizes**2).sum()) / n) / (groups - 1)
     return min(1.0, max(0.0, (mean_between - mean_inside) / (mean_between + (size - 1) * mean_inside)))
-
-
-def share_effect(psi: Floats, clusters: Clusters, within: Bools, mass: float) -> tuple[int, float]:
-    """How many items a share rests on, and by how much more its variance is than that of as many independent ones.
-
-    within: (k, k) the cells of the share's denominator, of which `mass` is the weighted count; psi: `share_influence`. At least
-    what unequal weights inside the denominator cost (Kish 1965): weights that are all alike there cost nothing, however they
-    differ from those of other verdicts. A class of the labels is spread over verdicts that may stand for more units than
-    those seen in it (all labels that fail were failed, the rare heavy error was not met): it never counts for more than its
-    share of the weights of these verdicts.
-    """
-    count, least, group = round(mass), 1.0, clusters.count
-    if clusters.weight is not None:
-        w = clusters.weight[within.ravel()[clusters.cell]]
-        beside = clusters.weight[np.broadcast_to(within.any(0), within.shape).ravel()[clusters.cell]]
-        count = int(w.size)
-        least = max(float((w**2).sum()) * count / float(w.sum()) ** 2, count * float(beside.mean()) / float(w.sum()))
-    iid = float(clusters.sums(psi * psi).sum())
-    if group < 2 or iid <= 1e-18 * clusters.n:
-        return count, _mean_size(clusters, within) * least
-    sums = clusters.sums(psi)
-    between = float((sums * sums).sum()) * group / (group - 1)
-    return count, max(least, between / (iid * clusters.n / (clusters.n - 1)) * count / mass)
 
 
 def freedom(sums: Floats, least: float = LEAST_DF) -> float:
@@ -219,10 +260,3 @@ def involved_se(pulls: Floats, involved: Bools, cluster: Ints | None) -> tuple[f
     if cluster is None:
         return item_se(pulls[involved], None)
     return item_se(pulls[involved], np.unique(cluster[involved], return_inverse=True)[1].astype(np.int64))
-
-
-def _mean_size(clusters: Clusters, within: Bools | None) -> float:
-    if within is None:
-        return max(1.0, clusters.mean_size)
-    held = np.bincount(clusters.cluster, weights=within.ravel()[clusters.cell])
-    return max(1.0, float(held.sum() / max(int((held > 0).sum()), 1)))

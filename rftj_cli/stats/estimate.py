@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LEVEL = 0.95  # of every interval, unless a look at a test split is charged
+LEAST_LABELS = 5  # for a verdict on a judge: with fewer, one that is exactly on a bar of .80 misses it by chance in 20%
 
 
 def percent(level: float) -> str:

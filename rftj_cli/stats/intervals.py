@@ -2,12 +2,12 @@
 
     levels in use   interval
     2               quantiles of a Dirichlet posterior
-    3..12           quantiles of a smoothed bootstrap of the table
-    13..            delete-a-group jackknife (of whole clusters), t, on a scale without bounds
-    3.. with fewer than 3 items off the diagonal: the worst case that Clopper-Pearson allows
+    3 and more      the lower quantile of one Dirichlet posterior and the upper one of another (`resampling.Draws`)
+    13 and more     the same below 30 items off the diagonal; else the delete-a-group jackknife (of whole clusters), t, on a
+                    scale without bounds
 
-With clusters the first two draw from the table divided by the design effect, raised by (t/z)^2. A functional maps a stack
-of count tables (..., k, k) to its values (...), nan where undefined.
+With clusters the posteriors are those of the table divided by the design effect. A functional maps a stack of count tables
+(..., k, k) to its values (...), nan where undefined.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import numpy as np
 from scipy.special import expit, logit, stdtrit
 
 from rftj_cli.stats.arrays import Floats
-from rftj_cli.stats.binomial import clopper_pearson, student
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, freedom
+from rftj_cli.stats.clusters import Clusters, clustered, design_effect
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.jackknife import Functional, jackknife_influence
-from rftj_cli.stats.resampling import NO_SPREAD, Draws, quantile_interval, two_levels
+from rftj_cli.stats.resampling import NO_SPREAD, Draws, more_errors, quantile_interval, two_levels
 from rftj_cli.stats.table import WeightKind, influence, kappa, weights
 
 Scale = Literal["fisher", "logit", "log", "identity"]
 
-MOST_LEVELS = 12  # above it a stack of resamples costs more than it tells
+MOST_LEVELS = 12  # above it a stack of draws costs more than it tells ...
+MANY_ERRORS = 30  # ... where there are enough errors to resample
 PARTS = 200
 ONE_CLASS = "all labels and verdicts are one class"
 
@@ -86,17 +86,30 @@ def functional_interval(
     if two_levels(table) is None:
         if min(np.count_nonzero(table.sum(axis)) for axis in (0, 1)) < 2 and n > np.trace(table):
             return Estimate(value, None, None, n, "none", "the labels or the verdicts never vary: no interval")
-        if n - float(np.trace(table)) < 3:
-            return _worst_case(table, f, value, groups, level)
         if groups is not None and groups.count < 2:
             return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
-        if table.shape[0] > MOST_LEVELS:
+        if table.shape[0] > MOST_LEVELS and n - float(np.trace(table)) >= MANY_ERRORS:
             return _grouped_jackknife(table, f, value, groups, scale, seed, level)
     deff = 1.0
     if groups is not None:
         pull = psi(table) if psi is not None else jackknife_influence(f, table)
-        deff = design_effect(pull, groups) * student(freedom(groups.sums(pull)), level)
+        deff = design_effect(pull, groups, level, event=_weight_of_errors(table, f, value, pull))
     return quantile_interval(draws or Draws(table, seed), f, value, deff=deff, level=level, note=caution)
+
+
+def _weight_of_errors(table: Floats, f: Functional, value: float, pull: Floats) -> Floats:
+    """How much of an event the errors in each cell (k, k) are, from .1 to 1: their pull on f over that of an error drawn by chance.
+
+    On five levels a near miss hardly moves quadratic kappa. Were it a full event, the design effect would fall by more than
+    kappa does, and the bound would rise with an error.
+    """
+    size = np.abs(pull - np.diag(pull)[:, None])
+    worse, step = more_errors(table), 1e-3
+    if not worse.any():
+        return np.ones(table.shape)
+    moved = table + step / worse.sum() * (worse - np.diag(worse.sum(1)))
+    usual = abs(float(f(np.maximum(moved, 0.0))) - value) * float(table.sum()) / step
+    return np.asarray(np.clip(size / usual, 0.1, 1.0)) if usual > 1e-9 else np.ones(table.shape)
 
 
 def symmetric_interval(
@@ -155,37 +168,3 @@ def _grouped_jackknife(
     what = "groups" if groups is None else "groups of clusters"
     method = f"delete-a-group jackknife {percent(level)}, {count} {what}, t({count - 1}), {SCALES[scale]}, seed {seed}"
     return symmetric_interval(value, se, count, scale, n, method, groups.caution if groups else None, level)
-
-
-def _worst_case(table: Floats, f: Functional, value: float, groups: Clusters | None, level: float) -> Estimate:
-    """Too few disagreements to resample: the range of f over what Clopper-Pearson allows for exact agreement.
-
-    At its lower bound the missing agreement is taken from the diagonal in proportion and put into one cell, each in turn; clusters have
-    one voice each. Wide, and never [1, 1] on a perfect table.
-    """
-    n, k = float(table.sum()), table.shape[0]
-    exact = float(np.trace(table))
-    deff = 1.0 if groups is None else groups.mean_size * groups.spread
-    if exact == 0:
-        return Estimate(value, None, None, round(n), "none", f"only {n:g} items, none of them alike: no interval")
-    bound, best = clopper_pearson(exact / deff, n / deff, level)
-    diagonal = np.eye(k, dtype=np.bool_)
-    base = np.where(diagonal, table * (bound * n / exact if exact else 0.0), table)
-    cells = np.argwhere(~diagonal)
-    stack = np.repeat(base[None], len(cells), axis=0)
-    stack[np.arange(len(cells)), cells[:, 0], cells[:, 1]] += n - float(base.sum())
-    # The best case: as few errors of the kinds seen as Clopper-Pearson allows.
-    fewest = np.where(diagonal, table * best * n / max(exact, 1), table * (1 - best) * n / max(n - exact, 1))
-    reached = f(np.concatenate([stack, fewest[None]]))
-    reached = np.append(reached[np.isfinite(reached)], value)
-    note = (
-        f"fewer than 3 items off the diagonal: the worst case if exact agreement is only {bound:.3f} (Clopper-Pearson)"
-    )
-    caution = groups.caution if groups is not None else None
-    method = f"worst case within Clopper-Pearson {percent(level)} on exact agreement" + (
-        "" if deff == 1 else " of clusters"
-    )
-    low, high = float(reached.min()), float(reached.max())
-    if high - low < 1e-12:
-        return Estimate(value, None, None, round(n), method, NO_SPREAD)
-    return Estimate(value, low, high, round(n), method, f"{note}; {caution}" if caution else note)

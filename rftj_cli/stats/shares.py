@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
+from rftj_cli.stats.clusters import codes_of, effect_of, few, item_se, rarer
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import Scale, symmetric_interval
 
@@ -23,10 +23,9 @@ def share(
 ) -> Estimate:
     """The mean of `credit` (n,) in [0, 1] with Wilson's interval on n/deff (1, or .5 for half a credit).
 
-    clusters: (n,) any keys. deff = max(1, variance of the mean by cluster sums / variance of independent units); the
-    mean cluster size where all credits are equal, as if each cluster had one voice.
-    weights: (n,) 1/inclusion probability on any scale; the mean is then the weighted one, and deff at least n over Kish's
-    (sum w)^2/sum w^2.
+    clusters: (n,) any keys; deff is that of `shrunken_effect`, events are counted by `rarer`.
+    weights: (n,) 1/inclusion probability on any scale; the mean is then the weighted one, and deff also what the weights
+    cost, at least n over Kish's (sum w)^2/sum w^2.
     graded: credits are amounts, of any size between 0 and 1. deff is then also times their variance over that of 0s and 1s
     with the same mean, which may be many times as large; it can fall below 1. Where all are equal it says what it says of
     0s and 1s.
@@ -44,15 +43,13 @@ def share(
     value = float(x[0]) if np.ptp(x) == 0 else float(w @ x) / n  # 1, not the last digit below it
     pull = x - value
     iid = float(w @ pull**2)
-    sums = np.bincount(codes, weights=w * pull).astype(np.float64)
-    if groups < 2 or iid == 0:
-        deff = n / groups * float(w @ w) / n
-    else:
-        deff = max(float(w @ w) / n, float(sums @ sums) * groups / (groups - 1) / (iid * n / (n - 1)))
+    cost = float(w @ w) / n
+    cost = cost if iid == 0 else max(cost, float((w * pull) @ (w * pull)) / iid)
+    deff = cost * effect_of(w * pull, codes, rarer(x, codes), level, weights)
     if graded and groups > 1 and 0 < value < 1 and iid > 0:
         deff *= iid / (float(w.sum()) * value * (1 - value))
     caution = note or (few(groups) if groups < n else None)
-    return proportion(value * n, n, deff=deff, df=freedom(sums), note=caution, level=level)
+    return proportion(value * n, n, deff=deff, note=caution, level=level)
 
 
 def mean(

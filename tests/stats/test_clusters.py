@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rftj_cli.stats.agreement import agreement
-from rftj_cli.stats.binomial import wilson
-from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect, share_influence
+from rftj_cli.stats.binomial import student, wilson
+from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect, shrunken_effect
 from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import cross_table, fce_variance, influence
 
@@ -15,38 +15,56 @@ from .oracles import clustered_items
 
 
 def test_singletons_are_no_clusters() -> None:
-    """Items that are each a cluster of their own are independent: deff 1, and the plain standard error."""
+    """Items that are each a cluster of their own are independent: no design effect but (t/z)^2, and the plain standard error."""
     h, j, _ = clustered_items(40, 1, 0)
     alone = Clusters.of(np.arange(40), h, j, 2)
     table = cross_table(h, j, 2)
     psi = influence(table, np.eye(2))
     assert clustered(alone) is None
-    assert design_effect(psi, alone) == pytest.approx(1)
+    assert design_effect(psi, alone) == pytest.approx(student(min(39, 30 + float(table[0, 1] + table[1, 0]))))
     assert cluster_se(psi, alone) ** 2 == pytest.approx(float(fce_variance(table, np.eye(2))) * 40 / 39)
 
 
 def test_copies_have_their_number_as_design_effect() -> None:
-    """Items repeated four times tell as much as one of them."""
-    h, j, cluster = clustered_items(60, 4, 1, copies=1.0)
-    psi = influence(cross_table(h, j, 2), np.eye(2))
-    assert design_effect(psi, Clusters(cluster, h * 2 + j)) == pytest.approx(4, rel=0.02)
+    """Items repeated four times tell as much as one of them, the more surely the more clusters have an error."""
+    for count, near in ((60, 0.2), (2000, 0.01)):
+        h, j, cluster = clustered_items(count, 4, 1, copies=1.0)
+        events = int(((h != j).reshape(-1, 4)).any(1).sum())
+        psi = influence(cross_table(h, j, 2), np.eye(2))
+        found = design_effect(psi, Clusters(cluster, h * 2 + j)) / student(min(count - 1, 30 + events))
+        assert found == pytest.approx(1 + 3 * (events + 2.025) / (events + 4.05)) and found == pytest.approx(
+            4, rel=near
+        )
 
 
-def test_no_variation_counts_clusters() -> None:
-    """Where nothing varies the design effect is the mean number of the items in question in a cluster."""
-    truth = np.array([1, 1, 1, 0, 1, 0, 0, 0])
-    clusters = Clusters.of(list("aaaabbcc"), truth, truth, 2)
-    table = cross_table(truth, truth, 2)
-    within = np.zeros((2, 2), dtype=bool)
-    within[1] = True
-    assert design_effect(influence(table, np.eye(2)), clusters) == pytest.approx(8 / 3)
-    assert design_effect(share_influence(table, np.eye(2), within), clusters, within) == pytest.approx(2)
+@pytest.mark.parametrize(("sizes", "errors", "expected"), [
+    # m~ = 4: before an error 1 + 3/2; one error in every fourth cluster: rho^ = 0, e = 9, 1 + 3 * 2.025/13.05, t(35)
+    ([4] * 36, {}, 2.5),
+    ([4] * 36, {4 * i: 1 for i in range(0, 36, 4)}, (1 + 3 * 2.025 / 13.05) * student(35)),
+    # a whole cluster of ten wrong: m~ = 10, a = 12.15, rho^ = 1, e = 1
+    ([10] * 6, dict.fromkeys(range(10), 1), (1 + 9 * (1 + 12.15 / 2) / 13.15) * student(5)),
+])  # fmt: skip
+def test_the_correlation_inside_clusters_is_shrunken(sizes: list[int], errors: dict[int, int], expected: float) -> None:
+    """By hand: (e rho^ + a/2)/(e + a), a = max(4, 1.35 (m~ - 1))."""
+    cluster = np.repeat(np.arange(len(sizes)), sizes)
+    wrong = np.zeros(cluster.size)
+    wrong[list(errors)] = 1.0
+    assert shrunken_effect(wrong, cluster, wrong > 0) == pytest.approx(expected)
+
+
+def test_all_right_and_all_wrong_are_alike() -> None:
+    """0 of 94 fails at most 7.1% in clusters of the example's size, and 94 of 94 at least 92.9%: one is the other's mirror."""
+    cluster = np.arange(94) // 3
+    none, every = share(np.zeros(94), clusters=cluster), share(np.ones(94), clusters=cluster)
+    assert none.high == pytest.approx(1 - (every.low or 0)) and 0.05 < (none.high or 1) < 0.08
+    few, most = share(cluster == 0, clusters=cluster), share(cluster != 0, clusters=cluster)
+    assert few.high == pytest.approx(1 - (most.low or 0)) and few.low == pytest.approx(1 - (most.high or 0))
 
 
 def test_one_cluster_is_one_voice() -> None:
-    """Nothing can be estimated from one cluster: its size is the design effect."""
+    """Of one cluster nothing can be estimated: more than half of its size is the design effect."""
     h, j, _ = clustered_items(10, 3, 2)
-    assert design_effect(influence(cross_table(h, j, 2), np.eye(2)), Clusters.of([0] * 30, h, j, 2)) == 30
+    assert design_effect(influence(cross_table(h, j, 2), np.eye(2)), Clusters.of([0] * 30, h, j, 2)) > 15
 
 
 def test_few_clusters_are_cautioned() -> None:

@@ -17,7 +17,12 @@ from rftj_cli.stats import corrected, intervals, resampling
 @pytest.fixture(autouse=True)
 def _full_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulation draws less often; other tests must not."""
-    for module, name in ((resampling, "POSTERIOR_DRAWS"), (resampling, "RESAMPLES"), (corrected, "DRAWS")):
+    for module, name in (
+        (resampling, "POSTERIOR_DRAWS"),
+        (resampling, "DRAWS"),
+        (resampling, "RESAMPLES"),
+        (corrected, "DRAWS"),
+    ):
         monkeypatch.setattr(module, name, getattr(module, name))
 
 

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.special import gammaincinv
 
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Floats
-from rftj_cli.stats.binomial import clopper_pearson
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.intervals import functional_interval, kappa_interval
 from rftj_cli.stats.jackknife import jackknife_influence
-from rftj_cli.stats.resampling import Draws, bca
+from rftj_cli.stats.resampling import Draws, bca, fewer_errors, gammas, more_errors
 from rftj_cli.stats.table import cross_table, fce_variance, influence, kappa, mcc, weights
 
 from .oracles import COHEN, clustered_items, items
@@ -56,14 +57,14 @@ def test_large_tables_agree_with_the_formula(kind: str) -> None:
         assert bounds(found) == pytest.approx((value - half, value + half), abs=0.05 * half)
 
 
-def test_three_levels_take_the_smoothed_bootstrap() -> None:
-    """Three levels in use are resampled; two of three are treated as two."""
-    assert kappa_interval(COHEN, "nominal").method.startswith("smoothed bootstrap of the table 95%")
+def test_three_levels_take_a_posterior_for_each_end() -> None:
+    """Three levels in use have two posteriors; two of three are treated as two."""
+    assert "draws for each end" in kappa_interval(COHEN, "nominal").method
     two = np.zeros((3, 3))
     two[1:, 1:] = [[20, 5], [10, 15]]
     found = kappa_interval(two, "nominal")
     assert found == kappa_interval(two[1:, 1:], "nominal")
-    assert found.method.startswith("Dirichlet posterior")
+    assert found.method == "Dirichlet posterior 95%, 20000 draws, seed 0"
 
 
 def test_far_errors_that_were_not_seen_are_allowed_for() -> None:
@@ -90,29 +91,56 @@ def test_far_errors_that_were_not_seen_are_allowed_for() -> None:
     assert held[0] >= 108 and held[1] < held[0] - 6
 
 
-def test_hardly_any_error_gets_the_worst_case() -> None:
-    """Fewer than three errors on three levels are too few to resample: the exact agreement is bounded instead."""
-    found = kappa_interval(np.array([[9.0, 0, 0], [1, 10, 0], [0, 0, 10]]), "nominal")
-    assert found.value is not None and found.low is not None and found.high is not None
-    assert found.low < found.value < found.high <= 1
-    assert found.method == "worst case within Clopper-Pearson 95% on exact agreement"
-    assert found.note is not None and "0.828" in found.note
+def test_pseudo_errors_are_spread_over_the_levels_in_use() -> None:
+    """1.5 errors below, half as the marginals have it and half evenly over the rows; .05 above, none where none was seen."""
+    table = np.diag([30.0, 10, 0, 20])
+    worse, better = more_errors(table), fewer_errors(table)
+    assert (
+        worse.sum() == pytest.approx(1.5) and not np.diag(worse).any() and not worse[2].any() and not worse[:, 2].any()
+    )
+    r = (np.array([30, 10, 0, 20]) + 0.5) * [1, 1, 0, 1]
+    both, rows = np.outer(r, r) * (1 - np.eye(4)), np.outer([1, 1, 0, 1], r) * (1 - np.eye(4))
+    assert worse == pytest.approx(0.75 * both / both.sum() + 0.75 * rows / rows.sum())
+    assert better == pytest.approx(np.diag([0.4, 0.4, 0, 0.4]))
+    table[0, 1] = 1
+    assert fewer_errors(table).sum() == pytest.approx(1.25)
 
 
-def test_a_perfect_table_of_levels_keeps_a_width() -> None:
-    """All right on three levels: the lower bound is what a judge with the bounded exact agreement could reach."""
+def test_common_numbers_make_larger_gammas_of_larger_shapes() -> None:
+    """Wilson and Hilferty's variates have the quantiles of the gamma distribution, and never fall where the shape rises."""
+    shapes = np.array([0.05, 0.4, 1.0, 1.4, 5.0, 50.0])
+    drawn = gammas(shapes, 200_000, 1)
+    for a, one in zip(shapes[1:], drawn[:, 1:].T, strict=True):
+        middle = np.array([0.1, 0.5, 0.9, 0.975])
+        assert np.quantile(one, middle) == pytest.approx(gammaincinv(a, middle), rel=0.03, abs=0.001)
+    for shape in (0.4, 1.4, 5.0):
+        before, after = (gammas(np.full(3, shape + more), 1000, 2) for more in (0.0, 0.5))
+        assert (after >= before).all()
+
+
+@pytest.mark.parametrize(("k", "least"), [(2, 0.88), (3, 0.85), (5, 0.85)])
+def test_a_perfect_table_promises_more_than_one_with_errors(k: int, least: float) -> None:
+    """144 units in 36 clusters, all right: an upper end of 1, and a lower end above those of one, two and three errors."""
+    truth, cluster = np.arange(144) % k, np.arange(144) // 4
+    ends = []
+    for errors in range(4):
+        judge = truth.copy()
+        judge[: 9 * errors : 9] = (truth[: 9 * errors : 9] + 1) % k
+        clusters = Clusters(cluster, truth * k + judge)
+        ends.append(bounds(kappa_interval(cross_table(truth, judge, k), "quadratic", clusters=clusters)))
+    assert ends[0][1] == 1 and ends[0][0] > least
+    assert ends[0][0] > ends[1][0] + 0.01 and all(before[0] > after[0] - 0.005 for before, after in pairwise(ends))
+
+
+def test_thirty_units_without_an_error() -> None:
+    """A perfect table of three levels keeps a width, as one of two does, and has no bound below what one error in ten makes."""
     table = np.diag([10.0, 10.0, 10.0])
-    found = kappa_interval(table, "quadratic")
-    assert (found.value, found.high) == (1.0, 1.0)
-    # 0.884 of 30 exact by Clopper-Pearson; by hand, the rest in the far corner: D_o = .1157, D_e = .3513.
-    share = 1 - clopper_pearson(30, 30)[0]
-    rows = np.array([1 - share, 1 - share, 1 - share]) / 3 + np.array([share, 0, 0])
-    columns = np.array([1 - share, 1 - share, 1 - share]) / 3 + np.array([0, 0, share])
-    far = np.array([[0, 0.25, 1], [0.25, 0, 0.25], [1, 0.25, 0]])
-    assert found.low == pytest.approx(1 - share / (rows @ far @ columns), abs=1e-12)
+    low, high = bounds(kappa_interval(table, "nominal"))
+    assert high == 1.0 and 0.75 < low < 0.9
+    assert bounds(kappa_interval(table, "quadratic"))[0] < low  # far errors are not excluded
 
 
-def test_the_worst_case_covers_a_nearly_perfect_judge() -> None:
+def test_a_nearly_perfect_judge_is_covered() -> None:
     """Of 200 samples of 50 with 2% errors to the neighbour, at least 95% of the intervals hold the true kappa."""
     shares = np.diag([0.1, 0.2, 0.3, 0.25, 0.15]) * 0.98
     for level in range(5):
@@ -147,8 +175,8 @@ def test_perfect_clustered_table_counts_clusters() -> None:
     h = np.repeat([0, 1], 60)
     clusters = Clusters(np.repeat(np.arange(30), 4), h * 3)
     found = kappa_interval(np.diag([60.0, 60]), "nominal", clusters=clusters)
-    assert found.method.endswith("on n/deff, deff 4.36")  # 4 times (t(29)/z)^2
-    assert bounds(found)[0] == pytest.approx(bounds(kappa_interval(np.diag([15.0, 15]), "nominal"))[0], abs=0.02)
+    assert found.method.endswith("on n/deff, deff 2.50")  # 1 + (4 - 1)/2
+    assert bounds(found)[0] == pytest.approx(bounds(kappa_interval(np.diag([24.0, 24]), "nominal"))[0], abs=0.005)
 
 
 def test_few_and_single_clusters_say_so() -> None:
