@@ -13,6 +13,7 @@ from rftj_cli.measure.beyond import repeats
 from rftj_cli.measure.comparison import DECIDES, CriterionChange, Flip, Noise, Paired, RewardChange, SliceChange
 from rftj_cli.measure.join import RewardRow, Unit
 from rftj_cli.measure.matching import Matched, Measured, pair_clusters
+from rftj_cli.measure.rewards import reward_means
 from rftj_cli.measure.values import Terms
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.arrays import Bools, Floats, Ints
@@ -27,7 +28,7 @@ from rftj_cli.stats.paired import (
     kappa_difference,
     kappa_p,
 )
-from rftj_cli.stats.shares import mean, share
+from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import WeightKind, cross_table
 from rftj_cli.stats.verdicts import KAPPA_MARGIN, SHARE_MARGIN, Change, hedged, judge_change
 
@@ -240,8 +241,8 @@ def reward_change(
     first, second = ([_of(side[id].judge) for id in both] for side in rows[:2])
     before, after = np.array(first), np.array(second)
     cluster = _clusters(base, both)
-    means = [mean(one, clusters=cluster, level=terms.level) for one in (before, after)]
-    difference = mean(after - before, clusters=cluster, level=terms.level)
+    rubrics = a.run.rubric, b.run.rubric
+    means, difference = reward_means(rubrics, (before, after), cluster, terms)
     p = credit_p(before, after, clusters=cluster, seed=terms.seed)
     told = [index for index, id in enumerate(both) if rows[2][id].truth is not None]
     ranked = _ranked(base, [both[index] for index in told], before[told], after[told], rows[2], terms) if told else None

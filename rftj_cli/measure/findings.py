@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rftj_cli.measure.leanings import biases
@@ -10,6 +10,8 @@ from rftj_cli.measure.reservations import about_metric, about_samples
 from rftj_cli.measure.sentences import in_percent, of, sentence
 from rftj_cli.measure.trust import trusts
 from rftj_cli.measure.values import Calibration, Criterion
+from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.numeric import HEAVY_TAILS
 
 FEW_LABELS = 50
 FEW_OF_A_CLASS = 10
@@ -101,6 +103,7 @@ def _about(one: Criterion, truth: str) -> Iterator[str]:
     if one.cannot_tell:
         yield f"labels that are `cannot_tell`: {one.cannot_tell}; they count for none of the levels"
     yield from _no_interval(one)
+    yield from _heavy_tails(one.estimates)
     yield from biases(one)
     yield from _beside_baselines(one)
 
@@ -120,6 +123,16 @@ def _no_interval(one: Criterion) -> Iterator[str]:
     found = one.estimates.get(name)
     if found is not None and found.value is not None and found.low is None and found.note:
         yield f"{name.replace('_', ' ')} has no interval: {found.note}"
+
+
+def _heavy_tails(estimates: Mapping[str, Estimate], what: str = "") -> Iterator[str]:
+    """Correlations and means whose intervals rest on a few far values."""
+    names = [name for name, one in estimates.items() if HEAVY_TAILS in (one.note or "")]
+    if names:
+        yield (
+            f"{what}{', '.join(name.replace('_', ' ') for name in names)}: {HEAVY_TAILS}, so the interval may be too narrow; "
+            "read the rank correlations"
+        )
 
 
 def _paradox(one: Criterion) -> Iterator[str]:
@@ -179,6 +192,7 @@ def _about_reward(report: Calibration) -> Iterator[str]:
     assert report.reward is not None
     if report.reward.pairs == 0:
         yield "reward: no group holds two samples that the labels tell apart, so its ranking cannot be measured"
+    yield from _heavy_tails(report.reward.estimates, "reward: ")
     alone = report.reward.estimates.get("pair_accuracy_verdicts_alone")
     pairs = report.reward.estimates["pair_accuracy"]
     if alone is not None and alone.value is not None and pairs.value is not None:

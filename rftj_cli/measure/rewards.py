@@ -9,11 +9,12 @@ import numpy as np
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.join import RewardRow
 from rftj_cli.measure.values import Baseline, RewardReport, Terms
+from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.group_ranks import group_ranks
 from rftj_cli.stats.groups import pair_accuracy
-from rftj_cli.stats.numeric import numeric_agreement
-from rftj_cli.stats.shares import share
+from rftj_cli.stats.numeric import bounded_mean, numeric_agreement, within
+from rftj_cli.stats.shares import mean, share
 
 
 def reward_report(rows: Sequence[RewardRow], rubric: Rubric, judged: Rubric, terms: Terms) -> RewardReport | None:
@@ -39,7 +40,7 @@ def reward_report(rows: Sequence[RewardRow], rubric: Rubric, judged: Rubric, ter
         "pair_accuracy_by_group": pairs.by_group,
         "tie_rate": pairs.tie_rate,
         **_inside_groups(known, terms.level),
-        **numeric_agreement(truth, judge, clusters=clusters, level=terms.level),
+        **numeric_agreement(truth, judge, clusters=clusters, ends=_ends(judged, truth, judge), level=terms.level),
         "coverage": share(
             [row.judge is not None for row in known], clusters=[row.cluster for row in known], level=terms.level
         ),
@@ -65,6 +66,28 @@ def _inside_groups(known: Sequence[RewardRow], level: float) -> dict[str, Estima
         level=level,
     )
     return {"kendall_tau_b_by_group": found.tau_b, "top_1": found.top_1, "top_1_strict": found.top_1_strict}
+
+
+def reward_means(
+    rubrics: tuple[Rubric, Rubric], rewards: tuple[Floats, Floats], cluster: Ints, terms: Terms
+) -> tuple[list[Estimate], Estimate]:
+    """The mean rewards (n,) of two judges on the same samples and their difference, within what their ranges allow."""
+    difference = mean(rewards[1] - rewards[0], clusters=cluster, level=terms.level)
+    ends = [_ends(rubric, x) for rubric, x in zip(rubrics, rewards, strict=True)]
+    means = [
+        mean(x, clusters=cluster, level=terms.level) if e is None else bounded_mean(x, cluster, e, terms.level)
+        for x, e in zip(rewards, ends, strict=True)
+    ]
+    if ends[0] is None or ends[1] is None:
+        return means, difference
+    return means, within(difference, ends[1][0] - ends[0][1], ends[1][1] - ends[0][0])
+
+
+def _ends(rubric: Rubric, *rewards: Floats) -> tuple[float, float] | None:
+    """The ends of the rewards' range; None where some lie outside it (those of a learned map, or of another rubric)."""
+    low, high = rubric.reward.low, rubric.reward.high
+    inside = all(bool(((one >= low) & (one <= high)).all()) for one in rewards)
+    return (low, high) if inside and not rubric.reward.map else None
 
 
 def _verdicts_alone(rows: Sequence[RewardRow], level: float) -> dict[str, Estimate]:

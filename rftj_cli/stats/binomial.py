@@ -62,15 +62,17 @@ def student(df: float, level: float = LEVEL) -> float:
     return float((stdtrit(max(df, 1.0), p) / ndtri(p)) ** 2)
 
 
-def share_from_se(value: float, se: float, units: int, most: float, level: float = LEVEL) -> tuple[float, float]:
-    """Interval of a share whose standard error is known: Wilson with t(units - 1) at n = value(1-value)/se^2.
+def share_from_se(
+    value: float, se: float, units: int, most: float, level: float = LEVEL, *, df: float | None = None
+) -> tuple[float, float]:
+    """Interval of a share whose standard error is known: Wilson with t(df), by default t(units - 1), at n = value(1-value)/se^2.
 
     units: independent units (clusters); stands in for n where se = 0, so that 1.0 does not collapse to [1, 1].
     most: the effective n is never taken to be larger (a design effect under 1 is luck).
     """
     variance = value * (1 - value)
     n = min(most, variance / se**2) if se > 1e-12 and variance > 0 else min(most, float(units))
-    return _score(value * n, n, float(stdtrit(max(units - 1, 1), 0.5 + level / 2)))
+    return _score(value * n, n, float(stdtrit(max(units - 1 if df is None else df, 1), 0.5 + level / 2)))
 
 
 def _score(successes: float, n: float, z: float) -> tuple[float, float]:

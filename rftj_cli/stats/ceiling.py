@@ -11,7 +11,16 @@ from scipy.special import stdtrit
 from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import proportion, share_from_se
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect, few, involved_se, share_influence
+from rftj_cli.stats.clusters import (
+    Clusters,
+    clustered,
+    design_effect,
+    few,
+    freedom,
+    involved_se,
+    item_se,
+    share_influence,
+)
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import kappa_interval
 from rftj_cli.stats.reliability import mean_estimate, pull_of_items, rating_counts
@@ -19,6 +28,8 @@ from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import WeightKind, cross_table, weights
 
 TIE = 1  # the level code of a comparison's tie: A, tie, B
+LEAST_DF = 4
+ONE_CLUSTER = "only 1 cluster: no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +127,13 @@ def leave_one_out_ceiling(
         human_kappa=mean_estimate(*kappas.side(0), kappas.involved, clusters, level),
         judge_agreement=_mean_share(*shares.side(1), shares.involved, clusters, level),
         judge_kappa=mean_estimate(*kappas.side(1), kappas.involved, clusters, level),
-        agreement_gap=_gap(shares, clusters, level),
-        kappa_gap=_gap(kappas, clusters, level),
+        agreement_gap=_gap(shares, 1.0, clusters, level),
+        kappa_gap=_gap(kappas, 2.0, clusters, level),
         raters=tuple(rows),
         undecided=sum(row.undecided for row in rows),
         human_pair_accuracy=_mean_share(*pairs.side(0), pairs.involved, clusters, level) if pairwise else None,
         judge_pair_accuracy=_mean_share(*pairs.side(1), pairs.involved, clusters, level) if pairwise else None,
-        pair_accuracy_gap=_gap(pairs, clusters, level) if pairwise else None,
+        pair_accuracy_gap=_gap(pairs, 1.0, clusters, level) if pairwise else None,
     )
 
 
@@ -208,27 +219,36 @@ def _mean_share(
     value, together, n = float(np.mean(values)), np.asarray(np.mean(pulls, axis=0)), int(involved.sum())
     se, units = involved_se(together, involved, clusters)
     if units < 2:
-        return Estimate(value, None, None, n, "none", "only 1 independent unit: no interval")
+        return Estimate(value, None, None, n, "none", "1 item: no interval" if clusters is None else ONE_CLUSTER)
     low, high = share_from_se(value, se, units, float(n), level)
     method = f"Wilson {percent(level)} on the effective n, t({units - 1}), mean of {len(values)}"
     return Estimate(value, low, high, n, method, None if clusters is None else few(units))
 
 
-def _gap(means: _Means, clusters: Ints | None, level: float) -> Estimate:
-    """mean(judge - human) with a paired t interval."""
+def _gap(means: _Means, most: float, clusters: Ints | None, level: float) -> Estimate:
+    """mean(judge - human) with a paired t interval; with clusters Satterthwaite's degrees of freedom, at least 4.
+
+    most: by which two such numbers can differ
+    """
     if not means.values:
         return Estimate.missing(0, "no rater has both numbers")
     value = float(np.mean([judge - human for human, judge in means.values]))
     pull = np.asarray(np.mean([judge - human for human, judge in means.pulls], axis=0))
     n = int(means.involved.sum())
-    se, units = involved_se(pull, means.involved, clusters)
-    method = f"paired influence {percent(level)}, t({units - 1})"
+    keys = None if clusters is None else np.unique(clusters[means.involved], return_inverse=True)[1].astype(np.int64)
+    pull = pull[means.involved]
+    if keys is not None and keys.max(initial=0):  # to first order a jackknife that leaves out one cluster each
+        pull = pull / (1 - np.bincount(keys) / n)[keys]
+    se, units = item_se(pull, keys)
     if units < 2:
-        return Estimate(value, None, None, n, "none", "only 1 independent unit: no interval")
+        return Estimate(value, None, None, n, "none", "1 item: no interval" if keys is None else ONE_CLUSTER)
+    df = units - 1.0 if keys is None else freedom(np.bincount(keys, weights=pull).astype(np.float64), LEAST_DF)
+    method = f"paired influence {percent(level)}, t({df:.0f})"
     if not se > 1e-12:
         return Estimate(value, None, None, n, method, "the difference does not vary over the items: no interval")
-    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
-    return Estimate(value, value - half, value + half, n, method, None if clusters is None else few(units))
+    half = float(stdtrit(df, 0.5 + level / 2)) * se
+    low, high = max(-most, value - half), min(most, value + half)
+    return Estimate(value, low, high, n, method, None if keys is None else few(units))
 
 
 def _majority(counts: Ints | Floats) -> Ints:

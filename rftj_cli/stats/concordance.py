@@ -10,6 +10,7 @@ from rftj_cli.stats.binomial import share_from_se
 from rftj_cli.stats.clusters import few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.groups import rank_freedom
 from rftj_cli.stats.ties import settled
 
 ONE_OUTCOME = "the outcome never varies"
@@ -30,7 +31,7 @@ def concordance(
     clusters: (n,) keys of what items belong to
 
     Interval: each item's share in the pairs is its pull (for the AUC the placements of DeLong 1988), summed by cluster,
-    as an effective n in Wilson's interval, so that 1.0 keeps a width. n counts the items that are in any pair.
+    as an effective n in Wilson's interval, so that 1.0 keeps a width; degrees of freedom as `rank_freedom` has them. n counts the items that are in any pair.
     """
     x, y = np.asarray(outcome, dtype=np.float64), np.asarray(score, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1 or not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -46,12 +47,14 @@ def concordance(
     value = float(credit.sum()) / total
     codes = None if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
     # Every pair stands in the sums of both its items: the projection of a statistic of pairs counts it twice too.
-    se, units = item_se(2 * (credit - value * pairs) / total, codes)
+    pull = 2 * (credit - value * pairs) / total
+    se, units = item_se(pull, codes)
     if units < 2:
         return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
     most = float(n) if se > 1e-12 else _rarer(x[pairs > 0])  # without an error the rarer outcome bounds what is known
-    low_, high_ = share_from_se(value, se, units, most, level)
-    method = f"Wilson {percent(level)} on the effective n of the placements, t({units - 1})"
+    df = rank_freedom(pull[pairs > 0], x[pairs > 0], None if codes is None else codes[pairs > 0])
+    low_, high_ = share_from_se(value, se, units, most, level, df=df)
+    method = f"Wilson {percent(level)} on the effective n of the placements, t({df:.0f})"
     return Estimate(value, low_, high_, n, method, None if codes is None else few(units))
 
 

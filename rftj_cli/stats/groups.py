@@ -7,21 +7,23 @@ has a good pooled agreement and a within-prompt pair accuracy of one half.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.binomial import clopper_pearson, share_from_se
-from rftj_cli.stats.clusters import codes_of, few, item_se
+from rftj_cli.stats.binomial import share_from_se
+from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
 from rftj_cli.stats.dominance import below, dense
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
-from rftj_cli.stats.moved import allowing_for_more
+from rftj_cli.stats.moved import GAINED_LOST, flip_interval, of_few, said, sums
 from rftj_cli.stats.paired import credit_p
 from rftj_cli.stats.ties import settled
 
 SMALL = 16  # items of a group whose pairs are gone through one by one
+LEAST_DF = 4
+ONE_GROUP = "only 1 group with pairs: no interval"
 NO_PAIRS = "no group holds two items that the labels tell apart"
 
 
@@ -48,8 +50,8 @@ def pair_accuracy(
     """P(score ranks a pair as the truth does), score ties counted half, over pairs inside a group whose truth differs.
 
     group: (n,) any keys; truth, score: (n,); clusters: (n,) keys of what groups belong to, by default the groups.
-    It is the within-prompt AUC. Interval: ratio linearised by cluster, as an effective n in Wilson's with t(G-1), so
-    that 1.0 keeps a width. n of the estimates counts the pairs, or the groups for `by_group`.
+    It is the within-prompt AUC. Interval: jackknife over clusters, as an effective n in Wilson's with t, so that 1.0 keeps
+    a width. n of the estimates counts the pairs, or the groups for `by_group`.
     """
     if not np.isfinite(np.asarray(score, dtype=np.float64)).all():
         raise ValueError("group, truth and score must be of one length, truth and score finite")
@@ -73,7 +75,8 @@ def pooled_pair_accuracy(
 
     A judge that knows which prompts are hard, and nothing else, is good here and no better than chance inside groups.
     truth, score: (n,); clusters: (n,) keys. Interval: influence values of the ratio of two U-statistics (for two classes
-    DeLong's variance) summed by cluster, as an effective n in Wilson's with t(G-1). n counts the items.
+    DeLong's variance) summed by cluster, as an effective n in Wilson's with t; its degrees of freedom are no more than the
+    items that do not have the most frequent truth, less 1. n counts the items.
     """
     x, y = settled(np.asarray(truth, np.float64)), settled(np.asarray(score, np.float64))
     if x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -85,12 +88,25 @@ def pooled_pair_accuracy(
     if not total:
         return Estimate.missing(n, "the labels tell no two items apart")
     value = float(credit.sum()) / total
-    se, units = item_se(2 * (credit - value * pairs) / total, None if clusters is None else codes_of(clusters, n))
+    pull, codes = 2 * (credit - value * pairs) / total, None if clusters is None else codes_of(clusters, n)
+    se, units = item_se(pull, codes)
     if units < 2:
         return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
-    low, high = share_from_se(value, se, units, float(n), level)
-    method = f"Wilson {percent(level)} on the effective n of {units} clusters, t({units - 1}), all pairs"
+    df = rank_freedom(pull, x, codes)
+    low, high = share_from_se(value, se, units, float(n), level, df=df)
+    method = f"Wilson {percent(level)} on the effective n of {units} clusters, t({df:.0f}), all pairs"
     return Estimate(value, low, high, n, method, few(units))
+
+
+def rank_freedom(pull: Floats, truth: Floats, codes: Ints | None) -> float:
+    """Degrees of freedom of the variance of a share of pairs: items that lack the most frequent truth, less 1.
+
+    Every pair has one of them: with 4 of 30 items positive the variance over pairs is known from 4. With clusters (n,) no more
+    than Satterthwaite's of their sums of pull (n,).
+    """
+    rarer = truth.size - int(np.unique(truth, return_counts=True)[1].max())
+    most = float(pull.size - 1) if codes is None else freedom(sums(pull, codes), LEAST_DF)
+    return max(1.0, min(most, rarer - 1.0))
 
 
 def pair_accuracy_difference(
@@ -106,8 +122,8 @@ def pair_accuracy_difference(
     """Pair accuracy of B minus that of A on the same pairs (pair-weighted), and the p-value of "they are the same".
 
     A score of nan has failed: its pairs are wrong.
-    t interval of the ratio of cluster sums; the p swaps the two judges' credits on whole clusters at random. Where both rank
-    every pair alike, the interval is what the clusters that may yet differ (Clopper-Pearson on 0 of them) can change at most.
+    Interval: the credit of pairs that B gains less that which it loses, by group, with Wilson's on n/deff of either (`moved`);
+    the p swaps the two judges' credits on whole clusters at random.
     """
     pairs, right, tied, cluster = _counted(group, truth, score_a, clusters)
     _, right_b, tied_b, _ = _counted(group, truth, score_b, clusters)
@@ -116,22 +132,14 @@ def pair_accuracy_difference(
     if n == 0:
         return Estimate.missing(0, NO_PAIRS), Estimate.missing(0, NO_PAIRS)
     value = float(gain.sum()) / n
-    p = credit_p(np.zeros(gain.size), gain, clusters=cluster, seed=seed)
-    se, units = item_se((gain - value * pairs) / n, cluster)
-    method = f"ratio of cluster sums {percent(level)}, t({units - 1}), pair-weighted"
-    if units < 2:
-        return Estimate(value, None, None, n, method, "only 1 group with pairs: no interval"), replace(p, n=n)
-    if not se > 1e-12:
-        other = clopper_pearson(0, units, level)[1]
-        method = f"worst case within Clopper-Pearson {percent(level)} on clusters that differ otherwise"
-        note = "A and B differ by the same in every group" if gain.any() else "A and B rank all pairs alike"
-        low, high = ((1 - other) * value + other * end for end in (-1, 1))
-        return Estimate(value, low, high, n, method, note), replace(p, n=n)
-    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se
-    plain = Estimate(value, value - half, value + half, n, method, few(units))
-    found = allowing_for_more(plain, np.abs(gain), cluster, 1.0, level, n=n)
-    assert found.low is not None and found.high is not None
-    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high)), replace(p, n=n)
+    p = replace(credit_p(np.zeros(gain.size), gain, clusters=cluster, seed=seed), n=n)
+    fixed, broken = (sums(np.maximum(sign * gain, 0.0), cluster) for sign in (1, -1))
+    if fixed.size < 2:
+        return Estimate(value, None, None, n, "none", ONE_GROUP), p
+    low, high, deffs = flip_interval(fixed, broken, sums(pairs, cluster), level, graded=True)
+    notes = [one for one in (of_few(fixed, broken), few(fixed.size)) if one]
+    method = f"{GAINED_LOST} {percent(level)}, pair-weighted{said(deffs)}"
+    return Estimate(value, min(low, value), max(high, value), n, method, "; ".join(notes) or None), p
 
 
 def _counted(
@@ -193,14 +201,24 @@ def _cluster_of_group(codes: Ints, count: int, clusters: ArrayLike | None) -> In
 
 
 def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading: str, level: float) -> Estimate:
-    """sum(credit)/sum(weight) over groups, with the interval of a ratio of cluster sums."""
+    """sum(credit)/sum(weight) over groups, with the interval of a ratio of cluster sums: a jackknife that leaves out each.
+
+    Degrees of freedom are Satterthwaite's, at least 4: where one group in five has 20 answers its few hold most of the pairs.
+    A group with 190 pairs is not 190 facts. Where e clusters have a pair that is not right the effective n is at most
+    (e + 1)/(e/pairs + 1/clusters): one wrong pair does not tell more than none.
+    """
     n = round(float(weight.sum()))
     if n == 0:
         return Estimate.missing(0, NO_PAIRS)
-    value = float(credit.sum() / weight.sum())
-    se, units = item_se((credit - value * weight) / weight.sum(), cluster)
+    over, under = sums(credit, cluster), sums(weight, cluster)
+    value, units = float(over.sum() / under.sum()), int(under.size)
     if units < 2:
-        return Estimate(value, None, None, n, "none", "only 1 group with pairs: no interval")
-    low, high = share_from_se(value, se, units, float(pairs.sum()), level)
-    method = f"Wilson {percent(level)} on the effective n of {units} clusters, t({units - 1}), {reading}"
+        return Estimate(value, None, None, n, "none", ONE_GROUP)
+    left = (over.sum() - over) / (under.sum() - under)
+    left -= left.mean()
+    se, df = sqrt((units - 1) / units * float(left @ left)), freedom(left, LEAST_DF)
+    hit = int((over < under - 1e-9).sum()) if value > 0.5 else int((over > 1e-9).sum())
+    most = (hit + 1) / (hit / float(pairs.sum()) + 1 / units)
+    low, high = share_from_se(value, se, units, most, level, df=df)
+    method = f"Wilson {percent(level)} on the effective n of {units} clusters, jackknife, t({df:.0f}), {reading}"
     return Estimate(value, low, high, n, method, few(units))

@@ -115,14 +115,14 @@ def _weight_of_errors(table: Floats, f: Functional, value: float, pull: Floats) 
 def symmetric_interval(
     value: float,
     se: float,
-    units: int,
+    units: float,
     scale: Scale,
     n: int,
     method: str,
     note: str | None,
     level: float = LEVEL,
 ) -> Estimate:
-    """value -+ t(units - 1) se on `scale`, carried back; no interval where se is 0 or unknown."""
+    """value -+ t(units - 1) se on `scale`, carried back (units: degrees of freedom + 1); no interval where se is 0 or unknown."""
     bounded = (scale == "fisher" and abs(value) >= 1) or (scale == "logit" and not 0 < value < 1)
     if not se > 1e-12 or bounded or (scale == "log" and value <= 0):
         return Estimate(value, None, None, n, method, NO_SPREAD)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.binomial import clopper_pearson, student, wilson
-from rftj_cli.stats.clusters import few, item_se
-from rftj_cli.stats.cube import deff_of, kappa_gain_posterior, two_used
+from rftj_cli.stats.binomial import wilson
+from rftj_cli.stats.clusters import few
+from rftj_cli.stats.cube import kappa_gain_posterior
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.homogeneity import mcnemar_mid_p
-from rftj_cli.stats.moved import allowing_for_more
-from rftj_cli.stats.shares import mean
+from rftj_cli.stats.moved import GAINED_LOST, flip_effect, flip_interval, of_few, said, sums
 from rftj_cli.stats.table import WeightKind, cross_table, influence, kappa, weights
 
 RESAMPLES = 10_000
-NEVER = "A and B never differ here"
+ONE_CLUSTER = "only 1 cluster: no interval"
 ONE_CLASS = "all labels and verdicts of one judge are one class"
 
 
@@ -51,28 +48,18 @@ def agreement_difference(
 ) -> Estimate:
     """Share right of B minus that of A on the same items (n,) of 0 and 1, by Newcombe's method 10.
 
-    clusters: (n,) keys; the counts are then divided by the design effect of the difference (the mean cluster size where
-    the two never differ), raised by (t/z)^2.
+    clusters: (n,) keys; then the interval of the shares that B puts right and breaks (`moved`).
     """
     a, b = _bits(right_a, right_b)
     n = int(a.size)
-    if n == 0:
-        return Estimate.missing(0, "no items")
-    counts = np.array([(a & b).sum(), (b & ~a).sum(), (a & ~b).sum(), (~a & ~b).sum()], dtype=np.float64)
-    value = float(counts[1] - counts[2]) / n
-    method = f"Newcombe method 10 {percent(level)}"
-    deff, note = 1.0, None
     codes = _codes(clusters, n)
-    if codes is not None:
-        units = int(codes.max()) + 1
-        pull = (b.astype(np.float64) - a - value) / n
-        iid, clustered = item_se(pull, None)[0], item_se(pull, codes)[0]
-        deff = max(1.0, (clustered / iid) ** 2) if iid > 1e-15 and units > 1 else n / units
-        deff *= student(units, level)
-        method, note = f"{method} on n/deff, deff {deff:.2f}", few(units)
-    both, only_b, only_a, neither = (float(one) for one in counts / deff)
+    if n == 0 or codes is not None:
+        return credit_difference(a, b, clusters=clusters, level=level)
+    both, only_b, only_a, neither = (float(one.sum()) for one in (a & b, b & ~a, a & ~b, ~a & ~b))
+    value = (only_b - only_a) / n
     low, high = newcombe_10(both, only_b, only_a, neither, level)
-    return Estimate(value, min(low, value), max(high, value), n, method, note)
+    note = of_few((b & ~a).astype(np.float64), (a & ~b).astype(np.float64))
+    return Estimate(value, min(low, value), max(high, value), n, f"Newcombe method 10 {percent(level)}", note)
 
 
 def agreement_p(
@@ -115,10 +102,9 @@ def kappa_difference(
     seed: int = 0,
     level: float = LEVEL,
 ) -> Estimate:
-    """kappa(truth, B) - kappa(truth, A) of level codes (n,).
+    """kappa(truth, B) - kappa(truth, A) of level codes (n,), with quantiles of the posterior of truth x A x B (`cube`).
 
-    Two levels in use: quantiles of the posterior of truth x A x B (`cube`). More: paired influence values, t interval by
-    item or cluster, and where A and B differ on fewer than 5 of these what more of them might change (`moved`).
+    clusters: (n,) keys; flips that gain and flips that lose then count by their own design effects (`moved`).
     """
     _check_codes(k, truth, a, b)
     w = weights(k, kind, None if values is None else list(np.asarray(values, np.float64)))
@@ -129,29 +115,18 @@ def kappa_difference(
     ka, kb = (float(kappa(table, w)) for table in tables)
     if not np.isfinite(ka) or not np.isfinite(kb):
         return Estimate.missing(n, ONE_CLASS)
-    psi = [influence(table, w) for table in tables]
-    pull = (psi[1][truth, b] - psi[0][truth, a]) / n
-    codes = _codes(clusters, n)
-    se, units = item_se(pull, codes)
-    value, used = kb - ka, two_used(truth, a, b, k)
-    note = None if codes is None else few(units)
-    if bool((a == b).all()):
-        note = f"{NEVER}; {note}" if note else NEVER
+    codes, value = _codes(clusters, n), kb - ka
+    units = n if codes is None else int(codes.max()) + 1
     if units < 2:
-        return Estimate(value, None, None, n, "none", "only 1 independent unit: no interval")
-    if used is not None:
-        bits = ((one == used[1]).astype(np.int64) for one in (truth, a, b))
-        low, high, method = kappa_gain_posterior(*bits, deff=deff_of(pull, codes, level), seed=seed, level=level)
-        return Estimate(value, min(low, value), max(high, value), n, method, note)
-    half = float(stdtrit(units - 1, 0.5 + level / 2)) * se if se > 1e-12 else None
-    ends = [None if half is None else value + sign * half for sign in (-1, 1)]
-    plain = Estimate(value, ends[0], ends[1], n, f"paired influence {percent(level)}, t({units - 1})", note)
-    found = allowing_for_more(plain, (a != b).astype(np.float64), codes, float(np.ptp(psi[0])), level)
-    if found.low is None or found.high is None:
-        return replace(found, note=note or "the difference does not vary over the items: no interval")
-    # Where they differ A's kappa may be another than the one seen: only judges that are one are bound by it.
-    lowest, highest = (-2.0, 2.0) if (a != b).any() else (-1.0 - ka, 1.0 - ka)
-    return replace(found, low=max(lowest, found.low), high=min(highest, found.high))
+        return _alone(value, n, codes)
+    psi = [influence(table, w) for table in tables]
+    gain = np.where(a == b, 0.0, psi[1][truth, b] - psi[0][truth, a])
+    sizes = sums(np.ones(n), codes)
+    fixed, broken = (sums((sign * gain > 0).astype(np.float64), codes) for sign in (1, -1))
+    deffs = (1.0, 1.0) if codes is None else (flip_effect(fixed, sizes, level), flip_effect(broken, sizes, level))
+    low, high, method = kappa_gain_posterior(truth, a, b, w, gain=gain, deffs=deffs, seed=seed, level=level)
+    note = _notes(of_few(*(sums(one, codes) for one in ((a != b).astype(np.float64), np.zeros(n)))), codes, units)
+    return Estimate(value, min(low, value), max(high, value), n, method, note)
 
 
 def kappa_p(
@@ -195,29 +170,35 @@ def kappa_p(
 def credit_difference(
     credit_a: ArrayLike, credit_b: ArrayLike, *, clusters: ArrayLike | None = None, level: float = LEVEL
 ) -> Estimate:
-    """Mean credit of B minus that of A on the same items (n,) of numbers in [0, 1] (.5 for half a credit): paired t.
+    """Mean credit of B minus that of A on the same items (n,) of numbers in [0, 1] (.5 for half a credit).
 
-    Where all differ alike, the interval is what units that may differ otherwise (Clopper-Pearson on 0 of them) can change,
-    and where fewer than 5 differ, what more of them might (`moved`).
+    Interval: the credit that B gains less the credit that it loses, each with Wilson's on its own n/deff (`moved`).
     """
     a, b = _credits(credit_a, credit_b)
-    gain, codes = b - a, _codes(clusters, a.size)
-    units = int(a.size) if codes is None else int(codes.max(initial=-1)) + 1
-    if a.size and float(np.ptp(gain)) < 1e-12:
-        other, value = clopper_pearson(0, units, level)[1], float(gain[0])
-        method = f"worst case within Clopper-Pearson {percent(level)} on items that differ otherwise"
-        note = "A and B differ by the same on every item here" if value else "A and B never differ here"
-        low, high = ((1 - other) * value + other * end for end in (-1, 1))
-        return Estimate(value, low, high, int(a.size), method, note)
-    plain = mean(gain, clusters=clusters, level=level)
-    if plain.low is None and units > 1 and plain.value is not None:  # every cluster differs by the same
-        other = clopper_pearson(0, units, level)[1]
-        method = f"worst case within Clopper-Pearson {percent(level)} on clusters that differ otherwise"
-        low, high = ((1 - other) * plain.value + other * end for end in (-1, 1))
-        return Estimate(plain.value, low, high, int(a.size), method, "A and B differ by the same in every cluster here")
-    found = allowing_for_more(plain, (gain != 0).astype(np.float64), codes, 1.0, level)
-    ends = (None if end is None else min(1.0, max(-1.0, end)) for end in (found.low, found.high))
-    return replace(found, low=next(ends), high=next(ends))
+    n, codes = int(a.size), _codes(clusters, a.size)
+    if n == 0:
+        return Estimate.missing(0, "no items")
+    gain = b - a
+    value = float(gain.mean())
+    sizes = sums(np.ones(n), codes)
+    if sizes.size < 2:
+        return _alone(value, n, codes)
+    up, down = np.maximum(gain, 0.0), np.maximum(-gain, 0.0)
+    fixed, broken = sums(up, codes), sums(down, codes)
+    graded = not bool(np.isin(gain, (-1, 0, 1)).all())
+    low, high, deffs = flip_interval(fixed, broken, sizes, level, graded=graded)
+    method = f"{GAINED_LOST} {percent(level)}" + said(deffs)
+    note = _notes(of_few(fixed, broken), codes, int(sizes.size))
+    return Estimate(value, min(low, value), max(high, value), n, method, note)
+
+
+def _notes(first: str | None, codes: Ints | None, units: int) -> str | None:
+    """What there is to say of few units that differ, and of few clusters."""
+    return "; ".join(one for one in (first, None if codes is None else few(units)) if one) or None
+
+
+def _alone(value: float, n: int, codes: Ints | None) -> Estimate:
+    return Estimate(value, None, None, n, "none", "1 item: no interval" if codes is None else ONE_CLUSTER)
 
 
 def _credits(credit_a: ArrayLike, credit_b: ArrayLike) -> tuple[Floats, Floats]:

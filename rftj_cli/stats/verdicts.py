@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.estimate import Estimate
+from rftj_cli.stats.moved import NEVER
 from rftj_cli.stats.plan import Need, labels_needed
 
 Word = Literal["better", "equivalent", "not_worse", "worse", "undecided"]
 
 ALPHA = 0.05
-WORST_CASE = "worst case"  # how the method begins of intervals that rest on what might have differed
 KAPPA_MARGIN, SHARE_MARGIN = 0.05, 0.03  # differences that nobody would act on
 
 
@@ -71,10 +71,10 @@ def _word(difference: Estimate, margin: float, narrow: Estimate | None) -> tuple
 
 
 def _needed(difference: Estimate, margin: float, clusters: int) -> Need:
-    """Items in all that would decide. Where hardly an item differs the bound falls with n, elsewhere with its root."""
+    """Items in all that would decide. Where no item differs the bound falls with n, elsewhere with its root."""
     assert difference.value is not None and difference.low is not None and difference.high is not None
     target = 0.0 if abs(difference.value) > margin else -margin
-    if not difference.method.startswith(WORST_CASE) or abs(difference.value) >= margin:
+    if not (difference.note or "").startswith(NEVER):
         return labels_needed(difference, target, clusters=clusters)
     half = max(difference.high - difference.value, difference.value - difference.low)
     times = half / (margin - abs(difference.value))

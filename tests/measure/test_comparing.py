@@ -236,9 +236,9 @@ def test_a_better_reward_with_failures_is_no_better_reward(home: Path) -> None:
     """Pairs with a failed answer count as wrong in the other reading, and take the word."""
     given = [
         {"id": f"s{i}", "group": f"g{i // 2}", "prompt": f"t{i // 2}", "response": f"r{i}", "split": "dev"}
-        for i in range(120)
+        for i in range(360)
     ]
-    truth = ["pass" if i % 2 else "fail" for i in range(120)]
+    truth = ["pass" if i % 2 else "fail" for i in range(360)]
     turned = {"pass": "fail", "fail": "pass"}
     before = [turned[t] if i % 7 == 1 else t for i, t in enumerate(truth)]
     after = [None if i % 3 == 0 else t for i, t in enumerate(truth)]

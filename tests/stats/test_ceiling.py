@@ -65,7 +65,8 @@ def test_clusters_widen_the_gap() -> None:
     once = leave_one_out_ceiling(matrix, judge, 2, kind="binary")
     cluster = np.repeat(np.arange(150), 3)
     often = leave_one_out_ceiling(np.repeat(matrix, 3, 0), np.repeat(judge, 3), 2, kind="binary", clusters=cluster)
-    assert often.kappa_gap.low == pytest.approx(once.kappa_gap.low)
+    assert often.kappa_gap.low == pytest.approx(once.kappa_gap.low, abs=5e-3)
+    assert often.kappa_gap.low <= once.kappa_gap.low  # type: ignore[operator]
     assert often.raters[0].judge_agreement.low == pytest.approx(once.raters[0].judge_agreement.low, abs=2e-3)
 
 

@@ -104,7 +104,6 @@ def test_judges_that_differ_by_the_same_everywhere_are_not_alike() -> None:
     """A ranks every pair wrong and B right: the difference is 1, and no interval goes beyond."""
     group, truth = np.repeat(np.arange(10), 2), np.tile([0, 1], 10)
     found, _ = pair_accuracy_difference(group, truth, 1 - truth, truth)
-    assert (found.value, found.high) == (1.0, 1.0) and 0 < found.low < 0.6  # type: ignore[operator]
-    assert found.note == "A and B differ by the same in every group"
+    assert (found.value, found.high) == (1.0, 1.0) and 0 < found.low < 0.7  # type: ignore[operator]
     same, _ = pair_accuracy_difference(group, truth, truth, truth)
-    assert same.low == pytest.approx(-same.high) and same.note == "A and B rank all pairs alike"  # type: ignore[operator]
+    assert same.low == pytest.approx(-same.high) and str(same.note).startswith("A and B never differ here")  # type: ignore[operator]

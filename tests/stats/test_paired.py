@@ -109,7 +109,8 @@ def test_differences_are_covered(size: int) -> None:
             covers(kappa_difference(truth, a, b, 2, clusters=keys), wide),
             covers(agreement_difference(a == truth, b == truth, clusters=keys), 0.1),
         ]
-    assert (hits / 300 > 0.915).all() and (hits / 300 < 0.985).all()
+    # Clusters: shrunken towards a correlation of one half, which is more than these have.
+    assert (hits / 300 > 0.915).all() and (size > 1 or (hits / 300 < 0.985).all())
 
 
 def test_a_true_null_is_rejected_seldom_by_cluster_too() -> None:
@@ -144,10 +145,98 @@ def test_undefined_is_missing() -> None:
         credit_difference([0.5], [0.5, 1])
 
 
-def test_credits_are_a_paired_t_test() -> None:
-    found = credit_difference([0, 0.5, 1, 0.5], [1, 1, 1, 0.5])
-    d = np.array([1, 0.5, 0, 0])
-    assert found.low == pytest.approx(d.mean() - 3.182446 * d.std(ddof=1) / 2, abs=1e-6)
+def test_many_half_credits_have_nearly_the_paired_t_interval() -> None:
+    rng = np.random.default_rng(9)
+    a, b = rng.choice([0.0, 0.5, 1.0], size=(2, 600), p=[0.2, 0.3, 0.5])
+    found, d = credit_difference(a, b), b - a
+    for end, sign in ((found.low, -1), (found.high, 1)):
+        assert end == pytest.approx(d.mean() + sign * 1.964 * d.std(ddof=1) / np.sqrt(600), abs=0.006)
+
+
+@pytest.mark.parametrize("clusters", [None, np.repeat(np.arange(12), 4)])
+def test_an_interval_without_flips_is_as_wide_as_unseen_flips_allow(clusters: np.ndarray | None) -> None:
+    """No flips on 48 samples: +-.07; in 12 clusters, of which a whole one may flip: +-.17 (it was +-.28)."""
+    for found in (agreement_difference([1] * 48, [1] * 48, clusters=clusters), credit_difference([1] * 48, [1] * 48)):
+        assert found.low is not None and found.high is not None and found.note is not None
+        assert found.note.startswith("A and B never differ here")
+    wide = agreement_difference([1] * 48, [1] * 48, clusters=clusters).high
+    assert wide == pytest.approx(0.074 if clusters is None else 0.167, abs=0.001)
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(0, 1)] * 2, st.integers(0, 7)), min_size=2, max_size=60),
+    st.integers(0, 59),
+)
+def test_what_b_breaks_never_gives_it_a_better_bound(rows: list[tuple[int, int, int]], at: int) -> None:
+    """One item more that B gets wrong, alone: neither end of B - A rises (Newcombe's interval of single items)."""
+    a, b, _ = np.array(rows).T
+    worse = b.copy()
+    worse[at % b.size] = 0
+    before, after = agreement_difference(a, b), agreement_difference(a, worse)
+    for end in ("low", "high"):
+        assert getattr(after, end) <= getattr(before, end) + 1e-9
+
+
+@pytest.mark.parametrize("size", [2, 4, 10])
+def test_whole_clusters_that_b_breaks_never_give_it_a_better_bound(size: int) -> None:
+    """B breaks 0, 1, 2, ... clusters, whole or one item of each: both ends fall all the way, of shares, credits and kappas."""
+    groups = 120 // size
+    keys, truth = np.repeat(np.arange(groups), size), np.random.default_rng(3).integers(0, 3, 120)
+    for items in (1, size):
+        ends: list[list[float]] = []
+        for broken in range(groups):
+            b = np.where((keys < broken) & (np.arange(120) % size < items), (truth + 1) % 3, truth)
+            found = (
+                agreement_difference(np.ones(truth.size), b == truth, clusters=keys),
+                credit_difference(np.ones(120), 0.5 + (b == truth) / 2, clusters=keys),
+                kappa_difference(truth, truth, b, 3, clusters=keys),
+            )
+            ends.append([end for one in found for end in (one.low, one.high) if end is not None])
+        assert {len(one) for one in ends} == {6}
+        falls = np.diff(np.array(ends), axis=0)
+        assert falls.max() < 0.012, (items, falls.max(0))  # of kappa: what the draws leave open
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_one_cluster_gives_one_answer(k: int) -> None:
+    """Shares, credits and kappas of one cluster: the value, no interval, one reason, whatever the number of levels."""
+    truth, one = np.arange(12) % k, np.zeros(12, dtype=int)
+    b = np.where(np.arange(12) < 3, (truth + 1) % k, truth)
+    for found in (
+        agreement_difference(np.ones(truth.size), b == truth, clusters=one),
+        credit_difference(np.ones(12), b == truth, clusters=one),
+        kappa_difference(truth, truth, b, k, clusters=one),
+    ):
+        assert found.value is not None and found.value < 0
+        assert (found.low, found.high, found.note) == (None, None, "only 1 cluster: no interval")
+
+
+def test_three_flips_of_three_levels_have_a_narrow_interval() -> None:
+    """3 of 3 flips broken, 60 samples: the worst case reached up to +.32 and, on five levels, over [-2, 2]."""
+    for k in (3, 5):
+        truth = np.arange(60) % k
+        b = np.where(np.arange(60) < 3, k - 1 - truth, truth)
+        found = kappa_difference(truth, truth, b, k, kind="quadratic")
+        assert found.low is not None and found.high is not None
+        assert -0.5 < found.low < found.value < found.high < 0.03  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("n", "least"), [(60, 0.97), (150, 0.95)])
+def test_a_judge_that_fails_whole_clusters_is_seldom_called_better(n: int, least: float) -> None:
+    """A errs on single items, B on whole clusters of 1 to 20, both on 10%: B looked better in 15 to 24%, now in at most 4%."""
+    rng, better, held = np.random.default_rng(12), np.zeros(2), 0
+    chance = 1 / np.arange(1, 21)
+    for seed in range(150):
+        sizes = rng.choice(np.arange(1, 21), size=n, p=chance / chance.sum())
+        keys = np.repeat(np.arange(n), sizes)[:n]
+        truth = (rng.random(n) < 0.6).astype(np.int64)
+        wrong = rng.random(n) < 0.1, (rng.random(n) < 0.1)[keys]
+        a, b = (np.where(one, 1 - truth, truth) for one in wrong)
+        found = [agreement_difference(a == truth, b == truth, clusters=keys)]
+        found.append(kappa_difference(truth, a, b, 2, clusters=keys, seed=seed))
+        better += [one.low is not None and one.low > 0 for one in found]
+        held += covers(found[0], 0.0)
+    assert (better / 150 <= 0.04).all() and held / 150 >= least - 0.02
 
 
 @pytest.mark.parametrize(("size", "n"), [(1, 32), (4, 60)])
@@ -168,20 +257,20 @@ def test_differences_are_covered_where_most_items_pass(size: int, n: int) -> Non
 
 
 def test_a_difference_never_leaves_what_kappa_allows() -> None:
-    """Perfect judges of two and of three levels, of 8 items and of 8 clusters: B may be worse, and hardly better."""
+    """Perfect judges of two and of three levels, of 24 items and of 8 clusters: either may be the better one."""
     for k in (2, 3):
         truth = np.arange(24) % k
         for keys in (None, np.arange(24) // 3):
             found = kappa_difference(truth, truth, truth, k, clusters=keys)
             assert found.low is not None and found.high is not None
-            assert -2 <= found.low < 0 <= found.high <= (0.6 if k == 2 else 1e-12)
+            assert -0.6 <= found.low < 0 < found.high <= 0.6
             assert str(found.note).startswith("A and B never differ here")
 
 
 def test_judges_that_differ_are_not_said_never_to() -> None:
     """One class of labels: both kappas are 0 whatever the verdicts, and the verdicts differ."""
     found = kappa_difference(np.zeros(4, dtype=int), np.array([0, 1, 0, 0]), np.array([0, 0, 1, 1]), 2)
-    assert found.value == 0 and found.note is None
+    assert found.value == 0 and found.note == "A and B differ on 3 of 4 units"
     assert found.low is not None and found.low < -0.1
 
 
@@ -195,12 +284,12 @@ def test_codes_that_are_none_are_refused() -> None:
 
 
 def test_a_difference_is_not_cut_at_what_the_seen_kappa_leaves() -> None:
-    """A's kappa is itself uncertain: with A and B wrong on three items each of 40 the interval is the whole t interval."""
+    """A's kappa is itself uncertain: with A and B wrong on three items each of 40 it is nearly the t interval."""
     truth = np.arange(40) % 3
     a, b = truth.copy(), truth.copy()
     a[:3], b[3:6] = (a[:3] + 1) % 3, (b[3:6] + 1) % 3
     found = kappa_difference(truth, a, b, 3)
     psi = [influence(cross_table(truth, one, 3), np.eye(3))[truth, one] for one in (a, b)]
     half = 2.022691 * (psi[1] - psi[0]).std(ddof=1) / np.sqrt(40)
-    assert found.high == pytest.approx(found.value + half, abs=1e-5)  # type: ignore[operator]
+    assert found.high == pytest.approx(found.value + half, abs=0.03)  # type: ignore[operator]
     assert found.high > 1 - float(kappa(cross_table(truth, a, 3), np.eye(3)))  # type: ignore[operator]
