@@ -228,7 +228,10 @@ def test_labels_of_another_range_are_put_on_one_scale(tmp_path: Path) -> None:
     assert found["quality"]["curve"]["steps"][-1]["truth"]["value"] == pytest.approx(1.0)
     assert decisions(found)["pair_accuracy"] == "PASS" and "quality.tnr" not in decisions(found)
     reward = calibrated(run, "--labels", given, "--truth-rubric", other)["reward"]
-    assert (reward["estimates"]["bias"]["value"], reward["estimates"]["mae"]["value"]) == (0, 0)  # not -4.5, of other units
+    assert (reward["estimates"]["bias"]["value"], reward["estimates"]["mae"]["value"]) == (
+        0,
+        0,
+    )  # not -4.5, of other units
     assert "in [0, 10]" in reward["formula"] and "moved into the judge's range [0, 1]" in reward["formula"]
 
 
