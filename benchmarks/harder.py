@@ -200,7 +200,11 @@ def tables(found: Mapping[tuple[str, int], Mapping[str, Count]], markdown: Markd
             rows.append([name, of, *(f"{_said(one[of])} (before {_said(one[f'{of}, before'])})" for one in cells)])
     sizes = [n for n in ITEMS if any(n == size for _, size in found)]
     heads = ["process", "estimate", *(f"n = {n}" for n in sizes)]
-    return f"{markdown(['estimate', 'least', 'where', 'cells below 92', 'least before', 'cells below 92 before', 'widest against the narrowest that holds'], _summary(found))}\n{markdown(heads, rows)}"
+    summed = [
+        "estimate", "least", "where", "cells below 92", "least before", "cells below 92 before",
+        "widest, against before where that is 92 or more",
+    ]  # fmt: skip
+    return f"{markdown(summed, _summary(found))}\n{markdown(heads, rows)}"
 
 
 def _said(one: Count) -> str:
