@@ -179,7 +179,7 @@ def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading
 
     Degrees of freedom are Satterthwaite's, at least 4: where one group in five has 20 answers its few hold most of the pairs.
     A group with 190 pairs is not 190 facts. Where e clusters have a pair that is not right the effective n is at most
-    (e + 1)/(e/pairs + 1/clusters): one wrong pair does not tell more than none.
+    (e + 2)/(e/pairs + 2/clusters): one wrong pair does not tell more than none.
     """
     n = round(float(weight.sum()))
     if n == 0:
@@ -192,7 +192,7 @@ def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading
     left -= left.mean()
     se, df = sqrt((units - 1) / units * float(left @ left)), freedom(left, LEAST_DF)
     hit = int((over < under - 1e-9).sum()) if value > 0.5 else int((over > 1e-9).sum())
-    most = (hit + 1) / (hit / float(pairs.sum()) + 1 / units)
+    most = (hit + 2) / (hit / float(pairs.sum()) + 2 / units)
     low, high = share_from_se(value, se, units, most, level, df=df)
     method = f"Wilson {percent(level)} on the effective n of {units} clusters, jackknife, t({df:.0f}), {reading}"
     return Estimate(value, low, high, n, method, few(units))
