@@ -139,7 +139,7 @@ def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, le
     if units < 2:
         reason = "1 item: no interval" if clusters is None else "only 1 cluster: no interval"
         return Estimate(value, None, None, psi.size, "none", reason)
-    of_unit = sums(pulls, clusters)
+    of_unit = _unit(sums(pulls, clusters))
     df = units - 1 if clusters is None else freedom(of_unit, LEAST_DF)
     name = "influence" if clusters is None else "cluster influence"
     method = f"{name} {percent(level)}, t({df:.0f}), {SCALES[scale]}"
@@ -148,9 +148,9 @@ def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, le
 
 
 def _tails(pulls: Floats) -> str | None:
-    """What to say where a few units (G,) make up the variance; coverage is then 70 to 85% whatever is done with moments."""
+    """What to say where a few units (G,), within [-1, 1], make up the variance; coverage is then 70 to 85% whatever is done with moments."""
     second = float((pulls**2).mean())
-    kurtosis = float(((pulls**2 / second) ** 2).mean()) if second > 1e-280 else 0.0
+    kurtosis = float(((pulls**2 / second) ** 2).mean()) if second > 0 else 0.0
     if kurtosis <= HEAVY:
         return None
     return f"{HEAVY_TAILS} (kurtosis {kurtosis:.0f}): the interval may be too narrow; read the rank correlations"
@@ -164,7 +164,7 @@ def _pearson(x: Floats, y: Floats) -> tuple[float, Floats]:
 
 def _unit(x: Floats) -> Floats:
     """Within [-1, 1], so that squares of very large and very small numbers are numbers."""
-    return np.asarray(x / np.abs(x).max())
+    return np.asarray(x / (np.abs(x).max() or 1.0))
 
 
 def _ccc(x: Floats, y: Floats) -> tuple[float, Floats]:
