@@ -6,7 +6,7 @@ the sums inside clusters, not the items, are the independent pieces.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
@@ -36,6 +36,7 @@ class Clusters:
     cluster: Ints
     cell: Ints
     weight: Floats | None = None
+    _known: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def of(keys: ArrayLike | None, truth: Ints, judge: Ints, k: int, weight: Floats | None = None) -> Clusters | None:
@@ -51,14 +52,20 @@ class Clusters:
 
     def sums(self, of_cell: Floats) -> Floats:
         """Weighted sums by cluster (G,) of values that cells (k, k) have."""
+        cells = of_cell.size
+        if cells * self.count <= 2 * self.n:  # few levels, large clusters: counted once for all statistics
+            if cells not in self._known:
+                counts = np.bincount(self.cluster * cells + self.cell, self.weight, minlength=cells * self.count)
+                self._known[cells] = counts.reshape(-1, cells).astype(np.float64)
+            return np.asarray(self._known[cells] @ of_cell.ravel())
         values = of_cell.ravel()[self.cell]
         weighed = values if self.weight is None else values * self.weight
         return np.bincount(self.cluster, weights=weighed).astype(np.float64)
 
     def squares(self, of_cell: Floats) -> float:
         """The sum over the items of the squared weighted values that cells (k, k) have."""
-        values = of_cell.ravel()[self.cell]
-        return float(((values if self.weight is None else values * self.weight) ** 2).sum())
+        squared = None if self.weight is None else self.weight**2
+        return float(np.bincount(self.cell, weights=squared, minlength=of_cell.size) @ (of_cell * of_cell).ravel())
 
     @property
     def spread(self) -> float:
@@ -109,10 +116,12 @@ def design_effect(psi: Floats, clusters: Clusters, level: float = LEVEL, event: 
     sum(w^2 psi^2)/sum(w psi^2), Kish's factor where nothing varies.
     """
     off = np.where(np.eye(psi.shape[0], dtype=np.bool_), 0.0, 1.0 if event is None else event)
-    iid = float(clusters.sums(psi * psi).sum())
-    squares = clusters.squares(psi)
+    squares, iid = clusters.squares(psi), float((clusters.table(len(psi)) * psi * psi).sum())
     cost = max(1.0, squares / iid) if iid > 1e-18 * clusters.n else clusters.spread
-    counted = np.bincount(clusters.cluster, weights=off.ravel()[clusters.cell])
+    if clusters.weight is not None:
+        counted = np.bincount(clusters.cluster, off.ravel()[clusters.cell]).astype(np.float64)
+    else:
+        counted = clusters.sums(off)
     events = float(np.minimum(counted, 1.0).sum())
     return cost * _effect(squares, clusters.sums(psi), _Sizes.of(clusters.cluster, clusters.weight), events, level)
 
@@ -129,29 +138,27 @@ def share_effect(
     those seen in it (all labels that fail were failed, the rare heavy error was not met): it never counts for more than its
     share of the weights of these verdicts.
     """
-    inside = within.ravel()[clusters.cell]
-    cluster = clusters.cluster[inside]
-    used = np.bincount(cluster) > 0
-    cluster = (np.cumsum(used) - 1)[cluster]  # 0..G-1 again, without a sort
-    weight = None if clusters.weight is None else clusters.weight[inside]
-    held = Clusters(cluster, clusters.cell[inside], weight)
-    count, cost = held.n, 1.0
+    held = clusters
+    if not within.all():
+        inside = within.ravel()[clusters.cell]
+        weight = None if clusters.weight is None else clusters.weight[inside]
+        held = Clusters(clusters.cluster[inside], clusters.cell[inside], weight)
+    count, cost, weight = held.n, 1.0, held.weight
     if weight is not None and clusters.weight is not None:
         beside = clusters.weight[np.broadcast_to(within.any(0), within.shape).ravel()[clusters.cell]]
         cost = max(held.spread, count * float(beside.mean()) / float(weight.sum()))
-        iid = float(held.sums(psi * psi).sum())
+        iid = float((held.table(len(psi)) * psi * psi).sum())
         cost = max(cost, held.squares(psi) / iid * count / mass) if iid > 1e-18 * count else cost
-    events = rarer(hit.ravel()[held.cell], cluster)
-    return count, cost * _effect(held.squares(psi), held.sums(psi), _Sizes.of(cluster, weight), events, level)
+    sizes, credit = _Sizes.of(held.cluster, weight), np.bincount(held.cluster, hit.ravel()[held.cell]).astype(float)
+    return count, cost * _effect(held.squares(psi), held.sums(psi), sizes, rarer(credit, sizes.items), level)
 
 
-def rarer(credit: Floats, cluster: Ints) -> float:
-    """Of items with credits (n,) in clusters (n,): how many clusters have credit, or lack some, whichever is fewer.
+def rarer(credit: Floats, sizes: Floats) -> float:
+    """How many clusters have credit, or lack some, whichever is fewer, from their summed credits and sizes (G,).
 
     0 of n and n of n are alike; half a credit is half an event, a cluster at most one.
     """
-    sums = (np.bincount(cluster, weights=one) for one in (credit, 1 - credit))
-    return min(float(np.minimum(one, 1.0).sum()) for one in sums)
+    return min(float(np.minimum(one, 1.0).sum()) for one in (credit, sizes - credit))
 
 
 def shrunken_effect(z: Floats, cluster: Ints, event: Bools, level: float = LEVEL) -> float:
@@ -176,7 +183,7 @@ def effect_of(z: Floats, cluster: Ints, events: float, level: float = LEVEL, wei
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sizes:
-    """items: (G,) counts of the clusters; lived: m~, the size of the cluster that an item is in."""
+    """items: (G,) counts of the clusters, which may be 0; lived: m~, the size of the cluster that an item is in."""
 
     items: Floats
     lived: float
@@ -191,12 +198,14 @@ class _Sizes:
 
 
 def _effect(squares: float, sums: Floats, sizes: _Sizes, events: float, level: float) -> float:
-    if squares <= 1e-18 * sizes.items.sum():  # nothing varies
+    used = sizes.items > 0
+    items = sizes.items[used]
+    if squares <= 1e-18 * items.sum():  # nothing varies
         events = 0.0
     prior = max(PRIOR_CLUSTERS, PRIOR_GROWTH * (sizes.lived - 1))
-    rho = (events * intraclass(squares, sums, sizes.items) + prior * PRIOR_RHO) / (events + prior)
+    rho = (events * intraclass(squares, sums[used], items) + prior * PRIOR_RHO) / (events + prior)
     deff = max(1.0, 1 + (sizes.lived - 1) * rho)
-    return deff * student(min(sizes.items.size - 1, LEAST_EVENTS + events), level) if events else deff
+    return deff * student(min(items.size - 1, LEAST_EVENTS + events), level) if events else deff
 
 
 def intraclass(squares: float, sums: Floats, sizes: Floats) -> float:

@@ -45,7 +45,8 @@ def share(
     iid = float(w @ pull**2)
     cost = float(w @ w) / n
     cost = cost if iid == 0 else max(cost, float((w * pull) @ (w * pull)) / iid)
-    deff = cost * effect_of(w * pull, codes, rarer(x, codes), level, weights)
+    events = rarer(*(np.bincount(codes, one).astype(np.float64) for one in (x, np.ones(n))))
+    deff = cost * effect_of(w * pull, codes, events, level, weights)
     if graded and groups > 1 and 0 < value < 1 and iid > 0:
         deff *= iid / (float(w.sum()) * value * (1 - value))
     caution = note or (few(groups) if groups < n else None)
