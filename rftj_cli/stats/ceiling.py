@@ -12,6 +12,7 @@ from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import proportion, share_from_se
 from rftj_cli.stats.clusters import (
+    ONE_CLUSTER,
     Clusters,
     clustered,
     design_effect,
@@ -27,7 +28,6 @@ from rftj_cli.stats.reliability import mean_estimate, pull_of_items, rating_coun
 from rftj_cli.stats.table import WeightKind, cross_table, weights
 
 LEAST_DF = 4
-ONE_CLUSTER = "only 1 cluster: no interval"
 
 
 @dataclass(frozen=True, slots=True)

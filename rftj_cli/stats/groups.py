@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import share_from_se
-from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
+from rftj_cli.stats.clusters import ONE_CLUSTER, codes_of, few, freedom, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.moved import GAINED_LOST, flip_interval, of_few, said, sums
@@ -90,7 +90,7 @@ def pooled_pair_accuracy(
     pull, codes = 2 * (credit - value * pairs) / total, None if clusters is None else codes_of(clusters, n)
     se, units = item_se(pull, codes)
     if units < 2:
-        return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
+        return Estimate(value, None, None, n, "none", ONE_CLUSTER)
     df = rank_freedom(pull, x, codes)
     low, high = share_from_se(value, se, units, float(n), level, df=df)
     method = f"Wilson {percent(level)} on the effective n of {units} clusters, t({df:.0f}), all pairs"

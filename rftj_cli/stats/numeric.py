@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import wilson
-from rftj_cli.stats.clusters import few, freedom, item_se
+from rftj_cli.stats.clusters import ONE_CLUSTER, few, freedom, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, Scale, symmetric_interval
@@ -137,7 +137,7 @@ def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, le
         pulls = pulls / (1 - np.bincount(clusters) / psi.size)[clusters] if clusters.max() else pulls
     se, units = item_se(pulls, clusters)
     if units < 2:
-        reason = "1 item: no interval" if clusters is None else "only 1 cluster: no interval"
+        reason = "1 item: no interval" if clusters is None else ONE_CLUSTER
         return Estimate(value, None, None, psi.size, "none", reason)
     of_unit = _unit(sums(pulls, clusters))
     df = units - 1 if clusters is None else freedom(of_unit, LEAST_DF)
