@@ -11,7 +11,7 @@ import numpy as np
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import Clusters, clustered, few, share_effect, share_influence
+from rftj_cli.stats.clusters import ONE_CLUSTER, Clusters, clustered, few, share_effect, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import ONE_CLASS, Scale, functional_interval
@@ -116,6 +116,8 @@ class _Board:
         hits = float((self.table * credit)[within].sum())
         if self.clusters is None:
             return proportion(hits, n, level=self.level)
+        if self.clusters.count < 2 and self.clusters.n > 1:
+            return Estimate(hits / n, None, None, round(n), "none", ONE_CLUSTER)
         psi = share_influence(self.table, credit, within)
         count, deff = share_effect(psi, self.clusters, within, credit, n, self.level)
         used = int(np.count_nonzero(self.clusters.sums(within.astype(np.float64))))

@@ -12,6 +12,7 @@ from rftj_cli.stats.agreement import Kind
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import proportion, share_from_se
 from rftj_cli.stats.clusters import (
+    ONE_CLUSTER,
     Clusters,
     clustered,
     design_effect,
@@ -29,7 +30,6 @@ from rftj_cli.stats.table import WeightKind, cross_table, weights
 
 TIE = 1  # the level code of a comparison's tie: A, tie, B
 LEAST_DF = 4
-ONE_CLUSTER = "only 1 cluster: no interval"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from rftj_cli.stats.dominance import dense
 from rftj_cli.stats.estimate import LEVEL
 
 FEW = 15
+ONE_CLUSTER = "only 1 cluster: no interval"
 LEAST_DF = 10
 PRIOR_RHO = 0.5  # what the correlation inside clusters is taken for before an error was seen ...
 PRIOR_CLUSTERS = 4  # ... and for how many clusters with an error that counts at least,

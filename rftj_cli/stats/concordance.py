@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import share_from_se
-from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.clusters import ONE_CLUSTER, few, item_se
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.groups import rank_freedom
@@ -50,7 +50,7 @@ def concordance(
     pull = 2 * (credit - value * pairs) / total
     se, units = item_se(pull, codes)
     if units < 2:
-        return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
+        return Estimate(value, None, None, n, "none", ONE_CLUSTER)
     most = float(n) if se > 1e-12 else _rarer(x[pairs > 0])  # without an error the rarer outcome bounds what is known
     df = rank_freedom(pull[pairs > 0], x[pairs > 0], None if codes is None else codes[pairs > 0])
     low_, high_ = share_from_se(value, se, units, most, level, df=df)

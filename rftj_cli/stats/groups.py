@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import share_from_se
-from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
+from rftj_cli.stats.clusters import ONE_CLUSTER, codes_of, few, freedom, item_se
 from rftj_cli.stats.dominance import below, dense
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.moved import GAINED_LOST, flip_interval, of_few, said, sums
@@ -91,7 +91,7 @@ def pooled_pair_accuracy(
     pull, codes = 2 * (credit - value * pairs) / total, None if clusters is None else codes_of(clusters, n)
     se, units = item_se(pull, codes)
     if units < 2:
-        return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
+        return Estimate(value, None, None, n, "none", ONE_CLUSTER)
     df = rank_freedom(pull, x, codes)
     low, high = share_from_se(value, se, units, float(n), level, df=df)
     method = f"Wilson {percent(level)} on the effective n of {units} clusters, t({df:.0f}), all pairs"
@@ -205,7 +205,7 @@ def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading
 
     Degrees of freedom are Satterthwaite's, at least 4: where one group in five has 20 answers its few hold most of the pairs.
     A group with 190 pairs is not 190 facts. Where e clusters have a pair that is not right the effective n is at most
-    (e + 1)/(e/pairs + 1/clusters): one wrong pair does not tell more than none.
+    (e + 2)/(e/pairs + 2/clusters): one wrong pair does not tell more than none.
     """
     n = round(float(weight.sum()))
     if n == 0:
@@ -218,7 +218,7 @@ def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading
     left -= left.mean()
     se, df = sqrt((units - 1) / units * float(left @ left)), freedom(left, LEAST_DF)
     hit = int((over < under - 1e-9).sum()) if value > 0.5 else int((over > 1e-9).sum())
-    most = (hit + 1) / (hit / float(pairs.sum()) + 1 / units)
+    most = (hit + 2) / (hit / float(pairs.sum()) + 2 / units)
     low, high = share_from_se(value, se, units, most, level, df=df)
     method = f"Wilson {percent(level)} on the effective n of {units} clusters, jackknife, t({df:.0f}), {reading}"
     return Estimate(value, low, high, n, method, few(units))

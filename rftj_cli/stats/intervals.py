@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import expit, logit, stdtrit
 
 from rftj_cli.stats.arrays import Floats
-from rftj_cli.stats.clusters import Clusters, clustered, design_effect
+from rftj_cli.stats.clusters import ONE_CLUSTER, Clusters, clustered, design_effect
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.jackknife import Functional, jackknife_influence
 from rftj_cli.stats.resampling import NO_SPREAD, Draws, more_errors, quantile_interval, two_levels
@@ -82,12 +82,12 @@ def functional_interval(
     if not np.isfinite(value):
         return Estimate.missing(n, undefined)
     groups = clustered(clusters)
+    if groups is not None and groups.count < 2 and n > 1:
+        return Estimate(value, None, None, n, "none", ONE_CLUSTER)
     caution = None if groups is None else groups.caution
     if two_levels(table) is None:
         if min(np.count_nonzero(table.sum(axis)) for axis in (0, 1)) < 2 and n > np.trace(table):
             return Estimate(value, None, None, n, "none", "the labels or the verdicts never vary: no interval")
-        if groups is not None and groups.count < 2:
-            return Estimate(value, None, None, n, "none", "only 1 cluster: no interval")
         if table.shape[0] > MOST_LEVELS and n - float(np.trace(table)) >= MANY_ERRORS:
             return _grouped_jackknife(table, f, value, groups, scale, seed, level)
     deff = 1.0
@@ -154,7 +154,7 @@ def _grouped_jackknife(
     units = n if groups is None else groups.count
     count = min(PARTS, units)
     if count < 2:
-        return Estimate(value, None, None, n, "delete-a-group jackknife", "only 1 cluster: no interval")
+        return Estimate(value, None, None, n, "delete-a-group jackknife", ONE_CLUSTER)
     member = np.random.default_rng(seed).permutation(units) % count
     if groups is None:
         cells = np.repeat(np.arange(table.size), np.rint(table).astype(np.int64).ravel())

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats, Ints
 from rftj_cli.stats.binomial import wilson
-from rftj_cli.stats.clusters import few, freedom, item_se
+from rftj_cli.stats.clusters import ONE_CLUSTER, few, freedom, item_se
 from rftj_cli.stats.dominance import concordance, dense
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, Scale, symmetric_interval
@@ -138,9 +138,9 @@ def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, le
         pulls = pulls / (1 - np.bincount(clusters) / psi.size)[clusters] if clusters.max() else pulls
     se, units = item_se(pulls, clusters)
     if units < 2:
-        reason = "1 item: no interval" if clusters is None else "only 1 cluster: no interval"
+        reason = "1 item: no interval" if clusters is None else ONE_CLUSTER
         return Estimate(value, None, None, psi.size, "none", reason)
-    of_unit = sums(pulls, clusters)
+    of_unit = _unit(sums(pulls, clusters))
     df = units - 1 if clusters is None else freedom(of_unit, LEAST_DF)
     name = "influence" if clusters is None else "cluster influence"
     method = f"{name} {percent(level)}, t({df:.0f}), {SCALES[scale]}"
@@ -149,9 +149,9 @@ def _interval(value: float, psi: Floats, clusters: Ints | None, scale: Scale, le
 
 
 def _tails(pulls: Floats) -> str | None:
-    """What to say where a few units (G,) make up the variance; coverage is then 70 to 85% whatever is done with moments."""
+    """What to say where a few units (G,), within [-1, 1], make up the variance; coverage is then 70 to 85% whatever is done with moments."""
     second = float((pulls**2).mean())
-    kurtosis = float(((pulls**2 / second) ** 2).mean()) if second > 1e-280 else 0.0
+    kurtosis = float(((pulls**2 / second) ** 2).mean()) if second > 0 else 0.0
     if kurtosis <= HEAVY:
         return None
     return f"{HEAVY_TAILS} (kurtosis {kurtosis:.0f}): the interval may be too narrow; read the rank correlations"
@@ -165,7 +165,7 @@ def _pearson(x: Floats, y: Floats) -> tuple[float, Floats]:
 
 def _unit(x: Floats) -> Floats:
     """Within [-1, 1], so that squares of very large and very small numbers are numbers."""
-    return np.asarray(x / np.abs(x).max())
+    return np.asarray(x / (np.abs(x).max() or 1.0))
 
 
 def _ccc(x: Floats, y: Floats) -> tuple[float, Floats]:

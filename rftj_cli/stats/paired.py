@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import wilson
-from rftj_cli.stats.clusters import few
+from rftj_cli.stats.clusters import ONE_CLUSTER, few
 from rftj_cli.stats.cube import kappa_gain_posterior
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.homogeneity import mcnemar_mid_p
@@ -18,7 +18,6 @@ from rftj_cli.stats.moved import GAINED_LOST, flip_effect, flip_interval, of_few
 from rftj_cli.stats.table import WeightKind, cross_table, influence, kappa, weights
 
 RESAMPLES = 10_000
-ONE_CLUSTER = "only 1 cluster: no interval"
 ONE_CLASS = "all labels and verdicts of one judge are one class"
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import codes_of, effect_of, few, item_se, rarer
+from rftj_cli.stats.clusters import ONE_CLUSTER, codes_of, effect_of, few, item_se, rarer
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import Scale, symmetric_interval
 
@@ -41,13 +41,15 @@ def share(
         return proportion(float(x.sum()), n, note=note, level=level)
     w = np.ones(n) if weights is None else weights * n / weights.sum()
     value = float(x[0]) if np.ptp(x) == 0 else float(w @ x) / n  # 1, not the last digit below it
+    if groups < 2:
+        return Estimate(value, None, None, n, "none", ONE_CLUSTER)
     pull = x - value
     iid = float(w @ pull**2)
     cost = float(w @ w) / n
     cost = cost if iid == 0 else max(cost, float((w * pull) @ (w * pull)) / iid)
     events = rarer(*(np.bincount(codes, one).astype(np.float64) for one in (x, np.ones(n))))
     deff = cost * effect_of(w * pull, codes, events, level, weights)
-    if graded and groups > 1 and 0 < value < 1 and iid > 0:
+    if graded and 0 < value < 1 and iid > 0:
         deff *= iid / (float(w.sum()) * value * (1 - value))
     caution = note or (few(groups) if groups < n else None)
     return proportion(value * n, n, deff=deff, note=caution, level=level)
@@ -78,7 +80,7 @@ def mean(
     se, units = item_se(w * (values - value), codes)
     method = f"mean {percent(level)}, t({units - 1})"
     if units < 2:
-        return Estimate(value, None, None, n, method, "only 1 independent unit: no interval")
+        return Estimate(value, None, None, n, method, "1 item: no interval" if codes is None else ONE_CLUSTER)
     return symmetric_interval(value, se, units, scale, n, method, None if codes is None else few(units), level)
 
 

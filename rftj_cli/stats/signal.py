@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv, fdtri, gammaln
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.clusters import codes_of, few, item_se
+from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.groups import LEAST_DF
 from rftj_cli.stats.intervals import SCALES, symmetric_interval
 from rftj_cli.stats.shares import mean, share
 from rftj_cli.stats.ties import settled
@@ -50,7 +51,7 @@ def within_phi(
 
     group: (n,) keys; truth, score: (n,) numbers; clusters: (n,) keys of what groups belong to, by default the groups. The
     square is the share of a group-relative advantage's variance that is signal: the effective share of the rollouts.
-    Interval: influence values summed by cluster, t on the Fisher z scale; the square's ends are those of the correlation.
+    Interval: influence values summed by cluster, t (Satterthwaite's degrees of freedom) on the Fisher z scale; the square's ends are those of the correlation.
     """
     codes, x, y = _groups(group, truth, score)
     counts = np.bincount(codes)
@@ -67,11 +68,12 @@ def within_phi(
     keys = codes if clusters is None else codes_of(clusters, codes.size)
     kept = np.unique(keys[use], return_inverse=True)[1].astype(np.int64)
     se, units = item_se(pull[use], kept)
-    method = f"influence {percent(level)}, t({units - 1}), {SCALES['fisher']}, inside groups"
+    df = freedom(np.bincount(kept, weights=pull[use]).astype(np.float64), LEAST_DF)
+    method = f"influence {percent(level)}, t({df:.0f}), {SCALES['fisher']}, inside groups"
     if units < 2:
         found = Estimate(float(phi), None, None, n, method, "only 1 group: no interval")
     else:
-        found = symmetric_interval(float(phi), se, units, "fisher", n, method, few(units), level)
+        found = symmetric_interval(float(phi), se, df + 1, "fisher", n, method, few(units), level)
     return found, _squared(found)
 
 

@@ -47,7 +47,7 @@ def test_the_numbers_of_a_slice_stand_beside_the_n_they_rest_on(home: Path) -> N
     """Of 12 labels, 2 samples failed; 3 of the other 10 pass, so `tpr` rests on 3, `tnr` on 7 and kappa on 10."""
     truth = {f"s{i}": "pass" if i in (0, 4, 5, 6) else "fail" for i in range(12)}
     verdicts = {id: None if id in ("s0", "s1") else level for id, level in truth.items()}
-    rows = [{"id": id, "response": f"r {id}", "kind": "all"} for id in truth]
+    rows = [{"id": id, "prompt": f"p {id}", "response": f"r {id}", "kind": "all"} for id in truth]
     run = scored(home, verdicts, rows=rows)
     said = succeed("calibrate", run, "--labels", truth_labels(home, truth), "--by", "kind", "--full").out
     heads, cells = (line.split() for line in said[said.index("Slices by kind") :].splitlines()[1:3])

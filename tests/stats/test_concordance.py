@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from rftj_cli.stats.concordance import concordance
+from rftj_cli.stats.groups import pooled_pair_accuracy
 
 
 def brute(x: list[float], y: list[float], g: list[int]) -> float | None:
@@ -76,3 +77,12 @@ def test_a_perfect_ranking_keeps_a_width_and_what_cannot_be_computed_says_why() 
     assert concordance([], []).value is None
     with pytest.raises(ValueError, match="one length"):
         concordance([0, 1], [1])
+
+
+def test_a_rare_outcome_has_few_degrees_of_freedom() -> None:
+    """4 of 30 are positive: the variance is known from 4, and the interval is wider than with t(29)."""
+    outcome, score = np.arange(30) < 4, np.random.default_rng(3).normal(size=30) + (np.arange(30) < 4)
+    found = concordance(outcome, score)
+    assert "t(3)" in found.method
+    assert "t(3)" in pooled_pair_accuracy(outcome, score).method
+    assert "t(14)" in concordance(np.arange(30) < 15, score).method

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from rftj_cli.stats.groups import pair_accuracy
+from rftj_cli.stats.groups import pair_accuracy, pair_accuracy_difference
 
 DATA = Path(__file__).resolve().parents[2] / "datasets" / "contract-review"
 
@@ -125,3 +125,47 @@ def test_many_rows_in_no_time() -> None:
     found = pair_accuracy(group, rng.integers(0, 3, 200_000), rng.random(200_000))
     assert time.perf_counter() - start < 2
     assert found.estimate.value == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("groups", [10, 20])
+def test_a_few_large_groups_do_not_make_the_interval_too_narrow(groups: int) -> None:
+    """One group in five of 20 answers, the others of 2 to 5: with t(G - 1) the interval held the truth in 82 to 83%."""
+
+    def drawn(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        sizes = np.where(rng.random(count) < 0.2, 20, rng.integers(2, 6, count))
+        keys = np.repeat(np.arange(count), sizes)
+        truth = (rng.random(keys.size) < rng.beta(2, 2, count)[keys]).astype(float)
+        noise = np.exp(rng.normal(size=count) * 0.7)[keys] * 0.8
+        return keys, truth, truth + rng.normal(size=keys.size) * noise
+
+    true = pair_accuracy(*drawn(np.random.default_rng(1), 20_000)).estimate.value
+    rng, hits, made = np.random.default_rng(groups), 0, 0
+    assert true is not None
+    for _ in range(150):
+        one = pair_accuracy(*drawn(rng, groups)).estimate
+        if one.low is not None and one.high is not None:
+            hits, made = hits + (one.low <= true <= one.high), made + 1
+    assert hits / made >= 0.91
+
+
+def test_one_wrong_pair_does_not_tell_more_than_none() -> None:
+    """Groups of 20 answers: without an error each is one voice, and one wrong pair of 190 is no more."""
+    group, truth = np.repeat(np.arange(12), 20), np.tile(np.arange(20.0), 12)
+    score = truth.copy()
+    score[[0, 1]] = score[[1, 0]]
+    none, wrong = (pair_accuracy(group, truth, one).estimate for one in (truth, score))
+    assert none.value == 1 and wrong.value is not None and 0.99 < wrong.value < 1
+    assert wrong.low <= none.low  # type: ignore[operator]
+
+
+@given(st.integers(0, 39), st.integers(0, 2**32 - 1))
+def test_pairs_that_b_breaks_never_give_it_a_better_bound(at: int, seed: int) -> None:
+    """40 groups of two: B turns one pair more."""
+    rng = np.random.default_rng(seed)
+    group, truth = np.repeat(np.arange(40), 2), np.tile([0.0, 1.0], 40)
+    a, b = (np.where((rng.random(40) < 0.2).repeat(2), 1 - truth, truth) for _ in range(2))
+    worse = b.copy()
+    worse[2 * at : 2 * at + 2] = [1.0, 0.0]
+    before, after = (pair_accuracy_difference(group, truth, a, one)[0] for one in (b, worse))
+    for end in ("low", "high"):
+        assert getattr(after, end) <= getattr(before, end) + 1e-9

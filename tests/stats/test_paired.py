@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from statsmodels.stats.contingency_tables import mcnemar
 
+from rftj_cli.stats.agreement import agreement
+from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.paired import (
     agreement_difference,
@@ -20,6 +22,7 @@ from rftj_cli.stats.paired import (
     kappa_p,
     newcombe_10,
 )
+from rftj_cli.stats.shares import mean, share
 from rftj_cli.stats.table import cross_table, influence, kappa
 
 
@@ -202,6 +205,11 @@ def test_one_cluster_gives_one_answer(k: int) -> None:
     """Shares, credits and kappas of one cluster: the value, no interval, one reason, whatever the number of levels."""
     truth, one = np.arange(12) % k, np.zeros(12, dtype=int)
     b = np.where(np.arange(12) < 3, (truth + 1) % k, truth)
+    table = agreement(
+        cross_table(truth, b, k), kind="binary" if k == 2 else "nominal", clusters=Clusters.of(one, truth, b, k)
+    )
+    for found in (table["agreement"], table["kappa"], share(b == truth, clusters=one), mean(b, clusters=one)):
+        assert found.value is not None and (found.low, found.note) == (None, "only 1 cluster: no interval")
     for found in (
         agreement_difference(np.ones(truth.size), b == truth, clusters=one),
         credit_difference(np.ones(12), b == truth, clusters=one),

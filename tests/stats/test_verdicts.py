@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from rftj_cli.stats.estimate import Estimate
-from rftj_cli.stats.verdicts import WORST_CASE, holm, judge_change, replaces
+from rftj_cli.stats.moved import NEVER
+from rftj_cli.stats.verdicts import holm, judge_change, replaces
 
 
 def found(low: float, high: float) -> Estimate:
@@ -49,8 +50,8 @@ def test_undecided_says_how_many_items_would_decide() -> None:
     few = judge_change(Estimate(0.3, -0.13, 0.73, 15, "t 95%"), 0.03, clusters=6)
     assert few.needed is not None and few.needed_clusters is not None and few.reason is None
     assert few.needed_clusters / 6 == pytest.approx(few.needed / 15, rel=0.1)
-    flat = judge_change(Estimate(0.3, -0.13, 0.73, 15, f"{WORST_CASE} of 15"), 0.03, clusters=6)
-    assert flat.needed is not None and flat.needed_clusters is not None  # +.30 is no "so near to the limit"
+    never = judge_change(Estimate(0.0, -0.17, 0.17, 48, "Newcombe", NEVER), 0.03, clusters=12)
+    assert (never.needed, never.needed_clusters) == (272, 68)  # without flips the bound falls with n: 48 * .17/.03
     assert judge_change(Estimate.missing(0, "no items"), 0.05).why == "no items"
     with pytest.raises(ValueError, match="margin"):
         judge_change(found(0, 1), 0)
