@@ -236,6 +236,8 @@ def _gap(means: _Means, most: float, clusters: Ints | None, level: float) -> Est
     pull = np.asarray(np.mean([judge - human for human, judge in means.pulls], axis=0))
     n = int(means.involved.sum())
     keys = None if clusters is None else np.unique(clusters[means.involved], return_inverse=True)[1].astype(np.int64)
+    if keys is not None and n > 1 and int(keys.max(initial=-1)) + 1 == n:
+        keys = None  # each item is a cluster of its own
     pull = pull[means.involved]
     if keys is not None and keys.max(initial=0):  # to first order a jackknife that leaves out one cluster each
         pull = pull / (1 - np.bincount(keys) / n)[keys]

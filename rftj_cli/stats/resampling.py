@@ -105,8 +105,9 @@ def fewer_errors(table: Floats) -> Floats:
 
 
 def _used(table: Floats) -> Bools:
-    """The levels (k,) that occur among the labels or the verdicts."""
-    return np.asarray(table.sum(0) + table.sum(1) > 0)
+    """The levels (k,) that occur among the labels or the verdicts; all where only one does, for errors need another."""
+    used = table.sum(0) + table.sum(1) > 0
+    return np.asarray(used if used.sum() > 1 else np.ones(len(table), dtype=np.bool_))
 
 
 def two_levels(table: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
