@@ -63,7 +63,7 @@ def student(df: float, level: float = LEVEL) -> float:
 
 
 def share_from_se(
-    value: float, se: float, units: int, most: float, level: float = LEVEL, *, df: float | None = None
+    value: float, se: float, units: float, most: float, level: float = LEVEL, *, df: float | None = None
 ) -> tuple[float, float]:
     """Interval of a share whose standard error is known: Wilson with t(df), by default t(units - 1), at n = value(1-value)/se^2.
 

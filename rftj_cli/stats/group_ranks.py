@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.binomial import share_from_se
-from rftj_cli.stats.clusters import codes_of, few, freedom, item_se
+from rftj_cli.stats.clusters import codes_of, few
 from rftj_cli.stats.dominance import below
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
+from rftj_cli.stats.groups import ratio_bounds
+from rftj_cli.stats.moved import sums
 from rftj_cli.stats.shares import share
 from rftj_cli.stats.ties import settled
 
 NO_ORDER = "no group holds two items that the labels tell apart"
-LEAST_DF = 4  # few clusters may carry all that the judge gets wrong
 MOST_PAIRS = 20  # per item: up to here all pairs are compared directly, which is faster than counting by sorting
 
 
@@ -47,8 +47,8 @@ def group_ranks(
     top_1_strict: 1 only where all of them are: a tie with a worse answer is wrong. Groups with an item without a score are
     left out of both, since nobody knows what would have been chosen.
 
-    Intervals: tau_b by cluster sums of the groups' values, as an effective n in Wilson's on (1 + tau)/2, so that it stays
-    within [-1, 1] and 1 keeps a width; top_1 as a share of groups.
+    Intervals: tau_b as `groups.ratio_bounds` of (1 + tau)/2, so that it stays within [-1, 1] and 1 keeps a width; top_1 as a
+    share of groups.
     """
     code = np.unique(np.asarray(group), return_inverse=True)[1].astype(np.int64)
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(score, dtype=np.float64)
@@ -80,12 +80,11 @@ def _tau_b(code: Ints, x: Floats, y: Floats, keys: Ints, level: float) -> Estima
     inside = np.unique(cluster[use], return_inverse=True)[1].astype(np.int64)
     said = [] if not flat else [f"{flat} of {groups} groups have equal scores throughout and count as 0"]
     value = float(tau.mean())
-    pulls = (tau - value) / (2 * groups)
-    se, units = item_se(pulls, inside)
+    right, voices, pairs = (sums(one, inside) for one in ((1 + tau) / 2, np.ones(groups), untied_x[use]))
+    units = voices.size
     if units < 2:
         return Estimate(value, None, None, groups, "none", "; ".join(["only 1 group or cluster: no interval", *said]))
-    df = freedom(np.bincount(inside, weights=pulls).astype(np.float64), LEAST_DF)
-    low, high = share_from_se((1 + value) / 2, se, 1 + round(df), float(untied_x.sum()), level)
+    low, high, df = ratio_bounds(right, voices, pairs, level)
     method = f"mean over groups, Wilson {percent(level)} on the effective n of {units} clusters, t({df:.0f})"
     return Estimate(
         value, 2 * low - 1, 2 * high - 1, groups, method, "; ".join([*filter(None, [few(units)]), *said]) or None

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import share_from_se
-from rftj_cli.stats.clusters import ONE_CLUSTER, codes_of, few, freedom, item_se
+from rftj_cli.stats.clusters import ONE_CLUSTER, PRIOR_CLUSTERS, PRIOR_GROWTH, codes_of, few, freedom, item_se
 from rftj_cli.stats.dominance import below, dense
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.moved import GAINED_LOST, flip_interval, of_few, said, sums
@@ -201,12 +201,7 @@ def _cluster_of_group(codes: Ints, count: int, clusters: ArrayLike | None) -> In
 
 
 def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading: str, level: float) -> Estimate:
-    """sum(credit)/sum(weight) over groups, with the interval of a ratio of cluster sums: a jackknife that leaves out each.
-
-    Degrees of freedom are Satterthwaite's, at least 4: where one group in five has 20 answers its few hold most of the pairs.
-    A group with 190 pairs is not 190 facts. Where e clusters have a pair that is not right the effective n is at most
-    (e + 2)/(e/pairs + 2/clusters): one wrong pair does not tell more than none.
-    """
+    """sum(credit)/sum(weight) over groups, by `ratio_bounds` of the sums of their clusters."""
     n = round(float(weight.sum()))
     if n == 0:
         return Estimate.missing(0, NO_PAIRS)
@@ -214,11 +209,38 @@ def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading
     value, units = float(over.sum() / under.sum()), int(under.size)
     if units < 2:
         return Estimate(value, None, None, n, "none", ONE_GROUP)
-    left = (over.sum() - over) / (under.sum() - under)
-    left -= left.mean()
-    se, df = sqrt((units - 1) / units * float(left @ left)), freedom(left, LEAST_DF)
-    hit = int((over < under - 1e-9).sum()) if value > 0.5 else int((over > 1e-9).sum())
-    most = (hit + 2) / (hit / float(pairs.sum()) + 2 / units)
-    low, high = share_from_se(value, se, units, most, level, df=df)
+    low, high, df = ratio_bounds(over, under, sums(pairs, cluster), level)
     method = f"Wilson {percent(level)} on the effective n of {units} clusters, jackknife, t({df:.0f}), {reading}"
     return Estimate(value, low, high, n, method, few(units))
+
+
+def ratio_bounds(over: Floats, under: Floats, pairs: Floats, level: float = LEVEL) -> tuple[float, float, float]:
+    """Interval of sum(over)/sum(under), a share of pairs, and its degrees of freedom: a jackknife that leaves out each cluster.
+
+    over, under, pairs: (G,) the clusters' credit, weight and number of pairs; G is 2 at least.
+    Where few clusters hold a pair that is ranked wrong, the jackknife sees too little: the effective n is at most `_most`, and
+    what is assumed and not estimated takes t with G - 1 degrees of freedom. Else they are Satterthwaite's, at least 4.
+    """
+    value, units = float(over.sum() / under.sum()), int(under.size)
+    left = (over.sum() - over) / (under.sum() - under)
+    left -= left.mean()
+    se, most, df = sqrt((units - 1) / units * float(left @ left)), _most(over, under, pairs), float(units - 1)
+    if se > 1e-12 and value * (1 - value) < most * se**2:
+        df = freedom(left, LEAST_DF)
+    return *share_from_se(value, se, most, most, level, df=df), df
+
+
+def _most(over: Floats, under: Floats, pairs: Floats) -> float:
+    """The largest effective n to believe in, of G clusters with credit `over`, weight `under` and a number of pairs each (G,).
+
+    The shrunken correlation of `clusters.shrunken_effect`: without an error the pairs of one cluster are taken to be correlated
+    by one half, and e clusters with one lift n towards all pairs: (e + a)/(e/pairs + a/n0). The prior a grows with the clusters
+    so that one more error makes no bound better, less so where a few clusters hold most of the pairs.
+    """
+    whole, units = float(pairs.sum()), under.size
+    even = float(under.sum()) ** 2 / float(under @ under)  # clusters of one size that would tell as much (Kish 1965)
+    alone = whole / (1 + (whole / even - 1) / 2)
+    prior = max(PRIOR_CLUSTERS, PRIOR_GROWTH * (whole / units - 1) * even / units)
+    share = over / under
+    events = min(float(np.minimum(one * pairs, 1.0).sum()) for one in (1 - share, share))
+    return (events + prior) / (events / whole + prior / alone)

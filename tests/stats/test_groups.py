@@ -80,7 +80,20 @@ def test_perfect_order_keeps_a_width() -> None:
     group = np.repeat(np.arange(20), 3)
     found = pair_accuracy(group, np.tile([0, 1, 2], 20), np.tile([5, 6, 9], 20)).estimate
     assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low is not None and 0.8 < found.low < 0.85
+    assert found.low is not None and 0.8 < found.low < 0.9
+
+
+@pytest.mark.parametrize(("groups", "clustered"), [(12, False), (36, False), (36, True), (100, False)])
+def test_one_more_wrong_pair_makes_no_bound_better(groups: int, clustered: bool) -> None:
+    """One wrong pair in each of more and more groups of four answers: neither end of the interval rises."""
+    group, truth = np.repeat(np.arange(groups), 4), np.tile(np.arange(4.0), groups)
+    score, ends = truth.copy(), []
+    for wrong in range(groups + 1):
+        found = pair_accuracy(group, truth, score, clusters=group // 2 if clustered else None)
+        ends.append((found.estimate.low, found.estimate.high, found.by_group.low, found.by_group.high))
+        if wrong < groups:
+            score[[wrong * 4, wrong * 4 + 1]] = score[[wrong * 4 + 1, wrong * 4]]
+    assert (np.diff(np.array(ends, dtype=np.float64), axis=0) <= 1e-12).all()
 
 
 def test_ties_are_half_right() -> None:
