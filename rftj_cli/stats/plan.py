@@ -89,7 +89,7 @@ def _in_all(enough: Callable[[float], bool], n: int, clusters: int, level: float
         if n < LEAST_LABELS:
             return Need(LEAST_LABELS, reason="those there are tell too little to plan from")
         if clustered and clusters < FEW:
-            more = f"label units of {FEW - clusters} new clusters first, then the interval tells more"
+            more = f"label samples in about {FEW - clusters} new clusters first: until then the interval is unreliable"
             return Need(reason=f"only {clusters} clusters: {more}")
         return Need(reason=f"{MOST} times the labels there are ({most:,}) would probably not settle it")
     while most - least > 1:

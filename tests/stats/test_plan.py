@@ -154,7 +154,7 @@ def test_few_clusters_ask_for_new_ones() -> None:
     said = need.words("labelled pairs", 15, 6)
     assert said.startswith("only 6 clusters so far: about ") and "new clusters (about 2 in each)" in said
     near = labels_needed(Estimate(0.01, -0.4, 0.42, 15, "t(5) 95%"), 0.0, clusters=6)
-    assert near.units is None and "label units of 9 new clusters first" in (near.reason or "")
+    assert near.units is None and "label samples in about 9 new clusters first" in (near.reason or "")
 
 
 def test_no_plan() -> None:
