@@ -19,7 +19,7 @@ from rftj_cli.stats.plan import Need
 from rftj_cli.stats.verdicts import Change
 
 WORST, LONGEST = 3, 110
-NAMES = {"agreement": "share right", "kappa_quadratic": "quadratic kappa", "pair_accuracy": "pair accuracy"}
+NAMES = {"agreement": "accuracy", "kappa_quadratic": "quadratic kappa", "pair_accuracy": "pair accuracy"}
 CLASSES = {"tpr": "right on pass", "tnr": "right on fail"}
 
 
@@ -233,7 +233,7 @@ def _everything(one: Against) -> Iterator[Block]:
         yield Heading("All criteria together")
         yield Grid(["", "before", "after", "difference", "p"], [_figures("agreement", one.pooled)])
     if one.slices:
-        yield Heading("Slices: share right (p after Holm over all of them)")
+        yield Heading("Slices: accuracy (p after Holm over all of them)")
         rows = [
             [
                 each.field,
@@ -269,6 +269,6 @@ def _said(flip: Flip, text: bool) -> list[str]:
 
 def _luck(best: Best) -> str:
     luck = best.optimism.optimism.value
-    told = "how much of it is luck cannot be told" if luck is None else f"about {number(luck)} of it luck of the choice"
+    told = "selection optimism cannot be computed" if luck is None else f"selection optimism about {number(luck)}"
     out = f"; without verdicts on some: {', '.join(best.left_out)}" if best.left_out else ""
     return f"{best.run}, best of {len(best.tried)} tried: {interval(best.optimism.apparent)}, {told}{out}"

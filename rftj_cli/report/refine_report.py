@@ -65,7 +65,7 @@ def _blocks(found: Refinement) -> Iterator[Block]:
         yield Heading("The new words; a model wrote them: read them before they are used")
         yield Difference(stretches(found.prompt, whole=False))
     if len(found.pareto) > 1:
-        yield Heading("No candidate beats all others on every cluster of errors: share right now")
+        yield Heading("No candidate beats all others on every cluster of errors: accuracy now")
         names = list(found.pareto[0].right)
         yield Grid(["", *names], [[one.name, *(number(one.right[name]) for name in names)] for one in found.pareto])
     yield Heading("Held-out verdict: the new rubric against the old, on samples that no edit was made on")
