@@ -124,7 +124,9 @@ def log_line(
     hashes: tuple[str | None, str | None],
 ) -> dict[str, Any]:
     """One line of the reward log. `about`: outcome, failure and what it took; `hashes`: of prompt and response."""
-    pitfalls = [part.id for part in (*rubric.criteria, *rubric.checks) if part.weight < 0]
+    pitfalls = [one.id for one in rubric.criteria if one.weight < 0] + [
+        one.id for one in rubric.checks if one.weight < 0
+    ]
     return {
         "schema": LOG_SCHEMA,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
