@@ -33,7 +33,7 @@ class RewardLog:
 
     at: seconds since 1970;  prompt, response: codes of the texts, their SHA-256 in prompt_hash, response_hash (n, 32)
     reward: NaN where there is none;  outcome, stage: places in OUTCOMES and STAGES;  essential: place in `essentials`
-    parts: u of each criterion and check;  version: place in `versions`, pairs of judge and reward fingerprint
+    parts: u of each criterion and check, of `pitfalls` (negative weight) 1 is bad;  version: place in `versions`, pairs of judge and reward fingerprint
     """
 
     at: Numbers
@@ -60,6 +60,7 @@ class RewardLog:
     ids: bytes
     twice: int = 0
     unnamed_parts: int = 0
+    pitfalls: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -108,6 +109,7 @@ class LogBuilder:
         self._essentials: dict[str, int] = {}
         self._versions: dict[tuple[str, str], int] = {}
         self._unnamed: set[str] = set()
+        self._pitfalls: set[str] = set()
 
     @property
     def n(self) -> int:
@@ -117,6 +119,7 @@ class LogBuilder:
     def add(self, entry: Entry, text: bytes, file: int) -> Self:
         """A result; `text` is its JSON, which tells a line that stands in two files from two lines."""
         self._parts_of(entry)
+        self._pitfalls.update(entry.pitfalls)
         reward = entry.aggregate_reward_score
         self._at.append(seconds(entry.at))
         self._reward.append(_NAN if reward is None else reward)
@@ -188,6 +191,7 @@ class LogBuilder:
             ids=bytes(self._ids),
             twice=n - int(kept.size),
             unnamed_parts=len(self._unnamed),
+            pitfalls=frozenset(self._pitfalls),
         )
 
 

@@ -42,6 +42,7 @@ class Entry(msgspec.Struct, gc=False):
     failure: str | None = None
     essential: str | None = None
     parts: dict[str, float | None] | None = None
+    pitfalls: tuple[str, ...] = ()
     latency_ms: float | None = None
     calls: float | None = None
     attempts: float | None = None

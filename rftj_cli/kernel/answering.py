@@ -124,6 +124,9 @@ def log_line(
     hashes: tuple[str | None, str | None],
 ) -> dict[str, Any]:
     """One line of the reward log. `about`: outcome, failure and what it took; `hashes`: of prompt and response."""
+    pitfalls = [one.id for one in rubric.criteria if one.weight < 0] + [
+        one.id for one in rubric.checks if one.weight < 0
+    ]
     return {
         "schema": LOG_SCHEMA,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -132,6 +135,7 @@ def log_line(
         "aggregate_reward_score": value,
         **about,
         "parts": dict(parts),
+        **({"pitfalls": pitfalls} if pitfalls else {}),
         "judge_fingerprint": rubric.judge_fingerprint,
         "reward_fingerprint": rubric.reward_fingerprint,
         "prompt_sha256": hashes[0],

@@ -113,7 +113,7 @@ class CriterionChange:
     """One criterion on the units that both sides judged.
 
     `units` have both verdicts, `labelled` of them a truth. `right`/`wrong` are right (wrong) on both sides. `directions`
-    counts flips by (level before, level after). `failures_wrong` is the deciding number if failures count as wrong.
+    counts flips by (level before, level after). Of a `pitfall` the higher level is the bad one. `failures_wrong` is the deciding number if failures count as wrong.
     """
 
     id: str
@@ -133,6 +133,7 @@ class CriterionChange:
     change: Change | None
     noise: Noise | None
     failures_wrong: Paired | None = None
+    pitfall: bool = False
 
 
 @dataclass(frozen=True, slots=True)

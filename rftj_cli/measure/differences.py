@@ -69,7 +69,7 @@ def criterion_change(
         decides=decides,
         change=None if change is None else hedged(change, None if wrong is None else wrong.difference),
         noise=_noise(given, flips, terms, own),
-        failures_wrong=wrong,
+        failures_wrong=wrong, pitfall=given.pitfall,
     )  # fmt: skip
 
 

@@ -127,6 +127,14 @@ class CriterionErrors:
     failed: int
     sorts: Mapping[Sort, int]
     now: Mapping[str, Estimate]
+    pitfall: bool = False
+
+    def meaning(self, direction: str) -> str:
+        """What `label -> verdict` is where the better level is the one that is not there; "" of other criteria."""
+        if not self.pitfall:
+            return ""
+        missed = {f"{truth} -> {said}" for place, truth in enumerate(self.levels) for said in self.levels[:place]}
+        return " (missed)" if direction in missed else " (false alarm)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,7 @@ def _criterion(found: Found, one: Compared) -> CriterionErrors:
         failed=len(failed),
         sorts={sort: sorts.count(sort) for sort in SORTS},
         now=one.now,
+        pitfall=found.joined.pitfalls.get(id, False),
     )
 
 

@@ -58,6 +58,7 @@ class Matched:
     cluster: Ints
     first: Sequence[Unit]
     second: Sequence[Unit]
+    pitfall: bool = False
 
     @property
     def both(self) -> Bools:
@@ -144,6 +145,7 @@ def match(a: Measured, b: Measured, base: Measured, ids: Sequence[str], id: str)
         cluster=np.unique(keys, return_inverse=True)[1].astype(np.int64),
         first=first,
         second=others,
+        pitfall=base.joined.pitfalls.get(id, False),
     )  # fmt: skip
 
 

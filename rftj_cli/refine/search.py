@@ -164,7 +164,7 @@ def _assignment(state: Search, cluster: Cluster, report: ErrorReport, found: Fou
     return Assignment(
         parts=parts_of(state.incumbent.rubric),
         criterion=cluster.criterion,
-        direction=cluster.direction,
+        direction=cluster.direction + report.criteria[cluster.criterion].meaning(cluster.direction),
         terms=cluster.terms,
         count=len(cluster.units),
         compared=report.criteria[cluster.criterion].compared,

@@ -20,7 +20,6 @@ from rftj_cli.stats.verdicts import Change
 
 WORST, LONGEST = 3, 110
 NAMES = {"agreement": "accuracy", "kappa_quadratic": "quadratic kappa", "pair_accuracy": "pair accuracy"}
-CLASSES = {"tpr": "right on pass", "tnr": "right on fail"}
 
 
 def show(
@@ -142,7 +141,7 @@ def _happened(one: Against, full: bool) -> Iterator[Block]:
     for each in one.criteria.values():
         if not each.numbers:
             turned = ", ".join(f"{count:,} {way}" for way, count in each.directions.items()) or "none"
-            yield Facts([(each.id, f"{_percent(each.flips)} of {each.units:,} verdicts flip: {turned}")])
+            yield Facts([(each.id, f"{_percent(each.flips)} of {each.units:,} verdicts flip: {turned}{_meant(each)}")])
     yield Facts(list(_rest(one)))
     if full:
         yield from _everything(one)
@@ -162,9 +161,17 @@ def _table(one: Against, labelled: Sequence[CriterionChange]) -> Grid:
     return Grid(heads, [[*names, *_figures("", pair)[1:]] for *names, pair in pairs], instead=(Grid(heads, short),))
 
 
+def _named(name: str, each: CriterionChange) -> str:
+    """A number in words: of two levels, on which of them; of a pitfall, what that level means."""
+    if name not in ("tpr", "tnr"):
+        return NAMES.get(name, name)
+    if each.pitfall:
+        return "right where present" if name == "tpr" else "right where absent"
+    return f"right on {each.levels[name == 'tpr']}"
+
+
 def _figures(name: str, pair: Paired) -> list[str]:
-    word = NAMES.get(name, CLASSES.get(name, name))
-    return [word, interval(pair.before), interval(pair.after), _signed(pair.difference), _p(pair)]
+    return [name, interval(pair.before), interval(pair.after), _signed(pair.difference), _p(pair)]
 
 
 def _p(pair: Paired) -> str:
@@ -177,7 +184,7 @@ def _criterion(each: CriterionChange) -> str:
     both = f"{each.right:,} right and {each.wrong:,} wrong on both sides"
     ways = ", ".join(f"{count:,} {way}" for way, count in each.directions.items())
     text = f"{_word(each.change)} by {NAMES[each.decides]}; {both}" + (
-        f"; flips: {ways}" if ways else "; no verdict flips"
+        f"; flips: {ways}{_meant(each)}" if ways else "; no verdict flips"
     )
     if each.noise is not None:
         known = [one for one in (each.noise.before, each.noise.after) if one is not None and one.value is not None]
@@ -188,6 +195,11 @@ def _criterion(each: CriterionChange) -> str:
     if each.failures_wrong is not None:
         text += f"; with failures as wrong {_signed(each.failures_wrong.difference)}"
     return text
+
+
+def _meant(each: CriterionChange) -> str:
+    """Which level is the bad one, where that is the higher one."""
+    return f" (a pitfall: {each.levels[-1]} means present)" if each.pitfall else ""
 
 
 def _percent(one: Estimate) -> str:
@@ -226,12 +238,15 @@ def _everything(one: Against) -> Iterator[Block]:
     for each in one.criteria.values():
         if each.numbers:
             yield Heading(f"{each.id}: all numbers ({counted(each.labelled, each.unit)})")
-            yield Grid(["", "before", "after", "difference", "p"], [_figures(n, p) for n, p in each.numbers.items()])
+            yield Grid(
+                ["", "before", "after", "difference", "p"],
+                [_figures(_named(n, each), p) for n, p in each.numbers.items()],
+            )
             how = [(name, f"{pair.difference.method}; {pair.p.method}") for name, pair in each.numbers.items()]
-            yield Facts([(NAMES.get(name, CLASSES.get(name, name)), text) for name, text in how])
+            yield Facts([(_named(name, each), text) for name, text in how])
     if one.pooled is not None and len(one.criteria) > 1:
         yield Heading("All criteria together")
-        yield Grid(["", "before", "after", "difference", "p"], [_figures("agreement", one.pooled)])
+        yield Grid(["", "before", "after", "difference", "p"], [_figures(NAMES["agreement"], one.pooled)])
     if one.slices:
         yield Heading("Slices: accuracy (p after Holm over all of them)")
         rows = [

@@ -71,7 +71,7 @@ def _blocks(report: ErrorReport, *, full: bool, text: bool) -> Iterator[Block]:
         shown = report.clusters if full else report.clusters[:FIRST]
         more = "" if len(shown) == len(report.clusters) else f" (the first {len(shown)} of {len(report.clusters)})"
         yield Heading(f"Clusters, by what mending them could gain at most{more}")
-        yield _clusters(shown, text)
+        yield _clusters(report, shown, text)
         yield Heading("Examples, label -> judge")
         yield from _examples(shown, text, full)
     yield from _slices(report, full=full)
@@ -132,10 +132,20 @@ def _sorts(report: ErrorReport) -> Block:
 
 def _directions(report: ErrorReport) -> Grid:
     rows = [
-        [f"{one.criterion}: {one.name}", f"{one.units:,} of {one.possible:,}", interval(one.rate), _change(one)]
+        [
+            f"{one.criterion}: {_way(report, one.criterion, one.name)}",
+            f"{one.units:,} of {one.possible:,}",
+            interval(one.rate),
+            _change(one),
+        ]
         for one in report.directions
     ]
     return Grid(["", "errors", "weighted rate" if report.run["weighted"] else "rate", "at most"], rows)
+
+
+def _way(report: ErrorReport, criterion: str, direction: str) -> str:
+    """`pass -> fail`; of a pitfall, whose higher level is the bad one, which error that is."""
+    return direction + report.criteria[criterion].meaning(direction)
 
 
 def _change(one: Direction | Cluster) -> str:
@@ -151,11 +161,11 @@ def _agree(one: CriterionErrors) -> str:
     return f"{one.id}: judge and labels agree on all {counted(one.compared, one.unit)}"
 
 
-def _clusters(clusters: Sequence[Cluster], text: bool) -> Grid:
+def _clusters(report: ErrorReport, clusters: Sequence[Cluster], text: bool) -> Grid:
     rows = []
     for place, one in enumerate(clusters, 1):
         rows.append(
-            [str(place), f"{one.criterion}: {one.direction}", f"{len(one.units):,}", percent(one.share), _known(one),
+            [str(place), f"{one.criterion}: {_way(report, one.criterion, one.direction)}", f"{len(one.units):,}", percent(one.share), _known(one),
              interval(one.gain), _name(one, text)]
         )  # fmt: skip
     heads = ["", "", "units", "share", "stable", "gain, at most", "what they share"]
@@ -241,7 +251,11 @@ def _slices(report: ErrorReport, *, full: bool) -> Iterator[Block]:
     few = f"; {counted(untested, 'other')} had too few units" if untested else ""
     yield Heading(f"Slices in which an error is more frequent ({tested:,} tested{few})")
     rows = [
-        [f"{one.criterion}: {one.name}", f"{rate.field} {cut(rate.value, 40)}", *_rates(rate)]
+        [
+            f"{one.criterion}: {_way(report, one.criterion, one.name)}",
+            f"{rate.field} {cut(rate.value, 40)}",
+            *_rates(rate),
+        ]
         for one in report.directions
         for rate in sorted(one.slices, key=lambda rate: rate.p_holm)
         if full or rate.higher

@@ -51,7 +51,9 @@ class Found:
 
 def signs_of(frame: Frame, moves: Moves, level: float, seed: int) -> Found:
     """The signs that stand at `level` over all hypotheses."""
-    rules = [rule for rule in _rules(part_names(moves)) if all(name in moves for name in rule.about)]
+    rules = [
+        rule for rule in _rules(part_names(moves), frame.log.pitfalls) if all(name in moves for name in rule.about)
+    ]
     if not rules:
         return Found((), (), 0)
     p = [rule.p(moves) for rule in rules]
@@ -115,7 +117,7 @@ def _since(frame: Frame, move: Move) -> str | None:
     return None if since is None else stamp(float(frame.log.at[frame.window == since].min()))
 
 
-def _rules(parts: list[str]) -> list[Rule]:
+def _rules(parts: list[str], pitfalls: frozenset[str]) -> list[Rule]:
     one = [
         Rule(
             "verbosity", None, "the reward rises while answers get longer: is length what it pays for?",
@@ -139,7 +141,7 @@ def _rules(parts: list[str]) -> list[Rule]:
         _growing("repeats", "repeats", "more and more answers are given word for word to other prompts too: a template that pays?",
                  lambda m, span: m["repeats"].by >= ALIKE, _most_repeated),
     ]  # fmt: skip
-    return one + [rule for part in parts for rule in _part_rules(part)]
+    return one + [rule for part in parts for rule in (_pitfall_rules if part in pitfalls else _part_rules)(part)]
 
 
 def _growing(
@@ -161,6 +163,23 @@ def _part_rules(part: str) -> list[Rule]:
             "always_pass", part, "this part now passes nearly always: mastered, or found out how to pass it?", (key,),
             lambda m: m[key].p_up, lambda m, span: m[key].late >= ALWAYS and m[key].early <= NOT_ALWAYS,
             partial(_high_part, part),
+        ),
+    ]  # fmt: skip
+
+
+def _pitfall_rules(part: str) -> list[Rule]:
+    """Of a pitfall 1 means that something bad is present: what falls is an improvement, what rises is not."""
+    key = PART + part
+    return [
+        Rule(
+            "pitfall_up", part, "the reward rises while this pitfall is found more often: is it the price of the reward?",
+            ("reward", key), lambda m: max(m["reward"].p_up, m[key].p_up),
+            lambda m, span: _rises(m, span) and m[key].by >= FALL, partial(_met_pitfall, part),
+        ),
+        Rule(
+            "never_found", part, "this pitfall is now found nearly never: mastered, or found out how to hide it?", (key,),
+            lambda m: m[key].p_down, lambda m, span: m[key].late <= 1 - ALWAYS and m[key].early >= 1 - NOT_ALWAYS,
+            partial(_no_pitfall, part),
         ),
     ]  # fmt: skip
 
@@ -199,6 +218,14 @@ def _low_part(part: str, log: RewardLog, late: Ints, moves: Moves) -> Floats:
 
 def _high_part(part: str, log: RewardLog, late: Ints, moves: Moves) -> Floats:
     return np.where(log.parts[part][late] >= 1 - 1e-9, 1.0, np.nan)
+
+
+def _met_pitfall(part: str, log: RewardLog, late: Ints, moves: Moves) -> Floats:
+    return _standing(log.reward[late]) + 2 * log.parts[part][late]
+
+
+def _no_pitfall(part: str, log: RewardLog, late: Ints, moves: Moves) -> Floats:
+    return np.where(log.parts[part][late] <= 1e-9, 1.0, np.nan)
 
 
 def _standing(x: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from rftj_cli.stats import scores
 from rftj_cli.stats.arrays import Bools, Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import ONE_CLUSTER, Clusters, clustered, few, share_effect, share_influence
+from rftj_cli.stats.clusters import ONE_CLUSTER, RARER, Clusters, clustered, few, rarer, share_effect, share_influence
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.homogeneity import marginal_homogeneity
 from rftj_cli.stats.intervals import ONE_CLASS, Scale, functional_interval
@@ -120,9 +120,17 @@ class _Board:
             return Estimate(hits / n, None, None, round(n), "none", ONE_CLUSTER)
         psi = share_influence(self.table, credit, within)
         count, deff = share_effect(psi, self.clusters, within, credit, n, self.level)
-        used = int(np.count_nonzero(self.clusters.sums(within.astype(np.float64))))
-        note = few(used) if self.clusters.count < self.clusters.n else None
+        note = self._caution(credit, within) if self.clusters.count < self.clusters.n else None
         return proportion(hits / n * count, count, deff=deff, note=note, level=self.level)
+
+    def _caution(self, credit: Floats, within: Bools) -> str | None:
+        """What to say of few clusters: that have items of the share's denominator, or its rarer outcome."""
+        assert self.clusters is not None
+        cells, cluster, counts = self.clusters.cell, self.clusters.cluster, self.clusters.count
+        inside = np.ravel(within)[cells].astype(np.float64)
+        sizes = np.bincount(cluster, inside, counts).astype(np.float64)
+        hits = np.bincount(cluster, inside * np.ravel(credit)[cells], counts).astype(np.float64)
+        return few(int(np.count_nonzero(sizes)), rarer(hits, sizes), RARER)
 
     def chance_free(self, w: Floats) -> Estimate:
         """AC1 or AC2; 1 where all is one class, with a note, since kappa is undefined there and 1 flatters."""

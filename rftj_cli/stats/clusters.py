@@ -7,7 +7,7 @@ the sums inside clusters, not the items, are the independent pieces.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,8 +18,10 @@ from rftj_cli.stats.dominance import dense
 from rftj_cli.stats.estimate import LEVEL
 
 FEW = 15
+RARER = "the rarer outcome is"
 ONE_CLUSTER = "only 1 cluster: no interval"
 LEAST_DF = 10
+FEW_DF = 4  # of statistics whose error few clusters may carry
 PRIOR_RHO = 0.5  # what the correlation inside clusters is taken for before an error was seen ...
 PRIOR_CLUSTERS = 4  # ... and for how many clusters with an error that counts at least,
 PRIOR_GROWTH = 1.35  # more where clusters are large
@@ -88,6 +90,12 @@ class Clusters:
         """What to say of intervals that rest on few clusters."""
         return few(self.count)
 
+    def caution_of(self, k: int) -> str | None:
+        """The same where errors count (items off the diagonal of k x k): few clusters may have all of them."""
+        if self.count == self.n:
+            return self.caution
+        return few(self.count, np.unique(self.cluster[self.cell // k != self.cell % k]).size)
+
 
 def codes_of(keys: ArrayLike, n: int) -> Ints:
     """Codes 0..G-1 (n,) of any keys; ValueError where there is not one for each item."""
@@ -97,11 +105,14 @@ def codes_of(keys: ArrayLike, n: int) -> Ints:
     return codes
 
 
-def few(count: int) -> str | None:
-    """The caution that `count` clusters call for, None from 15 on."""
+def few(count: int, events: float = 0, what: str = "errors") -> str | None:
+    """The caution that `count` clusters call for, or those that have `events`; None from 15 on, and where none has any."""
+    text = f"only {count} cluster{'' if count == 1 else 's'}"
     if count >= FEW:
-        return None
-    return f"only {count} cluster{'' if count == 1 else 's'}: the interval may be too narrow"
+        if not 0 < events < FEW:
+            return None
+        text = f"{what} in only {ceil(events)} cluster{'' if events <= 1 else 's'} of {count}"
+    return f"{text}: the interval may be too narrow"
 
 
 def clustered(clusters: Clusters | None) -> Clusters | None:
@@ -236,6 +247,13 @@ def freedom(sums: Floats, least: float = LEAST_DF) -> float:
     if second <= 1e-18 or spread <= 1e-12 * second**2:
         return most
     return min(most, max(least, 2 * second**2 / spread))
+
+
+def pulled(pulls: Floats, cluster: Ints | None) -> float:
+    """`freedom` of a statistic whose error is sum(pulls) over the items (n,): n - 1 where they are independent."""
+    return (
+        pulls.size - 1.0 if cluster is None else freedom(np.bincount(cluster, weights=pulls).astype(np.float64), FEW_DF)
+    )
 
 
 def share_influence(table: Floats, credit: Floats, within: Bools) -> Floats:

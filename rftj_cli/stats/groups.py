@@ -14,10 +14,19 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import share_from_se
-from rftj_cli.stats.clusters import ONE_CLUSTER, PRIOR_CLUSTERS, PRIOR_GROWTH, codes_of, few, freedom, item_se
+from rftj_cli.stats.clusters import (
+    ONE_CLUSTER,
+    PRIOR_CLUSTERS,
+    PRIOR_GROWTH,
+    RARER,
+    codes_of,
+    few,
+    freedom,
+    item_se,
+)
 from rftj_cli.stats.dominance import below, dense
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
-from rftj_cli.stats.moved import GAINED_LOST, flip_interval, of_few, said, sums
+from rftj_cli.stats.moved import GAINED_LOST, flip_interval, of_few_clusters, said, sums
 from rftj_cli.stats.paired import credit_p
 from rftj_cli.stats.ties import settled
 
@@ -137,9 +146,8 @@ def pair_accuracy_difference(
     if fixed.size < 2:
         return Estimate(value, None, None, n, "none", ONE_GROUP), p
     low, high, deffs = flip_interval(fixed, broken, sums(pairs, cluster), level, graded=True)
-    notes = [one for one in (of_few(fixed, broken), few(fixed.size)) if one]
     method = f"{GAINED_LOST} {percent(level)}, pair-weighted{said(deffs)}"
-    return Estimate(value, min(low, value), max(high, value), n, method, "; ".join(notes) or None), p
+    return Estimate(value, min(low, value), max(high, value), n, method, of_few_clusters(fixed, broken)), p
 
 
 def _counted(
@@ -211,7 +219,8 @@ def _ratio(credit: Floats, weight: Floats, pairs: Floats, cluster: Ints, reading
         return Estimate(value, None, None, n, "none", ONE_GROUP)
     low, high, df = ratio_bounds(over, under, sums(pairs, cluster), level)
     method = f"Wilson {percent(level)} on the effective n of {units} clusters, jackknife, t({df:.0f}), {reading}"
-    return Estimate(value, low, high, n, method, few(units))
+    hit = int((over < under - 1e-9).sum()) if value > 0.5 else int((over > 1e-9).sum())
+    return Estimate(value, low, high, n, method, few(units, hit if units < n else 0, RARER))
 
 
 def ratio_bounds(over: Floats, under: Floats, pairs: Floats, level: float = LEVEL) -> tuple[float, float, float]:

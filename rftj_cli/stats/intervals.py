@@ -84,7 +84,7 @@ def functional_interval(
     groups = clustered(clusters)
     if groups is not None and groups.count < 2 and n > 1:
         return Estimate(value, None, None, n, "none", ONE_CLUSTER)
-    caution = None if groups is None else groups.caution
+    caution = None if groups is None else groups.caution_of(table.shape[0])
     if two_levels(table) is None:
         if min(np.count_nonzero(table.sum(axis)) for axis in (0, 1)) < 2 and n > np.trace(table):
             return Estimate(value, None, None, n, "none", "the labels or the verdicts never vary: no interval")
@@ -167,4 +167,6 @@ def _grouped_jackknife(
     se = float(np.sqrt((count - 1) / count * ((left - left.mean()) ** 2).sum()))
     what = "groups" if groups is None else "groups of clusters"
     method = f"delete-a-group jackknife {percent(level)}, {count} {what}, t({count - 1}), {SCALES[scale]}, seed {seed}"
-    return symmetric_interval(value, se, count, scale, n, method, groups.caution if groups else None, level)
+    return symmetric_interval(
+        value, se, count, scale, n, method, groups.caution_of(table.shape[0]) if groups else None, level
+    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import student, wilson
-from rftj_cli.stats.clusters import PRIOR_CLUSTERS, PRIOR_RHO, freedom
+from rftj_cli.stats.clusters import PRIOR_CLUSTERS, PRIOR_RHO, few, freedom
 from rftj_cli.stats.estimate import LEVEL
 
 GAINED_LOST = "Wilson on what B gains and what it loses"
@@ -89,6 +89,12 @@ def of_few(fixed: Floats, broken: Floats) -> str | None:
     if units >= FEW:
         return None
     return f"A and B differ on {units} of {fixed.size} units" if units else NEVER
+
+
+def of_few_clusters(fixed: Floats, broken: Floats) -> str | None:
+    """What to say of clusters (G,): that few differ, else that there are few or that few have all flips."""
+    note, flipped = of_few(fixed, broken), int(((fixed > 0) | (broken > 0)).sum())
+    return "; ".join(filter(None, (note, few(fixed.size, 0 if note else flipped, "flips")))) or None
 
 
 def sums(values: Floats, codes: np.ndarray[tuple[int], np.dtype[np.int64]] | None) -> Floats:

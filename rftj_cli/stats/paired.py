@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import wilson
-from rftj_cli.stats.clusters import ONE_CLUSTER, few
+from rftj_cli.stats.clusters import ONE_CLUSTER
 from rftj_cli.stats.cube import kappa_gain_posterior
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.homogeneity import mcnemar_mid_p
-from rftj_cli.stats.moved import GAINED_LOST, flip_effect, flip_interval, of_few, said, sums
+from rftj_cli.stats.moved import GAINED_LOST, flip_effect, flip_interval, of_few, of_few_clusters, said, sums
 from rftj_cli.stats.table import WeightKind, cross_table, influence, kappa, weights
 
 RESAMPLES = 10_000
@@ -124,7 +124,8 @@ def kappa_difference(
     fixed, broken = (sums((sign * gain > 0).astype(np.float64), codes) for sign in (1, -1))
     deffs = (1.0, 1.0) if codes is None else (flip_effect(fixed, sizes, level), flip_effect(broken, sizes, level))
     low, high, method = kappa_gain_posterior(truth, a, b, w, gain=gain, deffs=deffs, seed=seed, level=level)
-    note = _notes(of_few(*(sums(one, codes) for one in ((a != b).astype(np.float64), np.zeros(n)))), codes, units)
+    flips = sums((a != b).astype(np.float64), codes)
+    note = (of_few if codes is None else of_few_clusters)(flips, np.zeros_like(flips))
     return Estimate(value, min(low, value), max(high, value), n, method, note)
 
 
@@ -187,13 +188,8 @@ def credit_difference(
     graded = not bool(np.isin(gain, (-1, 0, 1)).all())
     low, high, deffs = flip_interval(fixed, broken, sizes, level, graded=graded)
     method = f"{GAINED_LOST} {percent(level)}" + said(deffs)
-    note = _notes(of_few(fixed, broken), codes, int(sizes.size))
+    note = (of_few if codes is None else of_few_clusters)(fixed, broken)
     return Estimate(value, min(low, value), max(high, value), n, method, note)
-
-
-def _notes(first: str | None, codes: Ints | None, units: int) -> str | None:
-    """What there is to say of few units that differ, and of few clusters."""
-    return "; ".join(one for one in (first, None if codes is None else few(units)) if one) or None
 
 
 def _alone(value: float, n: int, codes: Ints | None) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heapify, heappop, heapreplace
 from itertools import count
 from math import ceil, exp, sqrt
 
@@ -161,6 +162,9 @@ def neyman(counts: ArrayLike, errors: ArrayLike, n: int, *, have: ArrayLike | No
     counts: (s,) units; errors: (s,) expected error rates; have: (s,) how many of the units are labelled already. It is the
     labels in all, old and new, that are to be in proportion: a stratum that has its part already gets none. Every stratum has
     `least` (or all of its units) where n suffices, none more than it has units, and the new ones are min(n, units left).
+
+    Whole numbers L that minimise sum N^2 e (1 - e)/L (Wright 2012, after Huntington and Hill): each label goes where it lowers
+    the sum most, by N^2 e (1 - e)/(L (L + 1)). Rounding the proportions by largest remainders takes too much from small strata.
     """
     size = np.asarray(counts, np.int64)
     rate, old = np.asarray(errors, np.float64), np.asarray(np.zeros_like(size) if have is None else have, np.int64)
@@ -169,22 +173,24 @@ def neyman(counts: ArrayLike, errors: ArrayLike, n: int, *, have: ArrayLike | No
     if not ((rate >= 0) & (rate <= 1)).all() or (old < 0).any() or (old > size).any():
         raise ValueError("error rates lie in [0, 1], labels between 0 and the counts")
     total = min(int(old.sum()) + int(n), int(size.sum()))
-    pull = size * np.sqrt(rate * (1 - rate)) + 1e-9 * size
+    pull = (size * np.sqrt(rate * (1 - rate)) + 1e-9 * size) ** 2
     lowest = np.maximum(old, np.minimum(size, least))
-    lowest = lowest if lowest.sum() <= total else old
-    # min(size, max(lowest, scale pull)) sums to the total: bisection for the scale.
-    low, high = 0.0, float((size / np.where(pull > 0, pull, 1.0)).max(initial=0.0))
-    for _ in range(200):
-        middle = (low + high) / 2
-        if np.clip(middle * pull, lowest, size).sum() < total:
-            low = middle
+    given = (lowest if lowest.sum() <= total else old).tolist()
+
+    def urgency(place: int) -> tuple[bool, float, int]:
+        held = given[place]  # a stratum without a label is not estimated at all: it comes first
+        return held > 0, -float(pull[place]) / max(1, held * (held + 1)), place
+
+    open_ = [urgency(place) for place in range(size.size) if given[place] < size[place]]
+    heapify(open_)
+    for _ in range(total - sum(given)):
+        place = open_[0][2]
+        given[place] += 1
+        if given[place] < size[place]:
+            heapreplace(open_, urgency(place))
         else:
-            high = middle
-    wanted = np.clip(high * pull, lowest, size)
-    given = np.floor(wanted + 1e-9).astype(np.int64)
-    order = np.argsort(-np.where(given < size, wanted - given, -1.0), kind="stable")
-    given[order[: total - int(given.sum())]] += 1  # what rounding leaves goes to the largest remainders
-    return np.asarray(given - old, np.int64)
+            heappop(open_)
+    return np.asarray(given, np.int64) - old
 
 
 def _smallest(holds: Callable[[int], bool]) -> int:

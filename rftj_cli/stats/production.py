@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats, Ints
-from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.clusters import few, item_se, pulled
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import SCALES, symmetric_interval
 from rftj_cli.stats.numeric import spearman_influence
@@ -102,10 +102,10 @@ def partial_spearman(
     psi = psi + of_xz * (value * xz / (1 - xz * xz) - yz / np.sqrt(left))
     psi = psi + of_yz * (value * yz / (1 - yz * yz) - xz / np.sqrt(left))
     codes = None if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
-    se, units = item_se(psi / n, codes)
-    method = f"influence {percent(level)}, t({units - 1}), {SCALES['fisher']}"
+    (se, units), df = item_se(psi / n, codes), pulled(psi, codes)
+    method = f"influence {percent(level)}, t({df:.0f}), {SCALES['fisher']}"
     if units < 2:
         return Estimate(float(value), None, None, n, method, "only 1 cluster: no interval")
     return symmetric_interval(
-        float(value), se, units, "fisher", n, method, None if codes is None else few(units), level
+        float(value), se, df + 1, "fisher", n, method, None if codes is None else few(units), level
     )

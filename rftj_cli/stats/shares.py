@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Floats
 from rftj_cli.stats.binomial import proportion
-from rftj_cli.stats.clusters import ONE_CLUSTER, codes_of, effect_of, few, item_se, rarer
+from rftj_cli.stats.clusters import ONE_CLUSTER, RARER, codes_of, effect_of, few, item_se, rarer
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import Scale, symmetric_interval
 
@@ -51,7 +51,7 @@ def share(
     deff = cost * effect_of(w * pull, codes, events, level, weights)
     if graded and 0 < value < 1 and iid > 0:
         deff *= iid / (float(w.sum()) * value * (1 - value))
-    caution = note or (few(groups) if groups < n else None)
+    caution = note or (few(groups, events, RARER) if groups < n else None)
     return proportion(value * n, n, deff=deff, note=caution, level=level)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.clusters import few, item_se
+from rftj_cli.stats.clusters import few, item_se, pulled
 from rftj_cli.stats.estimate import LEVEL, Estimate, percent
 from rftj_cli.stats.intervals import symmetric_interval
 from rftj_cli.stats.shares import mean, share
@@ -145,8 +145,9 @@ def _j(yes: Bools, y: Floats, w: Floats, codes: Ints | None, level: float) -> Es
     tpr, fpr = float(of_pass @ yes), float(of_fail @ yes)
     pull = of_pass * (yes - tpr) - of_fail * (yes - fpr)
     se, units = item_se(pull, codes)
-    method = f"cross-fitted, influence {percent(level)}, t({units - 1})"
+    df = pulled(pull, codes)
+    method = f"cross-fitted, influence {percent(level)}, t({df:.0f})"
     if units < 2:
         return Estimate(tpr - fpr, None, None, int(y.size), method, "only 1 cluster: no interval")
     note = None if codes is None else few(units)
-    return symmetric_interval(tpr - fpr, se, units, "fisher", int(y.size), method, note, level)
+    return symmetric_interval(tpr - fpr, se, df + 1, "fisher", int(y.size), method, note, level)

@@ -87,7 +87,9 @@ def test_continuous_scores(tmp_path: Path) -> None:
     found = report.criteria["truth"]
     assert (found.scale, found.failed, found.estimates["spearman"].n) == ("continuous", 1, 119)
     assert found.estimates["bias"].value == pytest.approx(0.1)
-    assert report.findings == ["truth: scores 119 rows 0.1 above the labels on average; rank correlation 1.00, at least 0.97"]
+    assert report.findings == [
+        "truth: scores 119 rows 0.1 above the labels on average; rank correlation 1.00, at least 0.97"
+    ]
     assert report.warnings == ["truth: 1 of 120 labelled rows have no verdict (1 no verdict)"]
     assert {value: part["truth"]["n"] for value, part in report.slices["part"].items()} == {"x": 40, "y": 80}
     assert report.slices["part"]["x"]["truth"]["estimates"]["bias"].n == 39

@@ -61,6 +61,34 @@ def test_hacking_is_found(tmp_path: Path, name: str, course: Course) -> None:
     assert found.p_holm <= 0.05 and all(one.difference.low is not None for one in found.moved)
 
 
+def with_pitfall(course: Course, seed: int, *, present: bool) -> list[dict[str, Any]]:
+    """`tone` and `grounding` as parts of negative weight, 1 - u where `present`."""
+    rows = simulated(course, seed=seed)
+    for row in rows:
+        parts = {name: 1 - u if present and name != "skill" else u for name, u in row["parts"].items()}
+        row |= {"parts": parts, "pitfalls": ["tone", "grounding"]}
+    return rows
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_of_a_pitfall_to_be_found_less_often_is_no_trade(tmp_path: Path, present: bool) -> None:
+    """Grounding falls while the reward rises: traded away where it is a virtue; of a pitfall only its rise is."""
+    for seed in range(3):
+        write(tmp_path / "log", with_pitfall(Course(reward=0.2, grounding=-0.4), seed, present=present))
+        found = {sign.name: sign for sign in watched(tmp_path / "log").signs}
+        assert ("pitfall_up" in found) == present and "criterion_down" not in found
+        if present:
+            assert found["pitfall_up"].part == "grounding" and found["pitfall_up"].samples
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_of_a_pitfall_never_to_be_found_is_the_suspicious_end(tmp_path: Path, present: bool) -> None:
+    """Tone goes to 1 for every answer: of a pitfall that is no mastery; where it goes to 0, it may be hidden."""
+    write(tmp_path / "log", with_pitfall(Course(tone_to=1.0), 0, present=present))
+    found = {f"{sign.name} {sign.part}" for sign in watched(tmp_path / "log").signs}
+    assert ("never_found tone" in found) == present and not any(one.startswith("always_pass") for one in found)
+
+
 def outage(steps: range, seed: int) -> list[dict[str, Any]]:
     """Answers get longer and no better; in these steps every call is throttled, and the reward is the constant 0."""
     rows = simulated(Course(words=0.8), seed=seed)

@@ -8,6 +8,7 @@ import pytest
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.binomial import student, wilson
 from rftj_cli.stats.clusters import Clusters, cluster_se, clustered, design_effect, shrunken_effect
+from rftj_cli.stats.paired import agreement_difference
 from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import cross_table, fce_variance, influence
 
@@ -143,3 +144,25 @@ def test_a_mean_of_amounts_is_as_sure_as_their_spread_lets_it_be() -> None:
     assert 0.92 <= covered / runs <= 0.985
     same = share(np.full(288, 0.5), clusters=prompts, graded=True)
     assert same == share(np.full(288, 0.5), clusters=prompts)
+
+
+def test_few_clusters_with_errors_are_said_where_there_are_many_clusters() -> None:
+    """40 clusters of 5, the errors in 4 of them; none without errors, without shared units, or from 15 clusters on."""
+    cluster, truth = np.repeat(np.arange(40), 5), np.tile([0, 1, 0, 1, 1], 40)
+    judge = np.where(cluster < 4, 1 - truth, truth)
+    many = np.where(cluster < 15, 1 - truth, truth)
+
+    def notes(verdict: np.ndarray, keys: np.ndarray) -> dict[str, str | None]:
+        found = agreement(cross_table(truth, verdict, 2), clusters=Clusters.of(keys, truth, verdict, 2), kind="binary")
+        return {name: found[name].note for name in ("agreement", "kappa", "tpr")}
+
+    few = "in only 4 clusters of 40: the interval may be too narrow"
+    rarer = f"the rarer outcome is {few}"
+    assert notes(judge, cluster) == {"agreement": rarer, "kappa": f"errors {few}", "tpr": rarer}
+    for verdict, keys in ((truth, cluster), (judge, np.arange(200)), (many, cluster)):
+        assert set(notes(verdict, keys).values()) == {None}
+    assert share(judge == truth, clusters=cluster).note == rarer
+    assert agreement_difference(np.zeros(200), cluster < 6, clusters=cluster).note == few.replace(
+        "in only 4", "flips in only 6"
+    )
+    assert agreement_difference(np.zeros(200), cluster < 15, clusters=cluster).note is None
