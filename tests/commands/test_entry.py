@@ -31,7 +31,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
         "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen", "--by", "--table",
         "--metric", "--sampling", "--costs", "--recalibrate", "--out",
         "--judge", "--human", "--levels", "--positive", "--group", "--no-verdict", "--seed", "--full", "--markdown",
-        "--show-text", "--no-text", "--rows", "--json", "--quiet",
+        "--show-text", "--no-text", "--rows", "--json", "--quiet", "--epsilon", "--values", "--delimiter", "--id",
     ),
     "gate": (
         "--rules", "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen",

@@ -218,7 +218,9 @@ def test_the_same_edit_is_not_tried_twice(home: Path) -> None:
     arguments = project(home)
     harmful = edit("grounding", words=f"Always {HARMFUL}.")
     with serving(Script(home, [harmful, harmful, edit("grounding")])) as fake:
-        found = document(refined(fake.base_url, arguments, "--json", "--max-candidates", 2))
+        found = document(
+            refined(fake.base_url, arguments, "--json", "--max-candidates", 2), code=3
+        )  # held out, 15 clusters are too few
     assert fates(found) == ["rejected", "refused", "kept"]
     assert found["steps"][1]["why"] == "this edit was tried already"
 
@@ -287,7 +289,7 @@ def test_words_of_a_model_stay_in_the_comments_of_the_file(home: Path) -> None:
     arguments = project(home)
     evil = {**edit("grounding"), "why": "good\nname: evil\u2028name: worse\x85kind: preference"}
     with serving(Script(home, [evil])) as fake:
-        document(refined(fake.base_url, arguments, "--json", "--max-candidates", 1))
+        document(refined(fake.base_url, arguments, "--json", "--max-candidates", 1), code=3)
     new = yaml.safe_load((home / "rubric-refined.yaml").read_text())
     assert (new["name"], new["kind"]) == ("contract", "rubric")
 
@@ -332,7 +334,7 @@ def test_gepa_searches_under_the_same_guards(home: Path) -> None:
 
     with serving(Script(home, [propose])) as fake:
         said = refined(fake.base_url, arguments, "--json", "--search", "gepa", "--max-candidates", 3)
-    found = document(said)
+    found = document(said, code=3)
     assert found["search"] == "gepa" and fates(found)[-1] == "kept"
     assert found["held_out"]["candidates"][0]["answer"]["change"]["word"] == "better"
     assert RULES["grounding"] in (home / "rubric-refined.yaml").read_text()
