@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,20 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 def some_rows(count: int, start: int = 0) -> list[dict[str, Any]]:
     return [{"id": f"s{i}", "prompt": "Say a number.", "response": f"number {i}"} for i in range(start, start + count)]
+
+
+def growth(small: Callable[[], object], large: Callable[[], object]) -> float:
+    """CPU seconds of the large input per CPU second of the small one, each the best of three.
+
+    A ratio is the same on a slow or a loaded machine; a bound on seconds is not.
+    """
+
+    def least(work: Callable[[], object]) -> float:
+        taken = []
+        for _ in range(3):
+            began = time.process_time()
+            work()
+            taken.append(time.process_time() - began)
+        return min(taken)
+
+    return least(large) / max(least(small), 1e-4)

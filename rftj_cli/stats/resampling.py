@@ -6,6 +6,8 @@ cost the same whatever n is. Items in clusters count as n/deff of independent on
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -78,13 +80,23 @@ def gammas(shapes: Floats, count: int, seed: int) -> Floats:
     Wilson and Hilferty's (1931) cube of a normal for a + 1, times u^(1/a) for a. From common normals a larger shape is a
     larger variate, so that one more error makes no bound better by chance, as rejection sampling would.
     """
-    rng = np.random.default_rng(seed)
-    z, u = rng.standard_normal((count, shapes.size)), rng.random((count, shapes.size))
+    z, log_u = _common(count, shapes.size, seed)
     drawn, use = np.zeros((count, shapes.size)), shapes > 0
     a = shapes[use]
     one = np.maximum(1 - 1 / (9 * (a + 1)) + z[:, use] / (3 * np.sqrt(a + 1)), 0.0)
-    drawn[:, use] = (a + 1) * one * one * one * u[:, use] ** (1 / a)
+    drawn[:, use] = (a + 1) * one * one * one * np.exp(log_u[:, use] / a)
     return drawn
+
+
+@lru_cache(maxsize=1)  # the stacks of one table, one for each end and design effect, come in a row
+def _common(count: int, cells: int, seed: int) -> tuple[Floats, Floats]:
+    """Normals and logarithms of uniform numbers, both (count, cells), of this seed."""
+    rng = np.random.default_rng(seed)
+    z, u = rng.standard_normal((count, cells)), rng.random((count, cells))
+    log_u = np.log(np.maximum(u, np.finfo(np.float64).tiny))
+    for one in (z, log_u):
+        one.flags.writeable = False
+    return z, log_u
 
 
 def more_errors(table: Floats) -> Floats:

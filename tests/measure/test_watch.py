@@ -255,18 +255,15 @@ def test_a_killed_watch_leaves_runs_that_go_on(lexical: Path) -> None:
     assert (more["status"], more["this_command"]["judged"]) == ("complete", 0)
 
 
-def test_a_round_takes_less_than_a_second_after_the_save(lexical: Path) -> None:
+def test_each_save_is_one_more_round(lexical: Path) -> None:
     process = start(lexical)
     until(process, "Ctrl-C ends")
-    took = []
     for number in range(3):
-        began = time.monotonic()
         write_rubric(lexical, judge={"model": "lexical"}, prompt={"user": f"{number} {{{{ response }}}}"})
         until(process, "Ctrl-C ends")
-        took.append(time.monotonic() - began)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
-    assert min(took) < 1, took  # the best of three: other work on the machine is not the watch's
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "ended after 4 rounds" in out
 
 
 def test_what_a_watch_prints_holds_no_text_of_samples_or_reasons(home: Path, server: FakeJudgeServer) -> None:

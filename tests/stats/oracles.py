@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rftj_cli.stats.arrays import Floats, Ints
+
+
+def short_or_long(name: str, short: int, long: int) -> pytest.MarkDecorator:
+    """A number of simulated data sets: few in every run, as many as the bound was set for in `make test-slow`."""
+    return pytest.mark.parametrize(name, [short, pytest.param(long, marks=pytest.mark.slow)])
+
 
 COHEN = np.array([[88.0, 14, 18], [10, 40, 10], [2, 6, 12]])
 FCE = 200 * np.array([[0.53, 0.05, 0.02], [0.11, 0.14, 0.05], [0.01, 0.06, 0.03]])

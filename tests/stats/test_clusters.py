@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from making import growth
 
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.binomial import student, wilson
@@ -12,7 +13,7 @@ from rftj_cli.stats.paired import agreement_difference
 from rftj_cli.stats.shares import share
 from rftj_cli.stats.table import cross_table, fce_variance, influence
 
-from .oracles import clustered_items
+from .oracles import clustered_items, short_or_long
 
 
 def test_singletons_are_no_clusters() -> None:
@@ -76,13 +77,17 @@ def test_few_clusters_are_cautioned() -> None:
     assert Clusters(cluster, h * 2 + j).caution is None
 
 
-def test_a_million_items_take_no_time() -> None:
-    """The design effect of a million items is a matter of milliseconds."""
-    h, j, cluster = clustered_items(250_000, 4, 0)
-    clusters, psi = Clusters(cluster, h * 2 + j), influence(cross_table(h, j, 2), np.eye(2))
-    start = time.perf_counter()
-    assert design_effect(psi, clusters) > 1.3
-    assert time.perf_counter() - start < 0.5
+def test_the_design_effect_of_a_million_items() -> None:
+    """Eight times the items cost about eight times as much, far less than the 64 times of a loop over pairs."""
+
+    def effect(clusters: int) -> Callable[[], float]:
+        h, j, cluster = clustered_items(clusters, 4, 0)
+        made, psi = Clusters(cluster, h * 2 + j), influence(cross_table(h, j, 2), np.eye(2))
+        return lambda: design_effect(psi, made)
+
+    small, large = effect(31_250), effect(250_000)
+    assert large() > 1.3
+    assert growth(small, large) < 40
 
 
 def test_weights_that_are_alike_in_a_class_cost_nothing_there() -> None:
@@ -111,12 +116,13 @@ def test_unequal_weights_in_a_class_cost_what_kish_says() -> None:
     assert found.low == pytest.approx(wilson(0.75 * kish, kish)[0], abs=2e-3)
 
 
-def test_weighted_rates_are_covered() -> None:
-    """200 samples of 60 labels, oversampled where the judge says fail: npv .8 and tnr, with weights."""
+@short_or_long("sets", 60, 200)
+def test_weighted_rates_are_covered(sets: int) -> None:
+    """Samples of 60 labels, oversampled where the judge says fail: npv .8 and tnr, with weights."""
     rng, hits = np.random.default_rng(5), np.zeros(2)
     q = 0.8 * 0.9 + 0.2 * 0.2
     true = (0.2 * 0.8 / (1 - q), 0.8)
-    for _ in range(200):
+    for _ in range(sets):
         truth = (rng.random(1000) < 0.8).astype(np.int64)
         judge = np.where(truth == 1, rng.random(1000) < 0.9, rng.random(1000) < 0.2).astype(np.int64)
         chosen = np.concatenate([rng.choice(np.flatnonzero(judge == v), 30, replace=False) for v in (0, 1)])
@@ -126,7 +132,7 @@ def test_weighted_rates_are_covered() -> None:
         found = agreement(clusters.table(2), kind="binary", clusters=clusters)
         ends = [(found[name].low, found[name].high) for name in ("npv", "tnr")]
         hits += [low <= one <= high for (low, high), one in zip(ends, true, strict=True)]  # type: ignore[operator]
-    assert (hits >= 183).all()
+    assert (hits >= 0.915 * sets).all()
 
 
 def test_a_mean_of_amounts_is_as_sure_as_their_spread_lets_it_be() -> None:

@@ -9,10 +9,13 @@ import pytest
 
 from benchmarks.comparing import at_the_margin, families, luck, null_search, power, words
 
+from .oracles import short_or_long
 
+
+@short_or_long("sets", 60, 150)
 @pytest.mark.parametrize("size", [1, 4])
-def test_equal_judges_are_seldom_called_better(size: int) -> None:
-    for name, rate in words(100, size, 150, 3).items():
+def test_equal_judges_are_seldom_called_better(size: int, sets: int) -> None:
+    for name, rate in words(100, size, sets, 3).items():
         assert rate <= 7, name
 
 
@@ -36,7 +39,8 @@ def test_a_search_among_equals_is_seldom_confirmed_on_held_out_samples() -> None
     assert on_test <= 8 and on_dev > on_test
 
 
+@short_or_long("sets", 25, 60)
 @pytest.mark.parametrize("prompts", [5, 20])
-def test_the_reported_luck_is_near_the_true_one(prompts: int) -> None:
-    true, told = luck(100, prompts, 0.5, 60, 3)
+def test_the_reported_luck_is_near_the_true_one(prompts: int, sets: int) -> None:
+    true, told = luck(100, prompts, 0.5, sets, 3)
     assert abs(true - told) <= 0.03

@@ -15,6 +15,8 @@ from benchmarks.designs import RATES, Count, group_cell, rate_cell
 from benchmarks.harder import PROCESSES, process_cell
 from rftj_cli.stats import corrected, intervals, resampling
 
+from .oracles import short_or_long
+
 
 @pytest.fixture(autouse=True)
 def _full_draws(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,10 +52,11 @@ def test_intervals_of_pass_and_fail_hold(cell: Cell) -> None:
         assert rate(counts["kappa, Wald"]) < rate(counts["kappa"]) - 5
 
 
+@short_or_long("sets", 30, 60)
 @pytest.mark.parametrize("clustered", [False, True])
-def test_intervals_of_five_levels_hold(clustered: bool) -> None:
+def test_intervals_of_five_levels_hold(clustered: bool, sets: int) -> None:
     cell = next(
-        c for c in level_cells(60, 4) if c.name == "skew, right 0.7" and c.n == 100 and c.clustered == clustered
+        c for c in level_cells(sets, 4) if c.name == "skew, right 0.7" and c.n == 100 and c.clustered == clustered
     )
     _, counts = table_cell(cell)
     for name in ("kappa", "kappa_linear", "agreement", "mae", "bias", "kendall_tau_b"):
@@ -73,7 +76,10 @@ def test_numbers_inside_groups_hold() -> None:
 
 
 def test_kappa_of_thirty_items_never_falls_below_its_floor() -> None:
-    """By enumeration of all 5,456 tables, no chance but that of the posterior's draws: the least of twelve judges."""
+    """By enumeration of all 5,456 tables, no chance but that of the posterior's draws: the least of twelve judges.
+
+    Truth and judge may change places, and pass and fail: one interval serves up to four tables.
+    """
     from math import lgamma
 
     n = 30
@@ -81,7 +87,9 @@ def test_kappa_of_thirty_items_never_falls_below_its_floor() -> None:
         [(a, b, c, n - a - b - c) for a in range(n + 1) for b in range(n + 1 - a) for c in range(n + 1 - a - b)]
     )
     resampling.POSTERIOR_DRAWS = 6_000
-    found = [intervals.kappa_interval(t.reshape(2, 2).astype(float), "nominal") for t in tables]
+    alike = [(min(a, d), min(b, c), max(b, c), max(a, d)) for a, b, c, d in tables]
+    known = {t: intervals.kappa_interval(np.reshape(t, (2, 2)).astype(float), "nominal") for t in set(alike)}
+    found = [known[t] for t in alike]
     defined = np.array([one.value is not None for one in found])
     low, high = (np.array([getattr(one, end) or 0.0 for one in found]) for end in ("low", "high"))
     log_factorial = np.array([lgamma(i + 1) for i in range(n + 1)])
@@ -105,18 +113,18 @@ def test_every_design_gives_numbers_near_their_true_values(which: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("process", "names"),
+    ("process", "names", "sets"),
     [
-        ("whole clusters wrong, 10%, Zipf", ("agreement", "kappa", "tpr")),
-        ("whole clusters wrong, 10%, of 8", ("agreement", "kappa")),
-        ("items alone wrong, 5%, labels alike, Zipf", ("agreement", "tnr")),
-        ("five levels, rare top, 20% wrong, alone", ("kappa_quadratic", "ac2", "macro_f1", "balanced_accuracy")),
-        ("five levels, skewed, whole clusters, Zipf", ("kappa", "balanced_accuracy", "mae")),
+        ("whole clusters wrong, 10%, Zipf", ("agreement", "kappa", "tpr"), 50),
+        ("whole clusters wrong, 10%, of 8", ("agreement", "kappa"), 50),
+        ("items alone wrong, 5%, labels alike, Zipf", ("agreement", "tnr"), 50),
+        ("five levels, rare top, 20% wrong, alone", ("kappa_quadratic", "ac2", "macro_f1", "balanced_accuracy"), 30),
+        ("five levels, skewed, whole clusters, Zipf", ("kappa", "balanced_accuracy", "mae"), 20),
     ],
 )
-def test_intervals_of_harder_processes_hold(process: str, names: tuple[str, ...]) -> None:
-    """At 50 data sets of 60 items 86 or more; whole clusters wrong were held in 80 to 90 by the observed design effect."""
-    found = process_cell(process, 60, 50, 2)
+def test_intervals_of_harder_processes_hold(process: str, names: tuple[str, ...], sets: int) -> None:
+    """At up to 50 data sets of 60 items 86% or more; whole clusters wrong were held in 80 to 90 by the observed design effect."""
+    found = process_cell(process, 60, sets, 2)
     for name in names:
         assert rate(found[name]) >= 86 and found[name].width / found[name].made < (1.2 if name == "mae" else 0.85), name
 

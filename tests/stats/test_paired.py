@@ -25,6 +25,8 @@ from rftj_cli.stats.paired import (
 from rftj_cli.stats.shares import mean, share
 from rftj_cli.stats.table import cross_table, influence, kappa
 
+from .oracles import short_or_long
+
 
 def of_counts(both: int, only_a: int, only_b: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
     a = np.repeat([1, 1, 0, 0], [both, only_a, only_b, neither])
@@ -98,11 +100,12 @@ def true_kappa(right: float) -> float:
     return (right - (p1 * 0.6 + (1 - p1) * 0.4)) / (1 - (p1 * 0.6 + (1 - p1) * 0.4))
 
 
+@short_or_long("sets", 80, 300)
 @pytest.mark.parametrize("size", [1, 4])
-def test_differences_are_covered(size: int) -> None:
-    """300 data sets of 120 items, alone and as 30 clusters of which half the items are copies."""
+def test_differences_are_covered(size: int, sets: int) -> None:
+    """Data sets of 120 items, alone and as 30 clusters of which half the items are copies."""
     rng, hits, wide = np.random.default_rng(6), np.zeros(2), true_kappa(0.9) - true_kappa(0.8)
-    for _ in range(300):
+    for _ in range(sets):
         truth, a, b = judges(rng, 120, 0.8, 0.9)
         keys = np.repeat(np.arange(120 // size), size)
         if size > 1:
@@ -113,7 +116,7 @@ def test_differences_are_covered(size: int) -> None:
             covers(agreement_difference(a == truth, b == truth, clusters=keys), 0.1),
         ]
     # Clusters: shrunken towards a correlation of one half, which is more than these have.
-    assert (hits / 300 > 0.915).all() and (size > 1 or (hits / 300 < 0.985).all())
+    assert (hits / sets > 0.915).all() and (size > 1 or sets < 300 or (hits / sets < 0.985).all())
 
 
 def test_a_true_null_is_rejected_seldom_by_cluster_too() -> None:
@@ -182,12 +185,12 @@ def test_what_b_breaks_never_gives_it_a_better_bound(rows: list[tuple[int, int, 
 
 @pytest.mark.parametrize("size", [2, 4, 10])
 def test_whole_clusters_that_b_breaks_never_give_it_a_better_bound(size: int) -> None:
-    """B breaks 0, 1, 2, ... clusters, whole or one item of each: both ends fall all the way, of shares, credits and kappas."""
+    """B breaks more and more clusters, whole or one item of each: both ends fall all the way, of shares, credits and kappas."""
     groups = 120 // size
     keys, truth = np.repeat(np.arange(groups), size), np.random.default_rng(3).integers(0, 3, 120)
     for items in (1, size):
         ends: list[list[float]] = []
-        for broken in range(groups):
+        for broken in range(0, groups, max(1, groups // 15)):
             b = np.where((keys < broken) & (np.arange(120) % size < items), (truth + 1) % 3, truth)
             found = (
                 agreement_difference(np.ones(truth.size), b == truth, clusters=keys),

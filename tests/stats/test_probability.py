@@ -47,14 +47,14 @@ def test_a_calibrated_judge_is_not_said_to_err() -> None:
 
 
 def test_the_error_of_a_judge_that_exaggerates_is_covered() -> None:
-    """Says .9 where it is .7 and .1 where it is .3: an error of .2, 100 data sets of 500 items."""
+    """Says .9 where it is .7 and .1 where it is .3: an error of .2, 50 data sets of 500 items."""
     rng, hits = np.random.default_rng(3), 0
-    for _ in range(100):
+    for _ in range(50):
         high = rng.random(500) < 0.5
         p = np.where(high, 0.9, 0.1)
         found = calibration_error(p, (rng.random(500) < np.where(high, 0.7, 0.3)).astype(float))
         hits += found.low <= 0.2 <= found.high  # type: ignore[operator]
-    assert hits >= 90
+    assert hits >= 45
 
 
 def test_few_items_have_no_calibration_error_and_nonsense_is_refused() -> None:

@@ -9,6 +9,8 @@ from rftj_cli.stats.bursts import bursts
 from rftj_cli.stats.change import change
 from rftj_cli.stats.drift import exchange_e_process
 
+from .oracles import short_or_long
+
 
 def stream(epochs: int, seed: int = 0, pause: float = 1200.0) -> tuple[np.ndarray, np.ndarray]:
     """24 prompts, 8 answers each within 20 seconds, in each of `epochs` epochs."""
@@ -75,17 +77,18 @@ def rescored(rng: np.random.Generator, n: int, times: int, shift: float, noise: 
     return exchange_e_process(key, value, first).stopped is not None
 
 
+@short_or_long("streams", 80, 300)
 @pytest.mark.parametrize("noise", [0.02, 0.15])
-def test_a_judge_that_stays_is_seldom_called_another(noise: float) -> None:
-    """300 streams of 30 anchors scored 6 times, looked at after every score: at most 5% are ever stopped."""
+def test_a_judge_that_stays_is_seldom_called_another(noise: float, streams: int) -> None:
+    """Streams of 30 anchors scored 6 times, looked at after every score: at most 5% are ever stopped."""
     rng = np.random.default_rng(11)
-    assert np.mean([rescored(rng, 30, 6, 0.0, noise) for _ in range(300)]) <= 0.05
+    assert np.mean([rescored(rng, 30, 6, 0.0, noise) for _ in range(streams)]) <= 0.05
 
 
 def test_a_judge_that_changes_is_found() -> None:
     rng = np.random.default_rng(12)
-    assert np.mean([rescored(rng, 60, 2, 0.15, 0.1) for _ in range(100)]) >= 0.9
-    assert np.mean([rescored(rng, 60, 4, -0.2, 0.1, change_at=0.5) for _ in range(100)]) >= 0.9
+    assert np.mean([rescored(rng, 60, 2, 0.15, 0.1) for _ in range(50)]) >= 0.9
+    assert np.mean([rescored(rng, 60, 4, -0.2, 0.1, change_at=0.5) for _ in range(50)]) >= 0.9
 
 
 def test_the_bet_on_a_second_score_is_a_bet_on_the_sign() -> None:
