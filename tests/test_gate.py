@@ -195,6 +195,15 @@ def test_fewer_than_five_labels_decide_nothing(n: int) -> None:
     assert gated({"max": {"tnr": 0.9}}, criterion(tnr=proportion(0, n))).decision == ("PASS" if n == 5 else "UNDECIDED")
 
 
+def test_labels_of_one_level_decide_nothing_about_kappa_and_a_value_below_its_limit_would_fail() -> None:
+    """Kappa is 0 whatever the judge says there; and more labels for a value on the wrong side are no way to pass."""
+    one = replace(criterion(kappa=Estimate(0.0, -0.1, 0.15, 30, "by hand")), table=[[0, 0], [5, 25]])
+    ruling = gated({"min": {"kappa": 0.2}}, one).rulings[0]
+    assert (ruling.decision, ruling.note) == ("UNDECIDED", f"every label is {one.levels[1]}")
+    below = gated({"min": {"tnr": 0.8}}, criterion(tnr=proportion(12, 17))).rulings[0]
+    assert below.decision == "UNDECIDED" and (below.more or "").endswith("(it would then FAIL)")
+
+
 @pytest.mark.parametrize("limit", [0.7, 0.8, 0.9, 0.95, 0.99])
 def test_a_judge_on_its_limit_is_seldom_failed_or_passed(limit: float) -> None:
     """By enumeration: at most 2.5% either way, whatever the number of labels."""

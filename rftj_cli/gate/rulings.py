@@ -16,7 +16,7 @@ from typing import Any, Literal
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.files.ledger import Look
 from rftj_cli.gate.rules import EVERY, MAX_FAILURES, REWARD, Limit, Rules
-from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome
+from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome, informative
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import LEAST_LABELS, LEVEL, Estimate
 from rftj_cli.stats.exact import exactly
@@ -176,7 +176,7 @@ def _open(limit: Limit, reason: str) -> Ruling:
 
 def _holders(report: Calibration) -> dict[str, Mapping[str, Estimate]]:
     found: dict[str, Mapping[str, Estimate]] = {
-        id: exactly(one.estimates, report.level) for id, one in report.criteria.items()
+        id: exactly(informative(one), report.level) for id, one in report.criteria.items()
     }
     if report.reward is not None:
         found[REWARD] = exactly(report.reward.estimates, report.level)
@@ -206,9 +206,11 @@ def _rule(limit: Limit, id: str, one: Estimate, unit: str, report: Calibration) 
     clusters, need, more = _clusters(id, report), Need(), None
     if decision == "UNDECIDED" and one.value is not None and clusters == 1:
         note = ONE_CLUSTER
-    elif decision == "UNDECIDED" and one.low is not None:
+    elif decision == "UNDECIDED" and one.value is not None and one.low is not None:
         need = labels_needed(one, limit.limit, clusters=clusters, level=report.level)
         more = need.words(unit, one.n, clusters)
+        if need.units is not None and (one.value < limit.limit) == (limit.kind == "min"):
+            more += " (it would then FAIL)"
     return Ruling(
         id, limit.estimate, limit.kind, limit.limit, one.value, one.low, one.high, one.n, unit, decision, need.units, note,
         need.clusters, more, one.method or None,

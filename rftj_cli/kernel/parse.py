@@ -18,9 +18,9 @@ from functools import lru_cache
 from typing import Literal
 
 from rftj_cli.errors import listed
-from rftj_cli.kernel.quoting import LEVEL_KEYS, Quotations, Said, is_quoted_object
+from rftj_cli.kernel.quoting import LEVEL_KEYS, Quotations, Said, is_quoted_object, suggests
 from rftj_cli.kernel.rubric import Criterion, Parse
-from rftj_cli.kernel.second_thoughts import another_word
+from rftj_cli.kernel.second_thoughts import another_word, last_word
 from rftj_cli.kernel.thinking import NoAnswer, after_thinking
 
 _OVERALL = ("reason", "evidence", "reasoning", "explanation", "justification", "rationale")
@@ -87,7 +87,7 @@ def _whole(text: str) -> dict[str, object] | None:
 
 def _by_regex(text: str, criterion: Criterion, parse: Parse, regex: str, own: tuple[str, ...]) -> int:
     """The level that counts among the matches: the first or last of the judge's own, or the only one there is."""
-    quotations, whole = Quotations(text, own), text.strip()
+    quotations, whole = Quotations(text, own), text.strip(" \n\t\"'`\u201c\u201d")
     matches: Iterator[re.Match[str]] = _pattern(regex).finditer(text)
     mine: list[int] = []
     doubtful: list[int] = []  # in short quotation marks, and in the sample: the judge's where nothing else is
@@ -114,9 +114,8 @@ def _by_regex(text: str, criterion: Criterion, parse: Parse, regex: str, own: tu
 
 
 def _taken(mine: list[int], doubtful: list[int], passed: set[int], criterion: Criterion, take: str | None) -> int:
-    if not mine:
-        mine = doubtful[:1] if take is not None else doubtful
-        passed = passed - {*doubtful}
+    if not mine and doubtful:
+        raise Unparsed(f"{criterion.id}: the only verdict is in quotation marks, and in the sample")
     if not mine:
         raise Unparsed("no verdict in the reply: the regex matches nowhere outside quotations")
     if len({*mine}) > 1:
@@ -154,13 +153,13 @@ def _embedded(
 ) -> Mapping[str, Answer]:
     said: list[Mapping[str, Answer] | Unparsed] = []
     quoted: list[dict[str, object]] = []
-    rest = 0
+    begin = rest = 0
     for start, end, value in objects(text):
         if is_quoted_object(text[start:end], _levels(value, criteria), _reasons(value, criteria), own):
             quoted.append(value)
         elif any(criterion.id in value for criterion in criteria):  # not an object about something else
             said.append(_tried(value, criteria))
-            rest = end
+            begin, rest = start, end
             if take == "first":
                 break
     if not said:
@@ -169,9 +168,22 @@ def _embedded(
     for value in quoted:
         _refuse_other(value, answers, criteria)
     levels = {criterion: answers[criterion.id].level for criterion in criteria}
+    if any(answers[one.id].level in suggests(text_, one) for one in criteria for text_ in own):
+        _refuse_mention(text, begin, rest, levels)
     if take != "first" and (other := another_word(text[rest:], levels)):
         raise Unparsed(f"after its verdict the reply seems to give another: {other!r}")
     return answers
+
+
+def _refuse_mention(text: str, begin: int, end: int, levels: Mapping[Criterion, int]) -> None:
+    """Raise where an object that says what the sample suggests may be no more than a mention of it.
+
+    The judge has said another verdict before, or its sentence goes on behind the object.
+    """
+    if other := last_word(text[:begin], levels):
+        raise Unparsed(f"{_QUOTED}: {other!r}")
+    if re.match(r"[^\S\n]*[^\w\n`]{0,3}[^\S\n]*\w", text[end:]):
+        raise Unparsed("the only verdict in the reply is in a sentence about the sample, which suggests it")
 
 
 def _tried(value: Mapping[str, object], criteria: tuple[Criterion, ...]) -> Mapping[str, Answer] | Unparsed:

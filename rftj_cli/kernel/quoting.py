@@ -182,6 +182,23 @@ def named_level(criterion: Criterion, text: str, at: int = 0) -> int | None:
     return None if match is None else _plain_levels(criterion)[match.group(1)]
 
 
+def level_at(criterion: Criterion, text: str, at: int) -> tuple[int, int] | None:
+    """The level that is named at a place of a plain text, inflected perhaps ("passes"), and where its name ends."""
+    match = re.compile(rf"({level_words((criterion,))})(?:\.0+|(?<=[a-z]{{3}})e?[sd])?(?![\w-]|\.[0-9])").match(
+        text, at
+    )
+    return None if match is None else (_plain_levels(criterion)[match.group(1)], match.end())
+
+
+@lru_cache(maxsize=64)
+def suggests(text: str, criterion: Criterion) -> frozenset[int]:
+    """The levels that a sample's text suggests for a criterion in any notation: `ok: pass`, `verdict => pass`, `ok is pass`."""
+    key = rf"(?<![\w-])(?:{re.escape(plain(criterion.id))}|{'|'.join(LEVEL_KEYS)})"
+    link = r"[^\w]{1,6}(?:(?:is|as|to|be|of)[^\w]{1,3}){0,2}"
+    found = re.finditer(rf"{key}{link}({level_words((criterion,))})(?!\w)", _plain_own(text))
+    return frozenset(_plain_levels(criterion)[match.group(1)] for match in found)
+
+
 @lru_cache(maxsize=256)
 def level_words(criteria: tuple[Criterion, ...]) -> str:
     """The names of the criteria's levels as they are in a plain text, as alternatives of a regular expression."""

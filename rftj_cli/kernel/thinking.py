@@ -12,7 +12,7 @@ from typing import Final
 
 TAGS: Final = ("think", "thinking", "reasoning")
 _MARKS: Final = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb"
-_BACK: Final = 2000  # characters of a line that are searched for the beginning of a quotation
+_LINE: Final = 2000  # characters of a line that are looked at on either side of a tag
 
 
 class NoAnswer(Exception):
@@ -22,8 +22,8 @@ class NoAnswer(Exception):
 def after_thinking(text: str, tags: Sequence[str], own: Sequence[str]) -> str:
     """What follows the last closing tag, whether or not the reply itself opened it; the whole text without any tag.
 
-    A tag that is only mentioned does not count: in quotation marks of its own, or where one of the sample's texts
-    (`own`) holds such a tag, inside a line or a quoted passage. Raises `NoAnswer` where a block is never closed and
+    A tag that is only mentioned does not count: in quotation marks of its own; an opening tag inside a line; a closing tag
+    inside a line where nothing was opened or the sample's texts (`own`) hold such a tag. Raises `NoAnswer` where a block is never closed and
     where nothing follows the last one.
     """
     found = list(_pattern(tuple(tags)).finditer(text)) if tags and "<" in text else []
@@ -33,7 +33,7 @@ def after_thinking(text: str, tags: Sequence[str], own: Sequence[str]) -> str:
     end, opened = 0, ""
     for tag in found:
         slash, name = tag.group(1), tag.group(2).casefold()
-        if _mentioned(text, tag, (slash, name) in foreign):
+        if _mentioned(text, tag, bool(opened), (slash, name) in foreign):
             continue
         if slash and opened in ("", name):
             end, opened = tag.end(), ""
@@ -51,9 +51,13 @@ def _pattern(tags: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"<(/?)({'|'.join(map(re.escape, tags))})(?:\s[^<>]*)?>", re.IGNORECASE)
 
 
-def _mentioned(text: str, tag: re.Match[str], foreign: bool) -> bool:
-    before, after = text[max(0, tag.start() - _BACK) : tag.start()], text[tag.end() : tag.end() + 1]
-    if before[-1:] in _MARKS and after in _MARKS and before and after:
+def _mentioned(text: str, tag: re.Match[str], opened: bool, foreign: bool) -> bool:
+    before, after = text[max(0, tag.start() - _LINE) : tag.start()], text[tag.end() : tag.end() + _LINE]
+    if before[-1:] in _MARKS and after[:1] in _MARKS and before and after:
         return True
-    line = before.rpartition("\n")[2]
-    return foreign and (line.count('"') % 2 == 1 if tag.group(1) else bool(line.strip()))
+    first, last = before.rpartition("\n")[2].strip(), after.partition("\n")[0].strip()
+    if not tag.group(1):
+        return bool(first) and re.search(r"(?:\}|</\w+>)$", first) is None  # behind a block or an object it opens one
+    if opened and (not foreign or (last.startswith("{") and text.rstrip().endswith("}") and first.endswith("}"))):
+        return False
+    return bool(last) and (foreign or bool(first))

@@ -210,4 +210,4 @@ def _next(report: Calibration) -> Iterator[str]:
         yield f"{command}   # tries the {service} samples again that the service failed"
     if folder and report.criteria:
         labels = f" --labels {report.run['labels']}" if report.run.get("labels") else ""
-        yield f"rftj gate {folder}{labels} --rules RULES.yaml   # decides on these bounds, no calls, $0"
+        yield f"rftj gate {folder}{labels} --rules RULES.yaml"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rftj_cli.errors import InputError
 from rftj_cli.measure.next_labels import Draw
-from rftj_cli.measure.trust import BARS, ONE_CLUSTER, REWARD, bars_of, kind_of
+from rftj_cli.measure.trust import BARS, ONE_CLUSTER, REWARD, bars_of, informative, kind_of
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.plan import POWER, labels_for_width, labels_needed
@@ -94,12 +94,12 @@ def run_plan(report: Calibration, half_width: float, draw: Draw | None) -> Plan:
 def _of_criterion(one: Criterion, half_width: float) -> Iterator[Goal]:
     if not one.table:
         return
-    kind = kind_of(one)
+    kind, estimates = kind_of(one), informative(one)
     name = {"ordinal": "kappa_quadratic", "preference": "pair_accuracy"}.get(kind, "kappa")
-    yield _width(one.id, name, one.estimates[name], half_width, f"{one.unit}s", one.together)
+    yield _width(one.id, name, estimates[name], half_width, f"{one.unit}s", one.together)
     for name, bar in bars_of(one):
         unit = {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[-1]}"}
-        yield _bound(one.id, name, one.estimates[name], bar, unit.get(name, f"{one.unit}s"), one.together)
+        yield _bound(one.id, name, estimates[name], bar, unit.get(name, f"{one.unit}s"), one.together)
 
 
 def _width(id: str, name: str, now: Estimate, half_width: float, unit: str, clusters: int) -> Goal:

@@ -102,7 +102,7 @@ def of_criterion(one: Criterion) -> Trust:
     units = {"pair_accuracy": "pairs", **{name: f"{one.unit}s" for name in ("kappa", "kappa_quadratic")}}
     if kind == "binary":
         units |= {"tnr": f"labels that are {one.levels[0]}", "tpr": f"labels that are {one.levels[1]}"}
-    plain = _answer(list(_checked(_told(one), bars, units, one.together, one)), one.together)
+    plain = _answer(list(_checked(informative(one), bars, units, one.together, one)), one.together)
     gap = None if one.raters is None else one.raters["ceiling"]["kappa_gap"]
     if plain.answer == "yes" or kind not in ("ordinal", "nominal") or gap is None or gap.low is None or gap.low < GAP:
         return plain
@@ -114,7 +114,7 @@ def of_criterion(one: Criterion) -> Trust:
     )
 
 
-def _told(one: Criterion) -> Mapping[str, Estimate]:
+def informative(one: Criterion) -> Mapping[str, Estimate]:
     """The estimates; labels that are all one level say nothing of agreement beyond chance, nor of another level."""
     used = [level for level, row in zip(one.levels, one.table, strict=False) if sum(row)]
     if len(used) != 1:

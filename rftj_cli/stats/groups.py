@@ -7,13 +7,13 @@ has a good pooled agreement and a within-prompt pair accuracy of one half.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rftj_cli.stats.arrays import Bools, Floats, Ints
-from rftj_cli.stats.binomial import share_from_se
+from rftj_cli.stats.binomial import share_from_se, wilson
 from rftj_cli.stats.clusters import (
     ONE_CLUSTER,
     PRIOR_CLUSTERS,
@@ -231,6 +231,8 @@ def ratio_bounds(over: Floats, under: Floats, pairs: Floats, level: float = LEVE
     what is assumed and not estimated takes t with G - 1 degrees of freedom. Else they are Satterthwaite's, at least 4.
     """
     value, units = float(over.sum() / under.sum()), int(under.size)
+    if value in (0.0, 1.0):  # nothing was estimated
+        return *wilson(value * _most(over, under, pairs), _most(over, under, pairs), level), inf
     left = (over.sum() - over) / (under.sum() - under)
     left -= left.mean()
     se, most, df = sqrt((units - 1) / units * float(left @ left)), _most(over, under, pairs), float(units - 1)

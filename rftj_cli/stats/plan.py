@@ -60,9 +60,9 @@ def labels_needed(one: Estimate, threshold: float, *, clusters: int = 0, level: 
     if one.value == threshold:
         return Need(reason=ON_THE_LIMIT)
     if is_share(one) and 0 <= threshold <= 1:
-        return _in_all(_share(one, threshold, level), one.n, clusters, level)
+        return _in_all(_share(one, threshold, level), one, clusters, level)
     bounds, distance = _Bounds.of(one, level, one.value > threshold), abs(one.value - threshold)
-    return _in_all(lambda n: bounds.clear(distance, n), one.n, clusters, level)
+    return _in_all(lambda n: bounds.clear(distance, n), one, clusters, level)
 
 
 def labels_for_width(one: Estimate, half_width: float, *, clusters: int = 0, level: float = LEVEL) -> Need:
@@ -72,17 +72,18 @@ def labels_for_width(one: Estimate, half_width: float, *, clusters: int = 0, lev
     if one.high - one.low <= 2 * half_width:
         return Need(one.n, clusters or None)
     bounds = _Bounds.of(one, level, one.value - one.low >= one.high - one.value)
-    return _in_all(lambda n: n > one.n and bounds.half_width(n, one.n) <= half_width, one.n, clusters, level)
+    return _in_all(lambda n: n > one.n and bounds.half_width(n, one.n) <= half_width, one, clusters, level)
 
 
-def _in_all(enough: Callable[[float], bool], n: int, clusters: int, level: float) -> Need:
-    """The smallest number of items that is `enough`, by how much n items tell now; MOST times as many are too many."""
-    clustered = clusters > 1
+def _in_all(enough: Callable[[float], bool], one: Estimate, clusters: int, level: float) -> Need:
+    """The smallest number of items that is `enough`, by how much those of `one` tell now; MOST times as many are too many."""
+    n, clustered = one.n, clusters > 1
+    varies = clustered and one.value not in (one.low, one.high)  # without an error nothing was estimated: no t to fall
     wide = student(min(clusters - 1, LEAST_DF), level)
 
     def tell(items: int) -> float:
         """More clusters come with more items, and t(clusters - 1) falls."""
-        return items * wide / student(min(clusters * items / n - 1, LEAST_DF), level) if clustered else float(items)
+        return items * wide / student(min(clusters * items / n - 1, LEAST_DF), level) if varies else float(items)
 
     least, most = 0, MOST * n
     if not enough(tell(most)):
@@ -91,7 +92,7 @@ def _in_all(enough: Callable[[float], bool], n: int, clusters: int, level: float
         if clustered and clusters < FEW:
             more = f"label samples in about {FEW - clusters} new clusters first: until then the interval is unreliable"
             return Need(reason=f"only {clusters} clusters: {more}")
-        return Need(reason=f"{MOST} times the labels there are ({most:,}) would probably not settle it")
+        return Need(reason=f"{MOST} times as many ({most:,} in all) would probably not settle it")
     while most - least > 1:
         middle = (least + most) // 2
         least, most = (least, middle) if enough(tell(middle)) else (middle, most)

@@ -165,3 +165,11 @@ def test_no_plan() -> None:
     assert "100 times" in labels_needed(Estimate(0.8, 0.7, 0.9, 100, ""), 0.799).words("labels", 100)
     assert labels_needed(proportion(0, 1, deff=40), 0.8).words("labels", 1).startswith("at least 4 more labels")
     assert labels_for_width(Estimate(0.8, 0.75, 0.85, 100, ""), 0.1).units == 100
+
+
+def test_a_perfect_start_in_few_clusters_is_not_enough() -> None:
+    """Two of two right in two clusters: no t is estimated from them, and 16 labels without an error are needed at least."""
+    for clusters in (0, 2):
+        need = labels_needed(proportion(2, 2), 0.8, clusters=clusters)
+        assert need.units is not None and need.units >= 16
+    assert labels_needed(proportion(6, 6), 0.8, clusters=3).units == labels_needed(proportion(6, 6), 0.8).units
