@@ -233,7 +233,7 @@ near = st.fixed_dictionaries(
 
 
 @given(st.lists(near | anything, max_size=5) | anything | st.fixed_dictionaries({"batch": st.lists(near, max_size=3)}))
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_any_event_is_answered_row_by_row_or_refused_as_a_whole(event: Any) -> None:
     """The good row at the end of a list has its reward, whatever stands before it; answer and log can be sent."""
     for form in ("list", "http"):

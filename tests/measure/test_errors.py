@@ -385,7 +385,8 @@ def test_more_than_a_thousand_disagreements_are_not_compared_each_with_each(home
     vocabulary = [f"word{i}" for i in range(3000)]
     rows, texts = [], []
     for i in range(1700):
-        reason = " ".join([f"theme{i % 3}x{rng.randrange(9)}" for _ in range(6)] + rng.choices(vocabulary, k=25))
+        theme = rng.randrange(3)
+        reason = " ".join([f"theme{theme}x{rng.randrange(9)}" for _ in range(6)] + rng.choices(vocabulary, k=25))
         texts.append({"id": f"s{i}", "text": json.dumps({"quality": {"reason": reason, "level": "pass"}})})
         rows.append({"id": f"s{i}", "response": "x", "cluster": f"c{i}", **EDITABLE})
     run = scored(home, {}, rows=rows, replies=texts)

@@ -36,7 +36,7 @@ def rate(count: Count) -> float:
 
 HARD = [
     cell
-    for cell in binary_cells(120, 3)
+    for cell in binary_cells(80, 3)
     if cell.name in ("pass 0.8, kappa 0.6", "pass 0.9, kappa 0.9") and cell.n in (30, 100)
 ]
 

@@ -232,12 +232,13 @@ def test_three_flips_of_three_levels_have_a_narrow_interval() -> None:
         assert -0.5 < found.low < found.value < found.high < 0.03  # type: ignore[operator]
 
 
+@short_or_long("sets", 60, 150)
 @pytest.mark.parametrize(("n", "least"), [(60, 0.97), (150, 0.95)])
-def test_a_judge_that_fails_whole_clusters_is_seldom_called_better(n: int, least: float) -> None:
+def test_a_judge_that_fails_whole_clusters_is_seldom_called_better(n: int, least: float, sets: int) -> None:
     """A errs on single items, B on whole clusters of 1 to 20, both on 10%: B looked better in 15 to 24%, now in at most 4%."""
     rng, better, held = np.random.default_rng(12), np.zeros(2), 0
     chance = 1 / np.arange(1, 21)
-    for seed in range(150):
+    for seed in range(sets):
         sizes = rng.choice(np.arange(1, 21), size=n, p=chance / chance.sum())
         keys = np.repeat(np.arange(n), sizes)[:n]
         truth = (rng.random(n) < 0.6).astype(np.int64)
@@ -247,14 +248,15 @@ def test_a_judge_that_fails_whole_clusters_is_seldom_called_better(n: int, least
         found.append(kappa_difference(truth, a, b, 2, clusters=keys, seed=seed))
         better += [one.low is not None and one.low > 0 for one in found]
         held += covers(found[0], 0.0)
-    assert (better / 150 <= 0.04).all() and held / 150 >= least - 0.02
+    assert (better / sets <= 0.04).all() and held / sets >= least - 0.02
 
 
+@short_or_long("sets", 80, 200)
 @pytest.mark.parametrize(("size", "n"), [(1, 32), (4, 60)])
-def test_differences_are_covered_where_most_items_pass(size: int, n: int) -> None:
-    """200 data sets, 90% pass, kappa .6 and .8 with shared errors; the influence interval held it in 88 to 90%."""
+def test_differences_are_covered_where_most_items_pass(size: int, n: int, sets: int) -> None:
+    """Data sets of which 90% pass, kappa .6 and .8 with shared errors; the influence interval held it in 88 to 90%."""
     rng, hits, made, width = np.random.default_rng(8), 0, 0, 0.0
-    for seed in range(200):
+    for seed in range(sets):
         truth = (rng.random(n) < 0.9).astype(np.int64)
         luck = np.sqrt(0.5) * (rng.normal(size=(n, 1)) + rng.normal(size=(n, 2)))
         wrong = luck < ndtri(np.where(truth == 1, 0.1, 0.9)[:, None] * np.array([0.4, 0.2]))
@@ -264,7 +266,7 @@ def test_differences_are_covered_where_most_items_pass(size: int, n: int) -> Non
         found = kappa_difference(*(one[source] for one in sides), 2, clusters=keys, seed=seed)
         if found.low is not None and found.high is not None:
             hits, made, width = hits + covers(found, 0.2), made + 1, width + found.high - found.low
-    assert hits / made >= 0.93 and width / made < 1.2
+    assert hits / made >= (0.93 if sets >= 200 else 0.9) and width / made < 1.2
 
 
 def test_a_difference_never_leaves_what_kappa_allows() -> None:

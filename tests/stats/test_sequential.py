@@ -31,10 +31,10 @@ def test_a_real_difference_stops_about_as_early_as_a_planned_test() -> None:
 
 
 def test_the_sequence_of_intervals_holds_at_every_look() -> None:
-    """500 streams of 200 labels: the intersection of all intervals so far holds the rate in at least 95%."""
+    """200 streams of 200 labels: the intersection of all intervals so far holds the rate in at least 95%."""
     rng = np.random.default_rng(3)
     for rate in (0.5, 0.9):
-        found = [confidence_sequence(rng.random(200) < rate) for _ in range(500)]
+        found = [confidence_sequence(rng.random(200) < rate) for _ in range(200)]
         # Where every rate was excluded there is no interval, and it held nothing.
         assert np.mean([one.low is not None and one.low <= rate <= (one.high or 0) for one in found]) >= 0.95
     assert found[0].high - found[0].low < 0.25  # type: ignore[operator]

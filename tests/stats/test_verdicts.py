@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -57,6 +57,7 @@ def test_undecided_says_how_many_items_would_decide() -> None:
         judge_change(found(0, 1), 0)
 
 
+@settings(max_examples=20, deadline=None)  # statsmodels collects garbage at each call
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     if p:

@@ -87,8 +87,8 @@ def test_a_judge_that_stays_is_seldom_called_another(noise: float, streams: int)
 
 def test_a_judge_that_changes_is_found() -> None:
     rng = np.random.default_rng(12)
-    assert np.mean([rescored(rng, 60, 2, 0.15, 0.1) for _ in range(50)]) >= 0.9
-    assert np.mean([rescored(rng, 60, 4, -0.2, 0.1, change_at=0.5) for _ in range(50)]) >= 0.9
+    assert np.mean([rescored(rng, 60, 2, 0.15, 0.1) for _ in range(30)]) >= 0.9
+    assert np.mean([rescored(rng, 60, 4, -0.2, 0.1, change_at=0.5) for _ in range(30)]) >= 0.9
 
 
 def test_the_bet_on_a_second_score_is_a_bet_on_the_sign() -> None:
