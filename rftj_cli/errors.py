@@ -120,3 +120,9 @@ def listed(words: Sequence[str], limit: int = 12) -> str:
     """Words for a message: `a, b, c`, cut after `limit`."""
     text = ", ".join(str(word) for word in words[:limit])
     return text if len(words) <= limit else f"{text}, ... ({len(words)} in all)"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 sample`, `2,000 samples`, `3 retries`."""
+    many = f"{noun[:-1]}ies" if noun.endswith(("ry", "ly")) else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"

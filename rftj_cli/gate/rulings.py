@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rftj_cli.errors import InputError, listed, nearest
+from rftj_cli.errors import InputError, counted, listed, nearest
 from rftj_cli.files.ledger import Look
 from rftj_cli.gate.rules import EVERY, MAX_FAILURES, REWARD, Limit, Rules
 from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome, informative
@@ -238,7 +238,7 @@ def _counted(rules: Rules, report: Calibration) -> Iterator[Ruling]:
     counts = report.counts
     waiting = report.run.get("waiting", 0)
     if waiting:
-        reason = f"the run is not complete: {waiting:,} samples are not judged yet"
+        reason = f"the run is not complete: {counted(waiting, 'sample')} not judged yet"
         yield Ruling(
             "run", "judged", "min", 1.0, None, None, None, counts.samples, "samples", "UNDECIDED", None, reason
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from rftj_cli.errors import InputError
+from rftj_cli.errors import InputError, counted
 from rftj_cli.kernel.canonical import canonical
 from rftj_cli.kernel.fields import Fields
 from rftj_cli.kernel.rubric import Check
@@ -159,12 +159,12 @@ def _is_reference(settings: Settings, response: str, reference: object) -> str |
 
 def _words_at_most(settings: Settings, response: str, reference: object) -> str | None:
     count = len(response.split())
-    return None if count <= settings["max"] else f"{count} words, at most {settings['max']}"
+    return None if count <= settings["max"] else f"{counted(count, 'word')}, at most {settings['max']}"
 
 
 def _words_at_least(settings: Settings, response: str, reference: object) -> str | None:
     count = len(response.split())
-    return None if count >= settings["min"] else f"{count} words, at least {settings['min']}"
+    return None if count >= settings["min"] else f"{counted(count, 'word')}, at least {settings['min']}"
 
 
 def _chars_at_most(settings: Settings, response: str, reference: object) -> str | None:

@@ -61,7 +61,7 @@ def warnings_of(
     for name, side in zip(names, sides, strict=True):
         failed = sum(row.sample in chosen and not row.verdict for row in side.joined.rewards)
         if failed:
-            found.append(f"{name}: {failed:,} of {len(ids):,} samples have no verdict and are left out of its numbers")
+            found.append(f"{name}: samples without a verdict, left out of its numbers: {failed:,} of {len(ids):,}")
     if split == ALL and CHARGED in base.joined.splits:
         found.append("all samples, those of test too: what is chosen on them cannot be claimed on test afterwards")
     for name, side in zip(names[1:], sides[1:], strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.error_values import ErrorReport
 from rftj_cli.measure.findings import FEW_CLUSTERS
 from rftj_cli.measure.truth import ADJUDICATED
@@ -26,11 +27,11 @@ def warnings(report: ErrorReport, capped: bool) -> Iterator[str]:
     if failed:
         yield f"labelled, but without a verdict: {failed:,}; failures are no disagreements, and are not shown here"
     if report.units and run["clusters"] < FEW_CLUSTERS:
-        yield f"independent clusters: only {run['clusters']}; intervals may be too narrow below {FEW_CLUSTERS}"
+        yield f"only {counted(run['clusters'], 'independent cluster')}: below {FEW_CLUSTERS}, intervals may be too narrow"
     if run["weighted"]:
         yield "the labels have weights: rates and gains weigh them, counts do not"
     if run["between"]:
-        yield f"left out because they lie between the levels, as means of raters do: {run['between']:,} labels"
+        yield f"left out because they lie between the levels, as means of raters do: {counted(run['between'], 'label')}"
     if run["undecided"]:
         yield f"left out because their raters differ and nothing decides: {run['undecided']:,}"
     yield from _about_sorting(report)

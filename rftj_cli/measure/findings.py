@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.leanings import biases
 from rftj_cli.measure.reservations import about_metric, about_samples
 from rftj_cli.measure.sentences import in_percent, of, sentence
@@ -56,7 +57,7 @@ def _about_labels(report: Calibration) -> Iterator[str]:
     made = sources.get("model", 0)
     if made:
         total = sum(sources.values())
-        share = "the labels" if made == total else f"{made} of {total} labels"
+        share = "the labels" if made == total else f"{made:,} of {counted(total, 'label')}"
         yield f"{share} were made by a model: this is agreement with a model, not with people"
     if report.run.get("labels_passed_over"):
         yield f"labels of samples outside this run were passed over: {report.run['labels_passed_over']:,}"
@@ -64,16 +65,16 @@ def _about_labels(report: Calibration) -> Iterator[str]:
         yield f"rows of the plan without a value yet: {report.run['labels_blank']:,}; labelled ones stand for them"
     skipped = report.run.get("stages", {}).get("skipped", 0)
     if skipped:
-        yield f"not put to the judge: {skipped:,} samples that a check or the response itself settled"
+        yield f"not put to the judge: {counted(skipped, 'sample')} that a check or the response itself settled"
     counts = report.counts
     if counts.votes_lost:
-        yield f"votes lost: {counts.votes_lost:,} replies without a verdict, in samples whose other votes decide"
+        yield f"votes lost: {counted(counts.votes_lost, 'reply')} without a verdict, in samples whose other votes decide"
     if "table" in report.run and counts.labelled < counts.samples:
-        yield f"{counts.samples - counts.labelled:,} of {counts.samples:,} rows have no label and are left out"
+        yield f"rows without a label, left out: {counts.samples - counts.labelled:,} of {counts.samples:,}"
     if report.run.get("without_group"):
         yield f"rows without a group: {report.run['without_group']:,}; each is a group of its own"
     if counts.clusters < min(FEW_CLUSTERS, counts.used):
-        yield f"independent clusters: only {counts.clusters}; intervals may be too narrow below {FEW_CLUSTERS}"
+        yield f"only {counted(counts.clusters, 'independent cluster')}: below {FEW_CLUSTERS}, intervals may be too narrow"
 
 
 def _about(one: Criterion, truth: str) -> Iterator[str]:

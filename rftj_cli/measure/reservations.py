@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.production import REWARD, WITH_FAILURES
 from rftj_cli.measure.trust import chosen_by_outcome
 from rftj_cli.measure.values import Calibration, MetricReport
@@ -35,5 +36,6 @@ def about_samples(report: Calibration) -> Iterator[str]:
         if one.only is None:
             yield f"this run holds a part of its samples ({one.words})"
     if report.run.get("waiting"):
-        of = " of the chosen" if selections else ""
-        yield f"this run is not complete: {report.run['waiting']:,}{of} samples are not judged yet"
+        waiting = report.run["waiting"]
+        left = f"{waiting:,} of the chosen samples" if selections else counted(waiting, "sample")
+        yield f"this run is not complete: {left} not judged yet"

@@ -68,7 +68,8 @@ def _missed(one: Criterion, name: str, share: float) -> str:
     """The share missed, with its upper bound: of weighted labels not the one of the counts."""
     found = one.estimates[name]
     value = share if found.value is None else 1 - found.value
-    return _weighted(one) + in_percent(value) + ("" if found.low is None else f", at most {in_percent(1 - found.low)}")
+    said, most = in_percent(value), None if found.low is None else in_percent(1 - found.low)
+    return _weighted(one) + said + ("" if most in (None, said) else f", at most {most}")
 
 
 def _rate(one: Criterion, name: str, share: float) -> str:

@@ -10,7 +10,7 @@ from shlex import quote
 
 import numpy as np
 
-from rftj_cli.errors import InputError, listed, nearest
+from rftj_cli.errors import InputError, counted, listed, nearest
 from rftj_cli.files.columns import Column, row_of
 from rftj_cli.kernel.sample import CANNOT_TELL
 from rftj_cli.measure.table_values import MISSING, number, refuse_missing, rows_of
@@ -113,7 +113,7 @@ def _refuse_stray(one: _Used, scale: TableScale, known: set[str], path: Path, fa
         return
     hint = failure.format(quote(found)) if found.casefold() in MISSING else ""
     raise InputError(
-        f"this value is not a level of the labels ({count} rows)", file=path, row=row_of(path, index), key=column.name,
+        f"this value is not a level of the labels ({counted(count, 'row')})", file=path, row=row_of(path, index), key=column.name,
         found=found, expected="one of " + listed(scale.names),
         hint=f"{hint}--values {quote(found + '=LEVEL')} says which level it is; --levels names all levels, worst first",
     )  # fmt: skip

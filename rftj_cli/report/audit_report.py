@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rftj_cli.errors import counted
 from rftj_cli.report import html
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, interval, look_in_words, number, percent
+from rftj_cli.report.words import cut, interval, look_in_words, number, percent
 from rftj_cli.reward.audit_values import Audit, Bar, Finding, Noise, Part, Quality, References, Signal
 from rftj_cli.stats.best_of_n import BestOfN
 from rftj_cli.stats.estimate import Estimate

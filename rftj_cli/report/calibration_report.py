@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.values import Calibration, Criterion, Disagreement
 from rftj_cli.report import beyond_report, judges_report, metric_report
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, interval, look_in_words, number
+from rftj_cli.report.words import cut, interval, look_in_words, number
 from rftj_cli.stats.estimate import Estimate
 
 WORST = 3

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.comparison import Against, Piece
 from rftj_cli.report.blocks import Block, Difference, Facts, Grid, Stretch
-from rftj_cli.report.words import counted, cut
+from rftj_cli.report.words import cut
 
 SCALE = re.compile(r"criteria\.(.+)\.scale")
 LONGEST = 60  # characters of a value

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.kernel.outcome import Request
 from rftj_cli.report.blocks import Block, Facts, Heading, Lines
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, money
+from rftj_cli.report.words import money
 from rftj_cli.running.checking import SCHEMA, Checked
 
 

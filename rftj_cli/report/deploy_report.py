@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from rftj_cli.cloud import Call
+from rftj_cli.errors import counted
 from rftj_cli.report import asking
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted
 from rftj_cli.reward.deploy import Deployed
 from rftj_cli.reward.plan import Deployment
 from rftj_cli.reward.step import Step

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.comparison import Against, Answer, Best, Comparison, CriterionChange, Flip, Paired
 from rftj_cli.report import html
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.change_report import changed
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, duration, interval, look_in_words, money, number
+from rftj_cli.report.words import cut, duration, interval, look_in_words, money, number
 from rftj_cli.stats.estimate import Estimate, percent
 from rftj_cli.stats.plan import Need
 from rftj_cli.stats.verdicts import Change

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.error_values import (
     SORTS,
     Cluster,
@@ -19,7 +20,7 @@ from rftj_cli.measure.error_values import (
 )
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, interval, number, percent
+from rftj_cli.report.words import cut, interval, number, percent
 
 FIRST, LISTED = 5, 200  # clusters on the first screen; disagreements under --full
 LONGEST = 160  # characters of a reason or a response

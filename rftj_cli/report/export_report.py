@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Facts, Heading, Lines
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted
 from rftj_cli.reward.export import Export
 
 SCHEMA: Final = "rftj.export/1"

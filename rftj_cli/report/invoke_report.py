@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
+from rftj_cli.errors import counted
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, plain
+from rftj_cli.report.words import plain
 from rftj_cli.reward.invoking import SCHEMA, Invoked, Times
 
 SHOWN: Final = 10  # lines of a log at each of its ends

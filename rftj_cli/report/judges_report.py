@@ -115,7 +115,8 @@ def alternative(of: Mapping[str, Any]) -> str:
     if not of["tested"]:
         return f"not computed: {of['omega'].note} ({terms})"
     passed = "passed" if of["passed"] else "not passed"
-    return f"alternative annotator test {passed}: the judge can replace {of['won']} of {of['tested']} raters ({terms})"
+    note = f"; {of['omega'].note}" if of["omega"].note else ""
+    return f"alternative annotator test {passed}: the judge can replace {of['won']} of {of['tested']} raters ({terms}){note}"
 
 
 def _orders(estimates: Mapping[str, Estimate]) -> Iterator[tuple[str, str]]:

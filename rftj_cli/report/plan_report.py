@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.next_labels import Draw
 from rftj_cli.measure.plan import Goal, Plan
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, interval, number
+from rftj_cli.report.words import interval, number
 
 ENOUGH = "each number is enough in about 4 of 5 collections of labels: in the others the value comes out less clear"
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rftj_cli.report.words import counted, cut, duration, money
+from rftj_cli.errors import counted
+from rftj_cli.report.words import cut, duration, money
 from rftj_cli.rft.rollout_order import Expected
 from rftj_cli.running.account import Progress, Silent, Snapshot
 from rftj_cli.running.preflight import Forecast

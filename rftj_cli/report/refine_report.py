@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
+from rftj_cli.errors import counted
 from rftj_cli.refine.values import Refinement, Step
 from rftj_cli.report import console
 from rftj_cli.report.blocks import Block, Difference, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.change_report import stretches
 from rftj_cli.report.diff_report import answer_in_words, bare, without_text
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, interval, look_in_words, money, number
+from rftj_cli.report.words import cut, interval, look_in_words, money, number
 from rftj_cli.stats.estimate import percent
 
 FATES = {"kept": "kept", "rejected": "did not hold up", "refused": "refused", "not_judged": "not judged"}

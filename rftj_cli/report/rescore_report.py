@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, to_markdown
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.score_report import judged
-from rftj_cli.report.words import counted, duration, flip_in_words, number
+from rftj_cli.report.words import duration, flip_in_words, number
 from rftj_cli.running.rescore import SCHEMA, Change, Rescored
 
 SHOWN = 10

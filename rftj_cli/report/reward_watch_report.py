@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from rftj_cli.errors import listed
+from rftj_cli.errors import counted, listed
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, duration, interval, number, percent
+from rftj_cli.report.words import cut, duration, interval, number, percent
 from rftj_cli.reward.watch_values import Drift, Moved, Pointer, Sign, Watched, Window
 from rftj_cli.stats.estimate import Estimate
 from rftj_cli.stats.estimate import percent as of_level

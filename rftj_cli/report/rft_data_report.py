@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut
+from rftj_cli.report.words import cut
 from rftj_cli.rft.dataset import Part, Prepared
 from rftj_cli.rft.rules import Finding, Severity
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from rftj_cli.cloud import Call
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, duration, money
+from rftj_cli.report.words import duration, money
 from rftj_cli.rft.jobs import JobStatus
 from rftj_cli.rft.submit import JobPlan, Submitted
 

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, duration, money
+from rftj_cli.report.words import cut, duration, money
 from rftj_cli.rft.rollout_file import MOST_FAILURES
 from rftj_cli.rft.rollouts import Sampled
 

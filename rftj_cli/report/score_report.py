@@ -6,9 +6,10 @@ import json as jsons
 import sys
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.files.runs import Manifest
 from rftj_cli.report.documents import show_json, to_plain
-from rftj_cli.report.words import counted, duration, money, number
+from rftj_cli.report.words import duration, money, number
 from rftj_cli.running.account import Tally
 from rftj_cli.running.score import Scored
 from rftj_cli.running.selection import Part

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from shlex import quote
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.bundle_report import as_data
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, duration, interval, money, number
+from rftj_cli.report.words import duration, interval, money, number
 from rftj_cli.reward.forecast import Forecast
 from rftj_cli.reward.spending import Spending
 from rftj_cli.reward.verification import SCHEMA, Verification

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from rftj_cli.errors import counted
 from rftj_cli.measure.standing import Marked, Standing
 from rftj_cli.measure.watch import Mistake, Round, Watch
 from rftj_cli.report import console
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading
-from rftj_cli.report.words import counted, duration, flip_in_words, interval, money, number
+from rftj_cli.report.words import duration, flip_in_words, interval, money, number
 from rftj_cli.running.selection import Choice, Part
 
 SHOWN = 20

@@ -60,12 +60,6 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 sample`, `2,000 samples`, `3 retries`."""
-    many = f"{noun[:-1]}ies" if noun.endswith(("ry", "ly")) else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else many}"
-
-
 def ordinal(number: int) -> str:
     """`first`, `second`, `third`, `4th`."""
     few = ("first", "second", "third")

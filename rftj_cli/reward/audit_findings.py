@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rftj_cli.errors import counted
 from rftj_cli.files.runs import Run
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, bars_of, chosen_by_outcome, of_criterion
@@ -262,7 +263,7 @@ def complete(report: Calibration) -> Iterator[Finding]:
     """A finding where the run is not whole."""
     waiting = int(report.run.get("waiting", 0))
     if waiting:
-        estimate = Estimate.missing(report.counts.samples, f"{waiting:,} samples are not judged yet")
+        estimate = Estimate.missing(report.counts.samples, f"{counted(waiting, 'sample')} not judged yet")
         yield Finding(
             "complete",
             "the run is complete",
@@ -270,6 +271,6 @@ def complete(report: Calibration) -> Iterator[Finding]:
             estimate,
             None,
             "INSUFFICIENT DATA",
-            f"{waiting:,} samples are not judged yet",
+            f"{counted(waiting, 'sample')} not judged yet",
             "`rftj score` goes on where it stopped",
         )

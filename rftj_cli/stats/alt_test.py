@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr
 
+from rftj_cli.errors import counted
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.estimate import Estimate
 
@@ -89,7 +90,7 @@ def alt_test(
     rejected = _benjamini_yekutieli(np.array([row[-1] for row in found]))
     raters = tuple(AltRater(*row, bool(no)) for row, no in zip(found, rejected, strict=True))
     omega, rho = float(rejected.mean()), float(np.mean([row[2] for row in found]))
-    note = f"only {len(found)} raters: the winning rate is coarse" if len(found) < 3 else None
+    note = f"only {counted(len(found), 'rater')}, the test is meant for 3 or more" if len(found) < 3 else None
     return AltTest(
         Estimate(omega, None, None, items, method, note),
         Estimate(rho, None, None, items, method, note),

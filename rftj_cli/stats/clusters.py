@@ -12,6 +12,7 @@ from math import ceil, sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rftj_cli.errors import counted
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.binomial import student
 from rftj_cli.stats.dominance import dense
@@ -107,7 +108,7 @@ def codes_of(keys: ArrayLike, n: int) -> Ints:
 
 def few(count: int, events: float = 0, what: str = "errors") -> str | None:
     """The caution that `count` clusters call for, or those that have `events`; None from 15 on, and where none has any."""
-    text = f"only {count} cluster{'' if count == 1 else 's'}"
+    text = f"only {counted(count, 'cluster')}"
     if count >= FEW:
         if not 0 < events < FEW:
             return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rftj_cli.errors import counted
 from rftj_cli.stats.arrays import Bools, Floats, Ints
 from rftj_cli.stats.clusters import codes_of, few
 from rftj_cli.stats.dominance import below
@@ -124,7 +125,7 @@ def _top_1(code: Ints, x: Floats, y: Floats, scored: Bools, keys: Ints, level: f
     complete = np.logical_and.reduceat(scored, start)
     use = differ & complete
     left_out = int((differ & ~complete).sum())
-    note = f"{left_out} groups with an answer without a score are left out" if left_out else None
+    note = f"left out, with an answer without a score: {counted(left_out, 'group')}" if left_out else None
     if not use.any():
         return Estimate.missing(0, note or NO_ORDER), Estimate.missing(0, note or NO_ORDER)
     right = np.add.reduceat((chosen & best).astype(np.float64), start)[use]

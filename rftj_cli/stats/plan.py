@@ -9,6 +9,7 @@ from math import ceil, sqrt
 import numpy as np
 from scipy.special import betainc, ndtri
 
+from rftj_cli.errors import counted
 from rftj_cli.stats.binomial import student
 from rftj_cli.stats.clusters import FEW, LEAST_DF
 from rftj_cli.stats.estimate import LEAST_LABELS, LEVEL, Estimate
@@ -42,7 +43,7 @@ class Need:
         new = max(1, self.clusters - clusters)
         each = round(more / new)
         size = f" (about {each:,} in each)" if each > 1 else ""
-        few = f"only {clusters} clusters so far: " if clusters < FEW else ""
+        few = f"only {counted(clusters, 'cluster')} so far: " if clusters < FEW else ""
         return f"{few}about {more:,} more {unit}, from about {new:,} new clusters{size}, if the value stays"
 
 
@@ -91,7 +92,7 @@ def _in_all(enough: Callable[[float], bool], one: Estimate, clusters: int, level
             return Need(LEAST_LABELS, reason="those there are tell too little to plan from")
         if clustered and clusters < FEW:
             more = f"label samples in about {FEW - clusters} new clusters first: until then the interval is unreliable"
-            return Need(reason=f"only {clusters} clusters: {more}")
+            return Need(reason=f"only {counted(clusters, 'cluster')}: {more}")
         return Need(reason=f"{MOST} times as many ({most:,} in all) would probably not settle it")
     while most - least > 1:
         middle = (least + most) // 2

@@ -105,6 +105,6 @@ def test_a_choice_that_was_not_judged_to_its_end_is_not_complete(home: Path, run
     data = json.loads(path.read_text())
     data["selections"][0]["chosen"] = 12  # as it stands after a kill
     path.write_text(json.dumps(data))
-    assert "this run is not complete: 2 of the chosen samples are not judged yet" in report(home)["warnings"]
+    assert "this run is not complete: 2 of the chosen samples not judged yet" in report(home)["warnings"]
     said = rftj("gate", home / "part", "--labels", home / "labels.jsonl", "--rules", home / "rules.yaml")
     assert said.code == 3

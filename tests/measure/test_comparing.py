@@ -228,7 +228,7 @@ def test_failures_are_left_out_and_the_other_reading_stands_beside(home: Path) -
     one = only(document)["criteria"]["quality"]
     assert (one["labelled"], one["fixed"], one["broken"]) == (35, 10, 2)
     assert one["failures_wrong"]["difference"]["value"] == pytest.approx((10 - 2 - 5) / 40)
-    assert any("5 of 40 samples have no verdict" in warning for warning in document["warnings"])
+    assert any("without a verdict, left out of its numbers: 5 of 40" in warning for warning in document["warnings"])
     assert "not if failures count as wrong" in one["change"]["why"]
 
 

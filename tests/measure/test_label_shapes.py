@@ -119,7 +119,7 @@ def test_items_are_labelled_one_by_one(home: Path) -> None:
     assert one["unit"] == "item" and one["table"] == [[0, 0], [1, 1]]
     assert one["failed"] == 0  # the response holds no items: the judge was not asked, so it did not fail
     assert report["run"]["stages"] == {"skipped": 1}
-    assert "not put to the judge: 1 samples that a check or the response itself settled" in report["warnings"]
+    assert "not put to the judge: 1 sample that a check or the response itself settled" in report["warnings"]
     assert [d["item"] for d in report["disagreements"]] == ["b"]
 
 

@@ -260,7 +260,7 @@ def test_a_partial_run_says_so(home: Path) -> None:
     manifest["status"], manifest["counts"]["samples"] = "partial", 5
     (run / "run.json").write_text(json.dumps(manifest))
     report = calibrated(run, "--labels", truth_labels(home, {"s0": "pass"}))
-    assert "this run is not complete: 3 samples are not judged yet" in report["warnings"]
+    assert "this run is not complete: 3 samples not judged yet" in report["warnings"]
 
 
 def test_criteria_of_the_samples_with_two_scales_under_one_id_are_refused(home: Path) -> None:

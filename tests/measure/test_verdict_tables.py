@@ -100,7 +100,7 @@ def test_missing_labels_are_counted_not_dropped_in_silence(home: Path) -> None:
     pairs = [("pass", "pass")] * 6 + [("fail", "fail")] * 4 + [(None, "pass")] * 5 + [("pass", None)] * 2
     report = measured(write(home, pairs))
     assert report["counts"] | {"samples": 17, "judged": 15, "failed": 2, "labelled": 12, "used": 10} == report["counts"]
-    assert "5 of 17 rows have no label and are left out" in report["warnings"]
+    assert "rows without a label, left out: 5 of 17" in report["warnings"]
     assert human(report)["failed"] == 2
     assert any("2 of 12 labelled rows have no verdict" in text for text in report["warnings"])
     assert human(report)["estimates"]["agreement_failures_wrong"]["value"] == pytest.approx(10 / 12)
@@ -358,8 +358,8 @@ def test_a_label_that_cannot_tell_is_not_also_a_missing_one(home: Path) -> None:
     pairs = [("pass", "pass"), ("fail", "fail"), ("cannot_tell", "pass"), ("cannot_tell", "fail"), (None, "pass")]
     report = measured(write(home, pairs))
     assert report["counts"]["labelled"] == 4 and report["counts"]["used"] == 2
-    assert [text for text in report["warnings"] if "have no label" in text] == [
-        "1 of 5 rows have no label and are left out"
+    assert [text for text in report["warnings"] if "without a label" in text] == [
+        "rows without a label, left out: 1 of 5"
     ]
     assert "human: labels that are `cannot_tell`: 2; they count for none of the levels" in report["warnings"]
 

@@ -10,9 +10,10 @@ import pytest
 from making import write_rows, write_rubric
 from reporting import binary, rftj, scored, succeed, truth_labels
 
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import to_plain
-from rftj_cli.report.words import counted, cut, duration, interval, money, number, percent, plain
+from rftj_cli.report.words import cut, duration, interval, money, number, percent, plain
 from rftj_cli.stats.estimate import Estimate
 
 

@@ -73,4 +73,4 @@ def test_judge_that_copies_wins() -> None:
     same = np.tile(np.arange(40)[:, None] % 3, (1, 2))
     found = alt_test(same, same[:, 0])
     assert found.omega.value == found.rho.value == 1.0
-    assert found.omega.note == "only 2 raters: the winning rate is coarse"
+    assert found.omega.note == "only 2 raters, the test is meant for 3 or more"
