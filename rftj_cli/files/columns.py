@@ -129,7 +129,7 @@ def _gathered(asked: _Asked, reader: Callable[[_Asked], Iterator[Batch]]) -> dic
     for batch in reader(asked):
         for name, part in batch.items():
             builders[name].add(part)
-    return {name: builder.column() for name, builder in builders.items()}
+    return {name: builders.pop(name).column() for name in asked.names}
 
 
 def _csv(asked: _Asked) -> Iterator[Batch]:

@@ -95,9 +95,9 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
     """Everything that is said of one criterion. `table` counts units; the estimates weigh them, or their note says not."""
     k = len(given.levels)
     done = given.judge >= 0
-    truth, judge = given.truth[done], given.judge[done]
+    truth, judge = _of(given.truth, done), _of(given.judge, done)
     table = cross_table(truth, judge, k)
-    cluster = None if given.cluster is None else given.cluster[done]
+    cluster = None if given.cluster is None else _of(given.cluster, done)
     clusters = Clusters.of(cluster, truth, judge, k, given.weights(done))
     probability, threshold = sureness(given, done, terms)
     return Criterion(
@@ -122,6 +122,11 @@ def criterion_report(given: Levels, terms: Terms) -> Criterion:
     )
 
 
+def _of(values: Ints, use: Bools) -> Ints:
+    """The values (n,) that are used; not copied where all are, since a table may have millions of rows."""
+    return values if use.all() else values[use]
+
+
 def _estimates(
     given: Levels, done: Bools, table: Floats, clusters: Clusters | None, terms: Terms
 ) -> dict[str, Estimate]:
@@ -131,9 +136,9 @@ def _estimates(
     )
     found = with_reasons(found, given) | _readings(given, done, terms)
     if given.group is not None and given.kind not in ("preference", "nominal"):
-        cluster = None if given.cluster is None else given.cluster[done]
+        cluster = None if given.cluster is None else _of(given.cluster, done)
         pairs = pair_accuracy(
-            given.group[done], given.truth[done], given.judge[done], clusters=cluster, level=terms.level
+            _of(given.group, done), _of(given.truth, done), _of(given.judge, done), clusters=cluster, level=terms.level
         )
         found |= _counted_alike(given, {"pair_accuracy": pairs.estimate})
     return found | {**_counted_alike(given, given.extra), **length_bias(given, done, terms)}

@@ -126,10 +126,8 @@ class _Board:
     def _caution(self, credit: Floats, within: Bools) -> str | None:
         """What to say of few clusters: that have items of the share's denominator, or its rarer outcome."""
         assert self.clusters is not None
-        cells, cluster, counts = self.clusters.cell, self.clusters.cluster, self.clusters.count
-        inside = np.ravel(within)[cells].astype(np.float64)
-        sizes = np.bincount(cluster, inside, counts).astype(np.float64)
-        hits = np.bincount(cluster, inside * np.ravel(credit)[cells], counts).astype(np.float64)
+        sizes = self.clusters.counts(within.astype(np.float64))
+        hits = self.clusters.counts(np.where(within, credit, 0.0))
         return few(int(np.count_nonzero(sizes)), rarer(hits, sizes), RARER)
 
     def chance_free(self, w: Floats) -> Estimate:

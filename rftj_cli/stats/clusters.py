@@ -67,6 +67,12 @@ class Clusters:
         weighed = values if self.weight is None else values * self.weight
         return np.bincount(self.cluster, weights=weighed).astype(np.float64)
 
+    def counts(self, of_cell: Floats) -> Floats:
+        """`sums` without the weights."""
+        if self.weight is None:
+            return self.sums(of_cell)
+        return np.bincount(self.cluster, weights=of_cell.ravel().take(self.cell)).astype(np.float64)
+
     def squares(self, of_cell: Floats) -> float:
         """The sum over the items of the squared weighted values that cells (k, k) have."""
         squared = None if self.weight is None else self.weight**2
@@ -95,7 +101,7 @@ class Clusters:
         """The same where errors count (items off the diagonal of k x k): few clusters may have all of them."""
         if self.count == self.n:
             return self.caution
-        return few(self.count, np.unique(self.cluster[self.cell // k != self.cell % k]).size)
+        return few(self.count, float(np.count_nonzero(self.counts(1.0 - np.eye(k)))))
 
 
 def codes_of(keys: ArrayLike, n: int) -> Ints:
@@ -132,11 +138,7 @@ def design_effect(psi: Floats, clusters: Clusters, level: float = LEVEL, event: 
     off = np.where(np.eye(psi.shape[0], dtype=np.bool_), 0.0, 1.0 if event is None else event)
     squares, iid = clusters.squares(psi), float((clusters.table(len(psi)) * psi * psi).sum())
     cost = max(1.0, squares / iid) if iid > 1e-18 * clusters.n else clusters.spread
-    if clusters.weight is not None:
-        counted = np.bincount(clusters.cluster, off.ravel()[clusters.cell]).astype(np.float64)
-    else:
-        counted = clusters.sums(off)
-    events = float(np.minimum(counted, 1.0).sum())
+    events = float(np.minimum(clusters.counts(off), 1.0).sum())
     return cost * _effect(squares, clusters.sums(psi), _Sizes.of(clusters.cluster, clusters.weight), events, level)
 
 
@@ -152,19 +154,18 @@ def share_effect(
     those seen in it (all labels that fail were failed, the rare heavy error was not met): it never counts for more than its
     share of the weights of these verdicts.
     """
-    held = clusters
-    if not within.all():
-        inside = within.ravel()[clusters.cell]
-        weight = None if clusters.weight is None else clusters.weight[inside]
-        held = Clusters(clusters.cluster[inside], clusters.cell[inside], weight)
-    count, cost, weight = held.n, 1.0, held.weight
-    if weight is not None and clusters.weight is not None:
+    credit, sizes = clusters.counts(np.where(within, hit, 0.0)), clusters.counts(within.astype(np.float64))
+    count, cost, events = int(sizes.sum()), 1.0, rarer(credit, sizes)
+    inside, lived = np.where(within, psi, 0.0), _Sizes.among(sizes)
+    squares, sums = clusters.squares(inside), clusters.sums(inside)
+    if clusters.weight is not None:
+        held = clusters.weight[within.ravel()[clusters.cell]]
         beside = clusters.weight[np.broadcast_to(within.any(0), within.shape).ravel()[clusters.cell]]
-        cost = max(held.spread, count * float(beside.mean()) / float(weight.sum()))
-        iid = float((held.table(len(psi)) * psi * psi).sum())
-        cost = max(cost, held.squares(psi) / iid * count / mass) if iid > 1e-18 * count else cost
-    sizes, credit = _Sizes.of(held.cluster, weight), np.bincount(held.cluster, hit.ravel()[held.cell]).astype(float)
-    return count, cost * _effect(held.squares(psi), held.sums(psi), sizes, rarer(credit, sizes.items), level)
+        cost = max(count * float((held**2).sum() / held.sum() ** 2), count * float(beside.mean()) / float(held.sum()))
+        iid = float((clusters.table(len(psi)) * inside * inside).sum())
+        cost = max(cost, squares / iid * count / mass) if iid > 1e-18 * count else cost
+        lived = _Sizes(sizes, float((clusters.sums(within.astype(np.float64)) ** 2).sum()) / float((held**2).sum()))
+    return count, cost * _effect(squares, sums, lived, events, level)
 
 
 def rarer(credit: Floats, sizes: Floats) -> float:
@@ -203,10 +204,15 @@ class _Sizes:
     lived: float
 
     @staticmethod
+    def among(items: Floats) -> _Sizes:
+        """Of items that count alike."""
+        return _Sizes(items, float((items**2).sum()) / max(1.0, float(items.sum())))
+
+    @staticmethod
     def of(cluster: Ints, weight: Floats | None) -> _Sizes:
         items = np.bincount(cluster).astype(np.float64)
         if weight is None:
-            return _Sizes(items, float((items**2).sum()) / max(1, cluster.size))
+            return _Sizes.among(items)
         held = np.bincount(cluster, weights=weight)
         return _Sizes(items, float((held**2).sum()) / float((weight**2).sum()))
 

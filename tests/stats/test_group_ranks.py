@@ -69,7 +69,7 @@ def test_missing_scores() -> None:
     found = group_ranks([0, 0, 0, 1, 1], [1, 0, 2, 1, 0], [5, 2, np.nan, 4, 1])
     assert (found.tau_b.n, found.tau_b.value) == (2, 1.0)
     assert (found.top_1.n, found.top_1.value) == (1, 1.0)
-    assert found.top_1_strict.note == "1 groups with an answer without a score are left out"
+    assert found.top_1_strict.note == "left out, with an answer without a score: 1 group"
 
 
 def test_no_decision_is_no_agreement() -> None:
