@@ -20,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 import pycurl
 
 from rftj_cli.errors import InputError
-from rftj_cli.kernel.dialect import HttpAnswer, HttpCall
+from rftj_cli.kernel.dialect import HttpAnswer, HttpCall, combined
 from rftj_cli.kernel.outcome import CallError
 
 CONNECT: Final = 10.0  # seconds
@@ -264,7 +264,7 @@ def _headers(raw: bytes) -> dict[str, str]:
     """The headers of the last response: those of a proxy's CONNECT or of a 100 stand before them."""
     last = raw.rstrip().rpartition(b"\r\n\r\n")[2]
     lines = last.decode("latin-1").split("\r\n")[1:]
-    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return combined((name, value) for name, _, value in (line.partition(":") for line in lines))
 
 
 def _failure(transfer: _Transfer, code: int, text: str) -> CallError:

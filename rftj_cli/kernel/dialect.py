@@ -10,7 +10,7 @@ A dialect is pure but for what it learns. What a model accepts is found out by a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
@@ -51,6 +51,15 @@ class HttpCall:
     headers: Mapping[str, str] = field(repr=False)  # they hold the key
     body: bytes
     used: Accepted
+
+
+def combined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by lower-case name; those that come twice are joined by a comma (RFC 9110, 5.2)."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key = name.strip().lower()
+        found[key] = f"{found[key]}, {value.strip()}" if key in found else value.strip()
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from rftj_cli.kernel.dialect import HttpAnswer, HttpCall
+from rftj_cli.kernel.dialect import HttpAnswer, HttpCall, combined
 from rftj_cli.kernel.outcome import CallError
 
 LARGEST: Final = 16 << 20  # bytes of a response
@@ -139,7 +139,7 @@ class Http:
                 if response.length:  # `read` with a limit says nothing of a body that is shorter than announced
                     raise http.client.IncompleteRead(b"", response.length)
                 whole = not response.will_close and response.isclosed()
-            return response.status, {name.lower(): value for name, value in response.getheaders()}, body
+            return response.status, combined(response.getheaders()), body
         finally:
             if whole:
                 self._idle.append((time.time(), connection))

@@ -76,14 +76,16 @@ def refused(status: int, code: str, message: str, headers: Mapping[str, str]) ->
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait: the service's own header in milliseconds, or Retry-After in seconds or as an HTTP date."""
+    """Seconds to wait: the service's own header in milliseconds, or Retry-After in seconds or as an HTTP date.
+
+    Of several numbers (a gateway adds a header of its own to the service's) the smallest: it costs one refusal at most.
+    """
     own = (headers.get("x-amz-retry-after") or headers.get("retry-after-ms") or "").strip()
     value = headers.get("retry-after", "").strip()
     try:
-        if own.replace(".", "", 1).isdecimal():
-            return float(own) / 1000
-        if value.replace(".", "", 1).isdecimal():
-            return float(value)
+        for text, unit in ((own, 1000.0), (value, 1.0)):
+            if numbers := [float(one) for one in text.split(",") if one.strip().replace(".", "", 1).isdecimal()]:
+                return min(numbers) / unit
         if value:
             return max(0.0, (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, TypeError, OverflowError):

@@ -67,7 +67,7 @@ class Policy:
     Time at the gate is not the call's own and does not count. Being throttled is no attempt, nor is a fault that many
     calls had at once: only time ends it. `longest` says how many seconds one attempt may take, so that one which hangs
     leaves time for another. Pauses are drawn between 0 and min(20, 0.5 * 2^n) seconds (full jitter) and are never shorter than the service asked for;
-    where `gated`, the gate holds back all calls for as long as the service asks, and a throttled call pauses briefly.
+    where `gated`, what a throttled call is asked to wait is not its own time.
     """
 
     attempts: int = 6
@@ -91,19 +91,21 @@ class Policy:
             past.add(answer)
             if answer.adapted:
                 continue
-            wait = self._wait(answer, past)
+            wait, own = self._wait(answer, past)
             tried = past.faults >= self.attempts and _counts(answer)
-            if not answer.retry or tried or past.spent + wait >= self.deadline:
+            if not answer.retry or tried or past.spent + own >= self.deadline:
                 raise past.error(answer) from answer.__cause__
             yield Pause(wait)
-            past.spent += wait
+            past.spent += own
             past.waited += wait
 
-    def _wait(self, error: CallError, past: _Past) -> float:
+    def _wait(self, error: CallError, past: _Past) -> tuple[float, float]:
+        """Seconds to wait, and how many of them count as the call's own."""
         held = self.gated and not _counts(error)
         tries = past.attempts - 1
         own = self.random() * min(GATED_CAP if held else CAP, BASE * 2.0 ** min(tries, 10))
-        return own if error.retry_after is None or held else max(own, error.retry_after)
+        asked = own if error.retry_after is None else max(own, error.retry_after)
+        return asked, own if held else asked
 
 
 def _counts(error: CallError) -> bool:

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rftj_cli.errors import InputError
@@ -20,6 +21,7 @@ from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Traffic
 
 TIMEOUT: Final = 120.0  # seconds for one call
+LIFETIME: Final = timedelta(days=1)  # of a limit that was found: quotas change, and so do the hours of a day
 FIRST_TIMEOUT: Final = 300.0  # for the first: a service may take minutes to compile a new schema, or to load a model
 
 
@@ -76,9 +78,18 @@ class Live:
         """What the calls have shown."""
         learned = {"tokens": self.meter.document()}
         if self.traffic is not None:
-            learned["rates"] = self.traffic.found()
+            learned["rates"] = {**self.traffic.found(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
         accepted = learned_of(self.judge)
         return learned if accepted is None else {**learned, "accepted": accepted.document()}
+
+
+def rates_of_late(rates: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any] | None:
+    """The limits that an earlier command has found, unless they are older than a day, or nobody knows how old."""
+    try:
+        found = datetime.fromisoformat((rates or {}).get("at", ""))
+    except (TypeError, ValueError):
+        return None
+    return rates if found.tzinfo is not None and abs(now - found) < LIFETIME else None
 
 
 def live_of(
@@ -89,9 +100,11 @@ def live_of(
     stop: threading.Event,
     rates: Mapping[str, Any] | None,
 ) -> Live:
-    """A model made ready to be called; `rates` are those that an earlier command has found."""
+    """A model made ready to be called; `rates` are those that an earlier command has found, a place to begin at."""
     if not is_service(settings):
         return Live(judge, None, meter, stop, pace)
     patience = max(60.0, pace.timeout or FIRST_TIMEOUT)
-    traffic = Traffic(rpm=pace.rpm, tpm=pace.tpm, patience=patience, known=rates, stop=stop)
+    traffic = Traffic(
+        rpm=pace.rpm, tpm=pace.tpm, patience=patience, known=rates_of_late(rates, datetime.now(UTC)), stop=stop
+    )
     return Live(judge, traffic, meter, stop, pace)

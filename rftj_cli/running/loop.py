@@ -22,6 +22,9 @@ from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Ticket, Traffic, tokens_of
 
 TURN: Final = 0.1  # seconds: the longest wait before a stop is heard
+MOST_PAUSED: Final = (
+    4  # calls for each worker, those that pause included: who was told to wait keeps nobody else from it
+)
 Done = Callable[[Reply | CallError], None]
 
 
@@ -77,8 +80,8 @@ class Loop:
         return self._count
 
     def submit(self, request: Request, done: Done) -> None:
-        """Begin a call, as soon as fewer than `workers` are active."""
-        while self._count >= self._workers:
+        """Begin a call, as soon as fewer than `workers` are active; those that pause do not count."""
+        while self._count - len(self._paused) >= self._workers or self._count >= MOST_PAUSED * self._workers:
             self.turn()
         if self._stop.is_set():
             return
@@ -106,7 +109,7 @@ class Loop:
 
     def _let_in(self) -> float:
         """Start attempts while the gate is open; the seconds until it may open again."""
-        while self._entering:
+        while self._entering and self._carrier.in_flight < self._workers:
             ticket = self._traffic.admit(self._entering[0].tokens)
             if not isinstance(ticket, Ticket):
                 return ticket

@@ -27,6 +27,7 @@ FAULTY: Final = 0.4  # share of faults among recent attempts that stops growth
 FAULTS_IN_A_ROW: Final = 10
 TOGETHER: Final = 5  # faults in a row: more are an outage, and not held against the single call
 LONGEST_COOLING: Final = 30.0  # seconds between two probes
+COMMON: Final = 4  # refusals in a row: what they ask to wait holds for everybody, of a single one only for its own call
 LONGEST_HOLD: Final = 600.0  # seconds: who is asked to wait longer has used up a quota of the day
 MOST_HISTORY: Final = 200
 
@@ -70,7 +71,7 @@ class Traffic:
         self._pilot = True
         self._round_trip = 0.0
         self._hold = float("-inf")
-        self._faults = 0
+        self._faults = self._row = 0
         self._share = 0.0
         self._cooling = 0.0
         self._last = ""
@@ -132,7 +133,7 @@ class Traffic:
         self._stop.set()
 
     def _answered(self, now: float, seconds: float, reply: bool) -> None:
-        self._progress, self._faults, self._last = now, 0, ""
+        self._progress, self._faults, self._row, self._last = now, 0, 0, ""
         if self._cooling:
             self._cooling = 0.0
             self._note(now, "answers again")
@@ -147,15 +148,17 @@ class Traffic:
             self._note(now, "start")
         self._share *= 0.95
         for flow in (self.requests, self.tokens):
-            flow.grow(now, self._pace, self._share > FAULTY)
+            flow.grow(now, now - seconds, self._pace, self._share > FAULTY, self.noise.share is not None)
 
     def _refused(self, now: float, ticket: Ticket, error: CallError) -> None:
         self.throttled += 1
+        self._row += 1
         self._last = error.reason
         if error.retry_after is not None:
             if error.retry_after > LONGEST_HOLD:
                 self._end(f"the service asks to wait {error.retry_after:.0f} s: {error.reason}")
-            self._hold = max(self._hold, now + error.retry_after)
+            if self._row >= COMMON:
+                self._hold = max(self._hold, now + error.retry_after)
         if self.requests.is_news(ticket.requests):
             known = self.noise.share
             if self.requests.rate and self.noise.explains(self.requests.rate, self.sent, self.throttled):

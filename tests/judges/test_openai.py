@@ -183,6 +183,8 @@ def test_waits_that_the_service_asks_for() -> None:
     assert retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
     assert retry_after({"retry-after": "soon"}) is None
     assert retry_after({}) is None
+    assert retry_after({"retry-after": "3600, 1"}) == 1, "a gateway's header next to the service's"
+    assert retry_after({"retry-after": "1, soon"}) == 1
 
 
 def test_an_empty_account_stops_the_run() -> None:

@@ -109,9 +109,15 @@ def test_being_throttled_is_no_attempt_and_ends_by_time_alone() -> None:
 
 
 def test_where_a_limiter_slows_all_calls_a_throttled_one_pauses_briefly() -> None:
-    judge, script = retry(*[busy(retry_after=30) for _ in range(5)], Reply("pass"), gated=True)
+    judge, script = retry(*[busy() for _ in range(5)], Reply("pass"), gated=True)
     judge(REQUEST)
     assert script.waits == [0.5, 1, GATED_CAP, GATED_CAP, GATED_CAP]
+
+
+def test_what_a_throttled_call_is_asked_to_wait_is_not_its_own_time_behind_a_limiter() -> None:
+    judge, script = retry(*[busy(retry_after=30) for _ in range(9)], Reply("pass"), gated=True, deadline=60)
+    assert judge(REQUEST).waited == 270
+    assert script.waits == [30] * 9
 
 
 def test_what_a_backend_has_learned_is_tried_at_once_and_counts_for_nothing() -> None:

@@ -122,12 +122,63 @@ def test_the_history_of_the_rate_is_kept_and_stays_short() -> None:
     assert [entry["at"] for entry in history] == sorted(entry["at"] for entry in history)
 
 
-def test_retry_after_holds_back_everybody() -> None:
+def test_retry_after_holds_back_everybody_where_all_are_refused() -> None:
     clock = Clock()
     traffic = begun(clock)
-    refused = ticket(traffic)
-    traffic.told(refused, CallError("throttled", "busy", retry=True, retry_after=7))
+    tickets = [ticket(traffic) for _ in range(4)]
+    busy = CallError("throttled", "busy", retry=True, retry_after=7)
+    for refused in tickets[:3]:
+        traffic.told(refused, busy)
+    clock.now += 1
+    ticket(traffic)
+    traffic.told(tickets[3], busy)
     assert traffic.admit(1) == pytest.approx(7, abs=0.1)
+
+
+def served(simulation: Simulation, start: float, end: float) -> float:
+    """Replies a second between two times."""
+    return sum(start <= one < end for one in simulation.served) / (end - start)
+
+
+@pytest.mark.parametrize(("latency", "workers"), [(0.05, 64), (0.2, 64), (1.0, 256)])
+@pytest.mark.parametrize("retry_after", [None, 1.0])
+def test_after_a_spell_of_refusals_the_services_rate_is_regained(
+    latency: float, workers: int, retry_after: float | None
+) -> None:
+    """Within 20 s of its end, and the next command does not know of it. (375 s for 2,000 calls that take 2.5 s before.)"""
+    full = workers / latency
+    simulation = Simulation(
+        latency=latency, workers=workers, calls=int(30 * full), spells=((5, 35),), retry_after=retry_after
+    )
+    simulation.run()
+    assert served(simulation, 54, 56) > 0.9 * full
+    following = Simulation(
+        latency=latency, workers=workers, calls=int(5 * full), settings={"known": simulation.traffic.found()}
+    )
+    assert following.run() < 9
+
+
+def test_after_two_spells_and_behind_a_quota_too() -> None:
+    simulation = Simulation(calls=15_000, spells=((5, 20), (25, 40)))
+    simulation.run()
+    assert served(simulation, 55, 60) > 0.9 * 64 / 0.2
+    simulation = Simulation(50, calls=4000, spells=((20, 50),))
+    simulation.run()
+    assert served(simulation, 65, 70) > 0.8 * 50
+    assert simulation.wasted < 0.03
+
+
+def test_a_limit_that_was_raised_is_found() -> None:
+    simulation = Simulation(calls=10_000, settings={"known": {"requests_a_minute": 600.0}})  # a thirty-second part
+    assert simulation.run() < 31.25 + 30
+
+
+@pytest.mark.parametrize("workers", [64, 256])
+def test_single_refusals_that_ask_to_wait_hold_back_their_own_call(workers: int) -> None:
+    """(109 s against 28 s before.)"""
+    without = Simulation(calls=5000, noise=0.1, workers=workers)
+    asked = Simulation(calls=5000, noise=0.1, workers=workers, retry_after=1.0)
+    assert asked.run() < 1.5 * without.run()
 
 
 def test_who_asks_to_wait_for_a_day_ends_the_run() -> None:

@@ -18,7 +18,8 @@ class Simulation:
     """`quota` requests a second with a bucket of `burst` seconds (or a fixed `window` of seconds), replies after `latency`.
 
     Refusals come after `refusal` seconds, faults at the rate `faults` after `latency`; a share `noise` is refused whatever
-    the rate. `run` gives the seconds taken.
+    the rate, and everything during the `spells` (from, to). A refusal asks to wait for `retry_after` seconds, and its call
+    does. `run` gives the seconds taken, `served` the times of the replies.
     """
 
     quota: float = 1e9
@@ -30,9 +31,12 @@ class Simulation:
     faults: float = 0.0
     window: float | None = None
     noise: float = 0.0
+    spells: tuple[tuple[float, float], ...] = ()
+    retry_after: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     now: float = 0.0
     refused: int = 0
+    served: list[float] = field(default_factory=list)
     _level: float = 0.0
     _last: float = 0.0
     _window: tuple[float, float] = (0.0, 0.0)
@@ -43,12 +47,16 @@ class Simulation:
         draw = random.Random(1)
         events: list[tuple[float, int, Ticket, Reply | CallError]] = []
         waiting, done, number = self.calls, 0, 0
+        pausing: list[float] = []
         while done < self.calls and self.traffic.over is None:
-            again = float("inf")
-            while waiting and len(events) < self.workers:
+            while pausing and pausing[0] <= self.now:
+                heapq.heappop(pausing)
+                waiting += 1
+            again = pausing[0] if pausing else float("inf")
+            while waiting and len(events) < self.workers and len(events) + len(pausing) < 4 * self.workers:
                 ticket = self.traffic.admit(TOKENS)
                 if not isinstance(ticket, Ticket):
-                    again = self.now + max(ticket, 1e-4)
+                    again = min(again, self.now + max(ticket, 1e-4))
                     break
                 waiting -= 1
                 answer = self._serve(draw)
@@ -59,8 +67,13 @@ class Simulation:
             while events and events[0][0] <= self.now:
                 _, _, ticket, answer = heapq.heappop(events)
                 self.traffic.told(ticket, answer)
-                done += isinstance(answer, Reply)
-                waiting += not isinstance(answer, Reply)
+                if isinstance(answer, Reply):
+                    done += 1
+                    self.served.append(self.now)
+                elif answer.retry_after is not None:
+                    heapq.heappush(pausing, self.now + answer.retry_after)
+                else:
+                    waiting += 1
         return self.now
 
     def _serve(self, draw: random.Random) -> Reply | CallError:
@@ -75,9 +88,10 @@ class Simulation:
             self._last = self.now
             full = self._level < 1
             self._level -= not full
+        full = full or any(start <= self.now < end for start, end in self.spells)
         if full or draw.random() < self.noise:
             self.refused += 1
-            return CallError("throttled", "too many requests", retry=True)
+            return CallError("throttled", "too many requests", retry=True, retry_after=self.retry_after)
         if draw.random() < self.faults:
             return CallError("call", "HTTP 500", retry=True)
         return Reply("pass")
