@@ -59,6 +59,7 @@ def document(sampled: Sampled) -> dict[str, Any]:
         "this_command": {
             **sampled.tally.document(sampled.tally.snapshot().elapsed),
             "cost_unknown": sampled.budget.uncertain,
+            "replies_without_usage": sampled.budget.unmetered,
         },
         "warnings": list(sampled.warnings),
     }

@@ -70,6 +70,7 @@ def document(scored: Scored) -> dict[str, Any]:
         "this_command": {
             **tally.document(tally.snapshot().elapsed),
             "cost_unknown": scored.budget.uncertain,
+            "replies_without_usage": scored.budget.unmetered,
             "cache_saving": scored.cache_saving,
             "samples_not_in_file": scored.absent,
             "replies_without_sample": scored.strangers,
@@ -143,6 +144,9 @@ def _service(scored: Scored) -> list[tuple[str, str]]:
         rows.append(("rate", rate))
     tokens = f"{manifest.input_tokens:,} tokens in, {manifest.output_tokens:,} out"
     rows.append(("cost", f"{money(manifest.cost)} in all for this run ({tokens})"))
+    if scored.budget.unmetered:
+        replies = counted(scored.budget.unmetered, "reply")
+        rows.append(("estimated", f"{replies} without usage: the service does not say what it bills for them"))
     if tally.cache_read_tokens or tally.cache_write_tokens:
         cached = f"{tally.cache_read_tokens:,} tokens read, {tally.cache_write_tokens:,} written"
         saving = scored.cache_saving

@@ -130,7 +130,7 @@ class Caller:
 
     def _call(self, line: _Line, request: Request) -> Answer:
         """One call. Raises `CannotTell` where the ceiling is reached, and where no further call can succeed either."""
-        if not self.budget.reserve(request):
+        if not self.budget.reserve_or_wait(request):
             raise CannotTell(f"max_cost of ${self.budget.ceiling:g} reached: ${self.budget.spent:.4g} are spent")
         answer = line.answer(request)
         self.budget.settle(request, answer)

@@ -115,7 +115,7 @@ class Engine:
     def _recorded(self, task: Task, ask: Ask) -> Reply | CallError | None:
         for one in self._parts.recordings:
             if (found := one.find(task.sample.id, ask)) is not None:
-                self._writer.put(self._reply_row(task, ask, found, reused=True))
+                self._writer.put(self._reply_row(task, ask, found, 0.0, reused=True))
                 return found
         return None
 
@@ -141,19 +141,22 @@ class Engine:
             self._pool.turn()  # the first call goes alone: it finds out what the model accepts, and whether anybody is there
         if self._stop.is_set():
             return
-        if not self._parts.budget.reserve(request):
-            self._stop.set()
-            return
+        while not self._parts.budget.reserve(request):
+            if self._parts.budget.exhausted:
+                self._stop.set()
+            if self._stop.is_set():
+                return
+            self._pool.turn()  # what is in flight has mostly set aside more than it costs
         self._pool.submit(request, lambda answer: self._answered(job, index, answer))
 
     def _answered(self, job: _Job, index: int, answer: Reply | CallError) -> None:
         ask = job.task.asks[index]
-        self._parts.budget.settle(ask.request, answer)
+        cost = self._parts.budget.settle(ask.request, answer)
         if isinstance(answer, Reply):
             self._parts.meter.told(ask.request, answer)
         elif self._stops(answer) or (self._stop.is_set() and answer.retry):
             return  # not an outcome of this sample: it is asked again when the run goes on
-        self._writer.put(self._reply_row(job.task, ask, answer, reused=False))
+        self._writer.put(self._reply_row(job.task, ask, answer, cost))
         with job.lock:
             for other, one in enumerate(job.task.asks):
                 if one.request.key == ask.request.key:
@@ -185,9 +188,9 @@ class Engine:
         self._parts.tally.save(len(task.asks) - len(answered))
         self._writer.put(OutcomeRow(task.sample.id, judged.outcome, judged.reward, judged.checks))
 
-    def _reply_row(self, task: Task, ask: Ask, reply: Reply | CallError, *, reused: bool) -> ReplyRow:
-        price = self._parts.price
-        cost = 0.0 if reused else None if price is None else price.cost_of(reply)
+    def _reply_row(
+        self, task: Task, ask: Ask, reply: Reply | CallError, cost: float | None, *, reused: bool = False
+    ) -> ReplyRow:
         criteria = ",".join(criterion.id for criterion in ask.criteria)
         return ReplyRow(ask.request.key, task.sample.id, ask.item, ask.order, ask.vote, criteria, reply, cost, reused)
 

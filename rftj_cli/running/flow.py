@@ -82,6 +82,11 @@ class Flow:
             self._free = max(self._free, now - BURST) + units / self.rate
         return sent
 
+    def settle(self, sent: Sent, units: float) -> None:
+        """It was `units` in truth: what is sent next waits for the rest, or goes sooner. 0 says nothing."""
+        if self.rate is not None and units:
+            self._free += (units - sent.units) / self.rate
+
     def is_news(self, refused: Sent) -> bool:
         """Whether it was sent after the last cut."""
         return refused.at > self._cut

@@ -198,6 +198,13 @@ class Meter:
         ratios = self._ratios  # one look: another thread may replace both
         return math.ceil(given * ratios[0]), min(math.ceil(written * ratios[1]), request.max_tokens)
 
+    def prudent(self, request: Request) -> float:
+        """The expected tokens of one call for a ceiling: as `expected`, but at once as much as replies took so far."""
+        with self._lock:
+            own = [max(ratio, self._ratio(side, prior=0)) for side, ratio in enumerate(self._ratios)]
+        given, written = request_tokens(request)
+        return given * own[0] + min(written * own[1], request.max_tokens)
+
     def told(self, request: Request, reply: Reply) -> None:
         """Learn from a reply; one without usage teaches nothing."""
         given = reply.input_tokens + reply.cache_read_tokens + reply.cache_write_tokens

@@ -97,6 +97,8 @@ class Traffic:
         with self._lock:
             now = self._clock()
             self._in_flight -= 1
+            if self.tokens.cap is not None:
+                self.tokens.settle(ticket.tokens, _used(answer))
             self.noise.told(isinstance(answer, CallError) and answer.stage == "throttled")
             if isinstance(answer, Reply) or not (answer.retry or answer.fatal) or answer.adapted:
                 self._answered(now, now - ticket.at, isinstance(answer, Reply))
@@ -205,12 +207,19 @@ def _a_minute(rate: float | None) -> float | None:
     return None if rate is None or rate > 1e12 else round(60 * rate, 1)
 
 
+def _used(answer: Reply | CallError) -> int:
+    """The tokens that an attempt has taken, 0 where the service does not say. A reply's lost attempts were settled before."""
+    if isinstance(answer, CallError):
+        return answer.input_tokens + answer.output_tokens
+    return answer.input_tokens + answer.cache_read_tokens + answer.cache_write_tokens + answer.output_tokens
+
+
 def tokens_of(request: Request, traffic: Traffic, meter: Meter) -> float:
     """The size of a call for the limiter. To find a limit any measure will do; only a given one must be met in tokens."""
     if traffic.tokens.cap is None:
         turns = sum(len(text) for _, text in request.turns)
         return (len(request.system) + turns + len(request.user)) / 4 + 1
-    return sum(meter.expected(request))
+    return meter.prudent(request)
 
 
 def _flow(ceiling: float | None, known: object) -> Flow:

@@ -49,7 +49,7 @@ def test_what_the_model_refuses_is_not_tried_again_by_the_next_command(
         assert server.requests == before + 4
     learned = scored.run.manifest.learned
     assert learned["accepted"]["structure"] == "tool" and not learned["accepted"]["temperature"]
-    assert learned["tokens"]["replies"] == 9 and set(learned["rates"]) == {"requests_a_minute", "tokens_a_minute"}
+    assert learned["tokens"]["replies"] == 9 and set(learned["rates"]) == {"requests_a_minute", "tokens_a_minute", "at"}
     assert any("temperature" in note for note in scored.notes)
 
 
@@ -87,6 +87,38 @@ def test_the_ceiling_is_passed_by_no_more_than_what_was_in_flight(
         dearest = spent / server.billed.replies
     assert ended is not None and "--max-cost 0.02 reached" in str(ended)
     assert ceiling / 2 < spent <= ceiling + workers * dearest
+
+
+@pytest.mark.parametrize("protocol", ["openai", "bedrock", "boto3"])
+def test_the_ceiling_is_used_up_with_many_workers_too(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is set aside for 64 calls in flight is not spent. ($0.014 to 0.019 of 0.10 before.)"""
+    ceiling = 0.02
+    with FakeJudgeServer(rule, latency=0.02, threads=0) as server:
+        aws(monkeypatch, tmp_path, server.url, protocol)
+        job = Job(tmp_path, server, protocol, samples=400, workers=64)
+        ended = job.ends(price=PRICE, max_cost=ceiling)
+        spent = (server.billed.input + 4 * server.billed.output) / 1e6
+    assert ended is not None and "--max-cost 0.02 reached" in str(ended)
+    assert 0.9 * ceiling < spent <= ceiling
+
+
+@pytest.mark.parametrize("protocol", ["openai", "bedrock"])
+def test_a_service_without_usage_is_charged_by_the_estimate_and_held_to_the_ceiling(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeJudgeServer(rule, threads=0, count_tokens=lambda text: 0) as server:
+        aws(monkeypatch, tmp_path, server.url, protocol)
+        job = Job(tmp_path, server, protocol, samples=300, workers=8)
+        ended = job.ends(price=PRICE, max_cost=0.02)
+        assert ended is not None and "--max-cost 0.02 reached" in str(ended)
+        assert 50 < server.requests < 250
+        cost = open_run(str(job.folder / "run")).manifest.cost
+        assert cost is not None and 0.018 < cost <= 0.02
+        scored = job.score(price=PRICE)
+    assert scored.budget.unmetered == scored.tally.calls > 50
+    assert scored.budget.uncertain == pytest.approx(scored.budget.spent)
 
 
 def votes(body: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rftj_cli.files.prices import Price
 from rftj_cli.kernel.outcome import CallError, Reply, Request
 from rftj_cli.running.budget import Budget
-from rftj_cli.running.tokens import Meter
+from rftj_cli.running.tokens import Meter, estimate
 
 PRICE = Price(1.0, 5.0, "test", cache_read=0.1, cache_write=1.25)
 
@@ -90,10 +90,24 @@ def test_what_is_set_aside_counts_until_it_is_settled() -> None:
     one, cost = request(), expected(request())
     budget = Budget(PRICE, 2.5 * cost)
     assert [budget.reserve(one), budget.reserve(one), budget.reserve(one)] == [True, True, False]
-    assert budget.exhausted
+    assert not budget.exhausted, "what is in flight may cost less than was set aside"
     budget.settle(one, Reply("x", input_tokens=1, output_tokens=1))
     assert budget.reserve(one), "the reply was far cheaper than expected"
     assert budget.spent == pytest.approx(PRICE.cost(1, 1))
+    for _ in range(2):
+        budget.settle(one, CallError("timeout", "no reply", billed=None))
+    assert not budget.reserve(one) and budget.exhausted
+
+
+@pytest.mark.parametrize("given_tokens", [0, 300])
+@pytest.mark.parametrize("written", [0, 40])
+def test_a_reply_without_usage_is_charged_by_the_estimate_and_counted(given_tokens: int, written: int) -> None:
+    one, budget = request(), Budget(PRICE, None)
+    text = '{"quality": {"reason": "because it is good", "level": "pass"}}'
+    cost = budget.settle(one, Reply(text, input_tokens=given_tokens, output_tokens=written))
+    lacking = PRICE.cost(0 if given_tokens else Meter().expected(one)[0], 0 if written else estimate(text))
+    assert budget.uncertain == pytest.approx(lacking) and budget.unmetered == (lacking > 0)
+    assert cost == budget.spent == pytest.approx(lacking + PRICE.cost(given_tokens, written))
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 1000])

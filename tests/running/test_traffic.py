@@ -78,6 +78,19 @@ def test_tokens_a_minute_hold_back_as_requests_do() -> None:
     assert 1000 / simulation.run() == pytest.approx(20, rel=0.05)
 
 
+@pytest.mark.parametrize("latency", [0.2, 5.0])
+@pytest.mark.parametrize("usage", [500, 880, 1500])
+def test_tokens_a_minute_are_held_where_replies_take_more_than_expected(latency: float, usage: int) -> None:
+    """500 are expected of each. (105,840 and 179,400 in a minute at 60,000 before.) Until the first replies are back, for
+    `latency` seconds, nobody knows."""
+    simulation = Simulation(calls=400, latency=latency, usage=usage, settings={"tpm": 60_000})
+    simulation.run()
+    times = simulation.served
+    most = max(sum(start <= one < start + 60 for one in times) for start in times) * usage
+    assert most <= 60_000 + 1000 * latency * (usage / 500 - 1) + 3 * usage
+    assert sum(60 <= one < 180 for one in times) * usage > 0.9 * 2 * 60_000, "and used"
+
+
 def test_a_quota_by_fixed_minutes_is_used_in_each_of_them() -> None:
     simulation = Simulation(50, latency=0.5, calls=6000, window=60)
     assert simulation.run() < 200

@@ -19,7 +19,7 @@ class Simulation:
 
     Refusals come after `refusal` seconds, faults at the rate `faults` after `latency`; a share `noise` is refused whatever
     the rate, and everything during the `spells` (from, to). A refusal asks to wait for `retry_after` seconds, and its call
-    does. `run` gives the seconds taken, `served` the times of the replies.
+    does. A reply reports `usage` tokens (0: none). `run` gives the seconds taken, `served` the times of the replies.
     """
 
     quota: float = 1e9
@@ -33,6 +33,7 @@ class Simulation:
     noise: float = 0.0
     spells: tuple[tuple[float, float], ...] = ()
     retry_after: float | None = None
+    usage: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     now: float = 0.0
     refused: int = 0
@@ -94,7 +95,7 @@ class Simulation:
             return CallError("throttled", "too many requests", retry=True, retry_after=self.retry_after)
         if draw.random() < self.faults:
             return CallError("call", "HTTP 500", retry=True)
-        return Reply("pass")
+        return Reply("pass", input_tokens=self.usage)
 
     @property
     def wasted(self) -> float:
