@@ -48,6 +48,6 @@ def _models(where: str) -> list[str] | None:
     try:
         with opener.open(f"{where}/api/tags", timeout=PATIENCE) as answer:
             found = json.load(answer)
-        return [str(model["name"]) for model in found["models"]]
+        return [name for model in found["models"] if isinstance(name := model["name"], str)]
     except (URLError, OSError, ValueError, KeyError, TypeError):
         return None

@@ -19,7 +19,7 @@ from rftj_cli.errors import InputError
 from rftj_cli.judges.odds import probabilities
 from rftj_cli.judges.ollama import suggestion
 from rftj_cli.judges.refusals import adapted, hidden, refused, said
-from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, unusable
+from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, text_in, tokens_in, unusable
 from rftj_cli.kernel.outcome import CallError, Reply, Request, Structure
 from rftj_cli.kernel.rubric import JudgeSettings
 from rftj_cli.kernel.stops import BROKEN, stop_of
@@ -160,22 +160,22 @@ def read_chat(body: bytes, request: Request, structure: str = "", seconds: float
     try:
         choice = response["choices"][0]
         message = choice["message"]
-        text, refusal = _text(message.get("content")), message.get("refusal")
-        finish = str(choice.get("finish_reason") or "stop")
+        text, refusal = _text(message.get("content")), text_in(message.get("refusal"))
+        finish = text_in(choice.get("finish_reason")) or "stop"
         called = _called(message.get("tool_calls") or ())
     except (KeyError, IndexError, TypeError, AttributeError):
         # Some gateways report an upstream's failure as a 200 with an `error` in it.
-        raise unusable(f"malformed response: {said(response) or 'no choices in it'}") from None
+        raise unusable(f"malformed response: {said(response) or 'no choices with a text in it'}") from None
     not_given = bool(refusal) and not text and not called
     full, cached, output = _usage(response.get("usage"))
     stop = stop_of(finish)
     reply = Reply(
-        text=called or (str(refusal) if not_given else text),
+        text=called or (refusal if not_given else text),
         stop="refused" if not_given else "end" if stop is None or stop == BROKEN else stop,
         input_tokens=full,
         output_tokens=output,
         seconds=seconds,
-        reasoning=_text(message.get("reasoning_content") or message.get("reasoning")),
+        reasoning=_reasoning(message),
         stop_reason=finish,
         structure=structure,
         cache_read_tokens=cached,
@@ -197,7 +197,7 @@ def _called(calls: Sequence[Mapping[str, Any]]) -> str | None:
         if function["name"] != SCHEMA_NAME:
             return None
         given = function["arguments"]
-        return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        return json.dumps(given, ensure_ascii=False) if isinstance(given, Mapping) else text_in(given)
     return ""
 
 
@@ -206,15 +206,18 @@ def _usage(usage: object) -> tuple[int, int, int]:
     if not isinstance(usage, Mapping):
         return 0, 0, 0
     details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else 0
-    return max(0, _count(usage.get("prompt_tokens")) - cached), cached, _count(usage.get("completion_tokens"))
+    cached = tokens_in(details.get("cached_tokens")) if isinstance(details, Mapping) else 0
+    return max(0, tokens_in(usage.get("prompt_tokens")) - cached), cached, tokens_in(usage.get("completion_tokens"))
 
 
 def _text(content: object) -> str:
-    if isinstance(content, list):  # parts, as some servers send them
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
-    return content if isinstance(content, str) else ""
+    """The text of a message, which some servers send in parts. Raises `TypeError` or `AttributeError` for another type."""
+    if isinstance(content, list):
+        return "".join(text_in(part.get("text")) for part in content)
+    return text_in(content)
 
 
-def _count(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) and 0 < value < 1e15 else 0
+def _reasoning(message: Mapping[str, Any]) -> str:
+    """What the model thought, where it is a text: no verdict depends on it."""
+    found = message.get("reasoning_content") or message.get("reasoning")
+    return found if isinstance(found, str) else ""

@@ -51,7 +51,8 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
     """The `CallError` for a status other than 200; header names are lower-case."""
     response = _json(body)
     fault = response.get("error") if isinstance(response, Mapping) else None
-    code = str(fault.get("code") or fault.get("type") or "") if isinstance(fault, Mapping) else ""
+    codes = (fault.get("code"), fault.get("type")) if isinstance(fault, Mapping) else ()
+    code = next((one for one in codes if one and isinstance(one, str)), "")
     message = said(response) or " ".join(body[:200].decode("utf-8", "replace").split())
     reason = hidden(f"HTTP {status}: {message}".rstrip(": "), key)
     wait = retry_after(headers)
@@ -114,10 +115,16 @@ def said(response: object) -> str:
     """The message of an error, in the shapes that servers give it; empty where there is none."""
     if not isinstance(response, Mapping):
         return ""
-    fault = response.get("error", response.get("detail", response.get("message")))
+    return " ".join(_words(response.get("error", response.get("detail", response.get("message")))).split())[:300]
+
+
+def _words(fault: object) -> str:
+    """The text of an error: alone, under `message` (`msg` in FastAPI's lists of faults), or its code; else nothing."""
+    if isinstance(fault, list):
+        return "; ".join(words for one in fault[:3] if (words := _words(one)))
     if isinstance(fault, Mapping):
-        fault = fault.get("message") or fault.get("code")
-    return " ".join(str(fault).split())[:300] if fault else ""
+        return next((one for key in ("message", "msg", "code") if (one := fault.get(key)) and isinstance(one, str)), "")
+    return fault if isinstance(fault, str) else ""
 
 
 def hidden(text: str, key: str) -> str:

@@ -162,7 +162,7 @@ class Access:
         except (ClientError, BotoCoreError) as error:
             raise unverified(self.model, failure(error, self.hidden).reason) from None
         models = found.get("models") or []
-        return [str(model.get("modelArn", "")) for model in models]
+        return [arn for model in models if isinstance(arn := model.get("modelArn"), str)]
 
 
 def _printable(key: str) -> str:
@@ -253,7 +253,8 @@ def failure(error: Exception, hidden: Callable[[str], str] = str) -> CallError:
 
     if isinstance(error, boto.ClientError):
         fault, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-        code, said = str(fault.get("Code", "")), hidden(str(fault.get("Message", "")))
+        code, said = (one if isinstance(one, str) else "" for one in (fault.get("Code"), fault.get("Message")))
+        said = hidden(said)
         status, headers = int(meta.get("HTTPStatusCode", 0)), meta.get("HTTPHeaders", {})
         return refused(status, "" if code.isdigit() else code, said, headers)
     if not isinstance(error, boto.BotoCoreError):
