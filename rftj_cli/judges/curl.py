@@ -22,6 +22,7 @@ import pycurl
 from rftj_cli.errors import InputError
 from rftj_cli.kernel.dialect import HttpAnswer, HttpCall
 from rftj_cli.kernel.outcome import CallError
+from rftj_cli.kernel.secrets import keep_url, read_url
 
 CONNECT: Final = 10.0  # seconds
 LARGEST: Final = 64 * 1024 * 1024  # bytes: more than any completion, and less than what would fill the memory
@@ -238,11 +239,12 @@ def proxy_for(parts: SplitResult) -> tuple[str, str]:
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or host == "localhost" or host == "::1" or host.startswith("127.") or proxy_bypass(host):
         return "", ""
-    there = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    if there.scheme not in ("http", "https"):
-        raise InputError(
-            "this kind of proxy cannot be used", key=f"{parts.scheme}_proxy", found=f"{there.scheme}://..."
-        )
+    key, kind = f"{parts.scheme}_proxy", proxy.partition("://")[0] if "://" in proxy else "http"
+    if kind.lower() not in ("http", "https"):
+        keep_url(proxy)
+        found = f"{kind}://..." if kind.isalnum() else None
+        raise InputError("this kind of proxy cannot be used", key=key, found=found, expected="http(s)://HOST:PORT")
+    there = read_url(proxy if "://" in proxy else f"http://{proxy}", key, "http(s)://HOST:PORT")
     login = f"{unquote(there.username)}:{unquote(there.password or '')}" if there.username else ""
     return f"{there.scheme}://{there.netloc.rpartition('@')[2]}", login
 

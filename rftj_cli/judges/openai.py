@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from rftj_cli.errors import InputError
 from rftj_cli.judges.odds import probabilities
@@ -22,6 +22,7 @@ from rftj_cli.judges.refusals import adapted, hidden, refused, said
 from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, text_in, tokens_in, unusable
 from rftj_cli.kernel.outcome import CallError, Reply, Request, Structure
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.secrets import keep, read_url, shown_url
 from rftj_cli.kernel.stops import BROKEN, stop_of
 from rftj_cli.kernel.structure import SCHEMA_DESCRIPTION, SCHEMA_NAME, answer_schema
 
@@ -49,15 +50,14 @@ class ChatEndpoint:
     """
 
     def __init__(self, model: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
-        base = _base(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL)
+        parts = _base(base_url, os.environ.get("OPENAI_BASE_URL"))
         self.key = _checked_key(os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key)
-        parts = urlsplit(base)
+        keep(self.key)
         if not self.key and parts.hostname == "api.openai.com":
             hint = NO_KEY.format(ollama=suggestion())
             raise InputError("no API key for the judge at api.openai.com", key="judge.model", hint=hint)
-        self.model, self.url = model_name(model), f"{base}/chat/completions"
-        where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-        self.shown = f"{parts.scheme}://{where}{parts.path}"  # never the user and password of a URL
+        self.model, self.url = model_name(model), parts._replace(path=f"{parts.path}/chat/completions").geturl()
+        self.shown = shown_url(parts.geturl())
         self.headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "rftj"}
         if self.key:
             self.headers["Authorization"] = f"Bearer {self.key}"
@@ -76,11 +76,11 @@ def _checked_key(key: str) -> str:
     return key
 
 
-def _base(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError("not a URL", key="--base-url", found=url.rsplit("@", 1)[-1], expected="http(s)://HOST/v1")
-    return url.rstrip("/").removesuffix("/chat/completions")
+def _base(given: str | None, environment: str | None) -> SplitResult:
+    """The URL below which chat completions are; a query, as some gateways want it, stays at its end."""
+    key = "--base-url" if given else "OPENAI_BASE_URL"
+    parts = read_url(given or environment or DEFAULT_URL, key, "http(s)://HOST/v1")
+    return parts._replace(path=parts.path.rstrip("/").removesuffix("/chat/completions"), fragment="")
 
 
 class ChatDialect:

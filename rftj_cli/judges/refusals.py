@@ -13,6 +13,7 @@ from typing import Final
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
 from rftj_cli.kernel.refusals import retry_after
+from rftj_cli.kernel.secrets import redacted
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "check judge.model and the judge's settings",
@@ -53,7 +54,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
     fault = response.get("error") if isinstance(response, Mapping) else None
     codes = (fault.get("code"), fault.get("type")) if isinstance(fault, Mapping) else ()
     code = next((one for one in codes if one and isinstance(one, str)), "")
-    message = said(response) or " ".join(body[:200].decode("utf-8", "replace").split())
+    message = said(response) or " ".join(redacted(body[:4000].decode("utf-8", "replace")).split())[:200]
     reason = hidden(f"HTTP {status}: {message}".rstrip(": "), key)
     wait = retry_after(headers)
     if status == 429 and code == "insufficient_quota":
@@ -115,7 +116,8 @@ def said(response: object) -> str:
     """The message of an error, in the shapes that servers give it; empty where there is none."""
     if not isinstance(response, Mapping):
         return ""
-    return " ".join(_words(response.get("error", response.get("detail", response.get("message")))).split())[:300]
+    words = _words(response.get("error", response.get("detail", response.get("message"))))
+    return " ".join(redacted(words).split())[:300]
 
 
 def _words(fault: object) -> str:
@@ -129,5 +131,5 @@ def _words(fault: object) -> str:
 
 def hidden(text: str, key: str) -> str:
     """The text without the key, and without what looks like one: servers quote the key they refuse, or half of it."""
-    text = text.replace(key, "***") if key else text
+    text = redacted(text.replace(key, "***") if key else text)
     return re.sub(r"\b(sk|key|pk|gsk|AIza)[-_][\w*-]{6,}", "***", text)

@@ -14,6 +14,7 @@ from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, tex
 from rftj_cli.kernel.outcome import CallError, Reply, Request, Structure
 from rftj_cli.kernel.refusals import adapted, refused
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.secrets import redacted
 from rftj_cli.kernel.stops import BROKEN, stop_of
 from rftj_cli.kernel.structure import SCHEMA_DESCRIPTION, SCHEMA_NAME, answer_schema, answer_schema_text
 
@@ -182,8 +183,6 @@ class Signing(Protocol):
 
     def headers(self, url: str, body: bytes) -> dict[str, str]: ...
 
-    def hidden(self, text: str) -> str: ...
-
 
 class ConverseDialect:
     """Converse over HTTP. `known` is what an earlier command has learned of the model; `learned` is what is known now."""
@@ -210,7 +209,7 @@ class ConverseDialect:
                 raise unusable("malformed response: no JSON")
             return read_converse(content, call.used.structure, answer.seconds)
         code, said = _fault(answer, content)
-        error = refused(answer.status, code, self.access.hidden(said), answer.headers)
+        error = refused(answer.status, code, said, answer.headers)
         raise adapted(error, request, call.used, self.learned)
 
 
@@ -221,5 +220,5 @@ def _fault(answer: HttpAnswer, content: object) -> tuple[str, str]:
     code = next((one for one in codes if one and isinstance(one, str)), "")
     said = next((one for one in (body.get("message"), body.get("Message")) if one and isinstance(one, str)), "")
     if not body:
-        said = answer.body[:200].decode("utf-8", "replace")
+        said = redacted(answer.body[:4000].decode("utf-8", "replace"))[:200]
     return code.partition(":")[0].rpartition("#")[2], said

@@ -86,9 +86,6 @@ class Access:
     def headers(self, url: str, body: bytes) -> dict[str, str]:
         return {}
 
-    def hidden(self, text: str) -> str:
-        return text
-
 
 CALL = HttpCall("http://localhost", {}, b"", Accepted())
 CHATS = ChatDialect(ChatEndpoint("openai:m", base_url="http://localhost/v1", api_key="k"), JudgeSettings("openai:m"))
