@@ -31,6 +31,7 @@ _ADDRESS: Final = re.compile(r"(PROXY|URL|HOST|ENDPOINT\w*)$|AWS_ENDPOINT_URL", 
 _SECRET_NAME: Final = re.compile(r"key|token|secret|sig|auth|pass|pwd|code|credential|access", re.IGNORECASE)
 _LOGIN: Final = re.compile(r"(\w[\w+.-]{0,20}://)[^\s/@\"'<>]{1,400}@")
 _QUERY: Final = re.compile(r"(\w://[^\s?\"'<>]+)\?[^\s\"'<>]+")
+_HARMLESS: Final = re.compile(r"(\w+://)?(localhost|[\w-]+(\.[\w-]+)+)(:\d{1,5})?(/[\w./-]*)?", re.ASCII)
 
 _known: tuple[str, ...] = ()  # every form of every secret, the longest first
 
@@ -99,7 +100,7 @@ def shown_url(url: str) -> str:
 
 
 def read_url(url: str, key: str, expected: str = "http(s)://HOST:PORT/...") -> SplitResult:
-    """The parts of an http(s) URL. Raises `InputError`, which names `key` and what is wrong, and quotes nothing."""
+    """The parts of an http(s) URL. Raises `InputError`, which quotes a mere host and path alone."""
     keep_url(url)
     parts, problem = None, ""
     try:
@@ -115,7 +116,8 @@ def read_url(url: str, key: str, expected: str = "http(s)://HOST:PORT/...") -> S
         elif parts.netloc.count("@") > 1 or not url.isascii() or not url.isprintable() or " " in url:
             problem = "it holds characters that have to be percent-encoded"
     if parts is None or problem:
-        raise InputError(f"not a URL: {problem}", key=key, expected=expected)
+        found = url if _HARMLESS.fullmatch(url) else None
+        raise InputError(f"not a URL: {problem}", key=key, found=found, expected=expected)
     return parts
 
 

@@ -91,6 +91,13 @@ def test_a_malformed_url_is_an_input_error_that_quotes_nothing(url: str) -> None
     assert "pa55word" not in redacted_error("".join(traceback.format_exception(caught.value)))
 
 
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://api.example.com/v1", "127.0.0.1:8000/v1"])
+def test_a_mere_host_is_quoted(url: str) -> None:
+    with pytest.raises(InputError, match="not a URL: it does not begin with http") as caught:
+        read_url(url, "--base-url")
+    assert caught.value.found == repr(url)
+
+
 def test_a_reply_that_repeats_the_key_is_kept_without_it() -> None:
     keep("sk-proj-4fT9s8v")
     said = checked(
