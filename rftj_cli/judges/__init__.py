@@ -86,7 +86,8 @@ def _load(plugin: EntryPoint) -> JudgeFactory:
 
 
 def _bedrock(settings: JudgeSettings, options: Options) -> Judge:
-    from rftj_cli.judges.curl import Curl, proxy_for
+    from rftj_cli.judges.curl import Curl
+    from rftj_cli.judges.surroundings import proxy_for
     from rftj_cli.kernel.bedrock import Access, BotoJudge, ConverseDialect
 
     named = _named(settings, "bedrock")

@@ -30,6 +30,7 @@ from rftj_cli.kernel.retry import time_left
 from rftj_cli.kernel.rubric import JudgeSettings
 from rftj_cli.kernel.secrets import keep, read_url, redacted_error
 from rftj_cli.kernel.sigv4 import CONTENT_TYPE, Signer
+from rftj_cli.kernel.trust import Trust, read_by_boto3
 
 __all__ = ["Access", "BotoJudge", "ConverseDialect"]
 
@@ -203,12 +204,16 @@ class BotoJudge:
     ) -> None:
         self.access, self.timeout, self._tier, self._cache = access, timeout, settings.tier, settings.cache == "auto"
         self.learned = Learned(access.model, FORMS, known)
+        self._trust = Trust()
         # 10 connections by default: more threads would wait for each other
         self._client = access.client("bedrock-runtime", max_pool_connections=max(1, workers), read_timeout=timeout)
 
     def __call__(self, request: Request) -> Reply:
         used = used_for(request, self.learned, cache=self._cache)
         call = build_converse(request, used, cache=self._cache, tier=self._tier)
+        alone = self._trust.careful
+        if alone:
+            self._client.close()  # its connections; the next call opens a new one
         started = time.monotonic()
         try:
             response = _within(
@@ -219,7 +224,10 @@ class BotoJudge:
         except Exception as error:  # noqa: BLE001 - botocore's parser lets through whatever it trips over
             self.access.note()
             raise adapted(failure(error), request, used, self.learned) from None
-        return read_converse(response, used.structure, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        if (doubt := self._trust.doubt("", read_by_boto3(response, seconds), fresh=alone)) is not None:
+            raise doubt
+        return read_converse(response, used.structure, seconds)
 
 
 def _within(seconds: float, call: Callable[[], object]) -> object:
