@@ -285,6 +285,9 @@ def _failure(transfer: _Transfer, code: int) -> CallError:
     if code in _BAD_CERTIFICATE:
         advice = "check SSL_CERT_FILE, REQUESTS_CA_BUNDLE or AWS_CA_BUNDLE"
         return CallError("call", f"{where} has no certificate that is trusted", fatal=True, advice=advice)
+    if (refused := transfer.handle.getinfo(pycurl.HTTP_CONNECTCODE)) >= 400:
+        fatal, advice = refused == 407, "check the user and password of the proxy"
+        return CallError("call", f"{where} refuses CONNECT ({refused})", retry=not fatal, fatal=fatal, advice=advice)
     # libcurl's own texts may name the URL, which may hold a password: the kind of the fault has to do.
     fatal = code in _FATAL and not transfer.sent  # libcurl also calls an answer that is no HTTP an unsupported protocol
     kind = "an answer that is not HTTP" if code in _FATAL and transfer.sent else f"libcurl error {code}"

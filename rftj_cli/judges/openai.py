@@ -78,8 +78,8 @@ def _checked_key(key: str) -> str:
 
 def _base(given: str | None, environment: str | None) -> SplitResult:
     """The URL below which chat completions are; a query, as some gateways want it, stays at its end."""
-    key = "--base-url" if given else "OPENAI_BASE_URL"
-    parts = read_url(given or environment or DEFAULT_URL, key, "http(s)://HOST/v1")
+    url = given or environment or DEFAULT_URL
+    parts = read_url(url, "OPENAI_BASE_URL" if url == environment else "--base-url", "http(s)://HOST/v1")
     return parts._replace(path=parts.path.rstrip("/").removesuffix("/chat/completions"), fragment="")
 
 
