@@ -14,9 +14,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from rftj_cli.errors import CannotTell, InputError
+from rftj_cli.kernel.secrets import keep, redacted_error
 
 NO_CREDENTIALS: Final = "configure AWS credentials (`aws configure`, `aws sso login`, AWS_PROFILE, a role)"
 NO_REGION: Final = "give --region REGION, or set AWS_REGION, or a region in the AWS profile"
+HOST: Final = "http(s)://HOST:PORT, there, in AWS_ENDPOINT_URL or as endpoint_url in the AWS profile"
 _FUNCTION: Final = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:([a-z]{2}(?:-gov)?-[a-z]+-\d):(\d{12}):function:([\w-]+)(?::([\w-]+|\$LATEST))?",
     re.ASCII,
@@ -87,11 +89,12 @@ class Cloud:
             self.region = region or os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
             credentials = self._session.get_credentials()
         except BotoCoreError as error:
-            raise InputError(f"AWS cannot be set up: {error}", hint=NO_CREDENTIALS) from None
+            raise InputError(f"AWS cannot be set up: {redacted_error(str(error))}", hint=NO_CREDENTIALS) from None
         if not self.region:
             raise InputError("no AWS region", key="--region", hint=NO_REGION)
         if credentials is None:
             raise InputError("no AWS credentials", hint=NO_CREDENTIALS)
+        keep(*credentials.get_frozen_credentials()[:3])
         self._clients: dict[str, Any] = {}
 
     def __call__(self, call: Call) -> dict[str, Any]:
@@ -104,10 +107,10 @@ class Cloud:
             raise InputError(f"AWS does not know such a request: {error}", key=_name(call)) from None
         except ClientError as error:
             fault = error.response.get("Error", {})
-            code = str(fault.get("Code", ""))
-            raise CloudError(call, code, str(fault.get("Message", "")), _advice(code)) from None
+            code, said = (one if isinstance(one, str) else "" for one in (fault.get("Code"), fault.get("Message")))
+            raise CloudError(call, code, redacted_error(said), _advice(code)) from None
         except BotoCoreError as error:
-            raise CloudError(call, "", str(error)) from None
+            raise CloudError(call, "", redacted_error(str(error))) from None
         answer.pop("ResponseMetadata", None)
         return dict(answer)
 
@@ -121,7 +124,11 @@ class Cloud:
             config = Config(
                 user_agent_extra="rftj", **{"retries": {"mode": "standard", "total_max_attempts": 5}, **slow}
             )
-            self._clients[service] = self._session.create_client(service, region_name=self.region, config=config)
+            try:
+                self._clients[service] = self._session.create_client(service, region_name=self.region, config=config)
+            except ValueError:  # botocore quotes the URL, login included
+                key = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
+                raise InputError("AWS cannot be set up: its endpoint is not a URL", key=key, expected=HOST) from None
         return self._clients[service]
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -43,6 +44,7 @@ from rftj_cli.commands import (
     score,
 )
 from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError, Told
+from rftj_cli.kernel.secrets import forget, keep_given, redacted_error
 from rftj_cli.report.streams import patient_streams
 
 # Whatever click calls itself (typer vendors it from 0.26 on): the root of its usage errors.
@@ -119,6 +121,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Errors are printed as a sentence, or as JSON under `--json`."""
+    forget()
+    keep_given(arguments, os.environ)
     with patient_streams():
         return _run(arguments, as_json="--json" in arguments)
 
@@ -139,7 +143,7 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if (foreseen := _from_outside(error)) is not None:
             return _tell(foreseen, foreseen.exit_code, as_json)
-        traceback.print_exc()
+        typer.echo(redacted_error(traceback.format_exc()), err=True, nl=False)
         typer.echo(f"rftj {__version__}: this is a bug in rftj; please report it with the lines above.", err=True)
         return _tell(error, 70, as_json) if as_json else 70
     if code == Interrupted.exit_code and not isinstance(code, Told):  # typer makes an exit code of Ctrl-C
@@ -164,7 +168,7 @@ def _message(error: Exception) -> str:
 
 
 def _tell(error: Exception, code: int, as_json: bool) -> int:
-    shown = _message(error)
+    shown = redacted_error(_message(error))
     if as_json:
         located = {}
         if isinstance(error, InputError):

@@ -24,6 +24,7 @@ from rftj_cli.files.store import Store
 from rftj_cli.files.text import write_whole
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.rubric import Rubric
+from rftj_cli.kernel.secrets import redacted
 
 SCHEMA = "rftj.run/1"
 RUNS = Path("runs")
@@ -146,7 +147,10 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace `run.json` in one step."""
-    write_whole(folder / "run.json", json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False) + "\n")
+    document = msgspec.to_builtins(manifest)
+    rubric = document.pop("rubric")  # what the user wrote, which the fingerprints are of
+    document = {"rubric": rubric, **json.loads(redacted(json.dumps(document)))}
+    write_whole(folder / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def all_runs(runs: Path = RUNS) -> list[Path]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from rftj_cli.errors import InputError, listed, nearest
 from rftj_cli.kernel.dialect import HttpJudge
@@ -85,14 +86,15 @@ def _load(plugin: EntryPoint) -> JudgeFactory:
 
 
 def _bedrock(settings: JudgeSettings, options: Options) -> Judge:
+    from rftj_cli.judges.curl import Curl
+    from rftj_cli.judges.surroundings import proxy_for
     from rftj_cli.kernel.bedrock import Access, BotoJudge, ConverseDialect
 
     named = _named(settings, "bedrock")
     access = Access(named, region=options.region, allow_regions=settings.allow_regions, timeout=options.timeout)
     if options.transport == "boto3":
+        proxy_for(urlsplit(access.url))  # one that cannot be used is refused as it is without boto3
         return BotoJudge(access, settings, workers=options.workers, timeout=options.timeout, known=options.known)
-    from rftj_cli.judges.curl import Curl
-
     return HttpJudge(
         ConverseDialect(access, settings, options.known), Curl(options.workers, access.url), options.timeout
     )

@@ -8,24 +8,22 @@ itself, when a kept connection dies before the answer, is refused: whoever calls
 
 from __future__ import annotations
 
-import os
 import selectors
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlsplit
 
 import pycurl
 
-from rftj_cli.errors import InputError
+from rftj_cli.judges.surroundings import certificates, proxy_for
 from rftj_cli.kernel.dialect import HttpAnswer, HttpCall, combined
 from rftj_cli.kernel.outcome import CallError
+from rftj_cli.kernel.trust import HEADER, Trust, is_silent, is_success
 
 CONNECT: Final = 10.0  # seconds
 LARGEST: Final = 64 * 1024 * 1024  # bytes: more than any completion, and less than what would fill the memory
-_CERTIFICATES: Final = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _BAD_CERTIFICATE: Final = frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE})
 _UNSENT: Final = frozenset({pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY})
 _FATAL: Final = frozenset({pycurl.E_URL_MALFORMAT, pycurl.E_UNSUPPORTED_PROTOCOL})
@@ -39,17 +37,21 @@ _KINDS: Final = {
     pycurl.E_ABORTED_BY_CALLBACK: "connection closed without an answer",
     pycurl.E_PARTIAL_FILE: "the body was cut short",
     pycurl.E_WRITE_ERROR: "the body is too long",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "an answer that is not HTTP",
     pycurl.E_SSL_CONNECT_ERROR: "no TLS connection",
 }
+_GIVEN_UP: Final = -2  # in place of a socket: the connection is not used again
 Done = Callable[[HttpAnswer | CallError], None]
 
 
 class _Transfer:
     """An easy handle with its buffers: one call at a time, many one after the other."""
 
-    def __init__(self, handle: Any) -> None:
-        self.handle = handle
+    def __init__(self, handle: Any, trust: Trust, kept: dict[int, int]) -> None:
+        self.handle, self._trust, self._kept = handle, trust, kept
         self.where, self.seconds, self.sent = "", 0.0, False
+        self.withheld = self._fresh = False
+        self._id = ""
         self.done: Done | None = None
         self._call: HttpCall | None = None
         handle.setopt(pycurl.PREREQFUNCTION, self._before_sending)
@@ -58,7 +60,9 @@ class _Transfer:
 
     def begin(self, call: HttpCall, seconds: float, proxy: tuple[str, str], done: Done | None = None) -> None:
         """Make ready for a call. What is as it was in the last one is not set again."""
-        handle, last = self.handle, self._call
+        handle, trust, last = self.handle, self._trust, self._call
+        self._id, self.withheld = trust.next_id(), False
+        self._set_fresh(not trust.keeps)
         self._call, self.seconds, self.done, self.sent = call, seconds, done, False
         self._headers, self._body, self._size = list[bytes](), list[bytes](), 0
         if last is None or last.url != call.url:
@@ -71,20 +75,39 @@ class _Transfer:
             if proxy[1]:
                 handle.setopt(pycurl.PROXYUSERPWD, proxy[1])
         if last is None or last.headers is not call.headers:
-            headers = [f"{name}: {value}" for name, value in call.headers.items()]
-            handle.setopt(pycurl.HTTPHEADER, [*headers, "Expect:"])
+            self._lines = [*(f"{name}: {value}" for name, value in call.headers.items()), "Expect:"]
+        handle.setopt(pycurl.HTTPHEADER, [*self._lines, f"{HEADER}: {self._id}"])
         handle.setopt(pycurl.POSTFIELDS, call.body)
         handle.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds * 1000)))
 
-    def answer(self) -> HttpAnswer:
-        """What came back."""
-        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
-        seconds = self.handle.getinfo(pycurl.TOTAL_TIME)
-        return HttpAnswer(status, _headers(b"".join(self._headers)), b"".join(self._body), seconds)
+    def answer(self) -> HttpAnswer | CallError:
+        """What came back; the error where it is no answer to this call."""
+        asked = self.handle.getinfo
+        status, body = asked(pycurl.RESPONSE_CODE), b"".join(self._body)
+        self._kept[asked(pycurl.LOCAL_PORT)] = asked(pycurl.ACTIVESOCKET) if is_success(status) else _GIVEN_UP
+        if not 200 <= status <= 599:
+            return _unanswered(self, "an answer that is not HTTP")
+        answer = HttpAnswer(status, _headers(b"".join(self._headers)), body, asked(pycurl.TOTAL_TIME))
+        return self._trust.doubt(self._id, answer, fresh=bool(asked(pycurl.NUM_CONNECTS))) or answer
 
-    def _before_sending(self, *_: object) -> int:
+    def afresh(self) -> None:
+        """Make ready for the same call on a new connection: nothing has been sent yet."""
+        self.withheld = False
+        self._set_fresh(True)
+
+    def _set_fresh(self, fresh: bool) -> None:
+        if fresh != self._fresh:
+            self._fresh = fresh
+            self.handle.setopt(pycurl.FRESH_CONNECT, int(fresh))
+
+    def _before_sending(self, to: str, of: str, port: int, own: int) -> int:
         # libcurl asks before it sends; the second time it would repeat a request that may have been served.
-        again, self.sent = self.sent, True
+        again, kept = self.sent, self._kept.pop(own, None)
+        if kept is not None and not self._fresh:
+            self.withheld = kept == _GIVEN_UP or (kept >= 0 and not is_silent(kept, own, self._trust))
+            if self.withheld:
+                return int(pycurl.PREREQFUNC_ABORT)
+        self.sent = True
         return int(pycurl.PREREQFUNC_ABORT if again else pycurl.PREREQFUNC_OK)
 
     def _header(self, line: bytes) -> None:
@@ -116,6 +139,8 @@ class Curl:
         self._spare: list[_Transfer] = []
         self._active: dict[Any, _Transfer] = {}
         self._timer: float | None = None
+        self._trust = Trust()
+        self._kept: dict[int, int] = {}  # local port -> socket, of connections that have been used
 
     @property
     def in_flight(self) -> int:
@@ -127,11 +152,18 @@ class Curl:
         transfer: _Transfer = getattr(self._local, "transfer", None) or self._new()
         self._local.transfer = transfer
         transfer.begin(call, seconds, self._proxy(call.url))
-        try:
-            transfer.handle.perform()
-        except pycurl.error as error:
-            raise _failure(transfer, error.args[0], error.args[1]) from None
-        return transfer.answer()
+        while True:
+            try:
+                transfer.handle.perform()
+                break
+            except pycurl.error as error:
+                if not transfer.withheld:
+                    raise _failure(transfer, error.args[0]) from None
+                transfer.afresh()
+        answer = transfer.answer()
+        if isinstance(answer, CallError):
+            raise answer
+        return answer
 
     def start(self, call: HttpCall, seconds: float, done: Done) -> None:
         """Begin a call; `done` is called from `poll`, once. At most `workers` may be in flight."""
@@ -139,8 +171,7 @@ class Curl:
             self._multi = self._opened()
         transfer = self._spare.pop() if self._spare else self._new()
         transfer.begin(call, seconds, self._proxy(call.url), done)
-        self._active[transfer.handle] = transfer
-        self._multi.add_handle(transfer.handle)
+        self._add(transfer)
 
     def poll(self, seconds: float) -> None:
         """Wait for up to `seconds` until something happens, and finish what is done."""
@@ -164,11 +195,19 @@ class Curl:
         while more:
             more, good, bad = self._multi.info_read()
             for handle in good:
+                answer = self._active[handle].answer()  # its socket is known as long as it is in the multi handle
+                self._tell(self._take(handle), answer)
+            for handle, code, _ in bad:
                 transfer = self._take(handle)
-                self._tell(transfer, transfer.answer())
-            for handle, code, text in bad:
-                transfer = self._take(handle)
-                self._tell(transfer, _failure(transfer, code, text))
+                if transfer.withheld:
+                    transfer.afresh()
+                    self._add(transfer)
+                else:
+                    self._tell(transfer, _failure(transfer, code))
+
+    def _add(self, transfer: _Transfer) -> None:
+        self._active[transfer.handle] = transfer
+        self._multi.add_handle(transfer.handle)
 
     def _take(self, handle: Any) -> _Transfer:
         self._multi.remove_handle(handle)
@@ -223,41 +262,12 @@ class Curl:
         if self._certificates is not None:
             option, path = self._certificates
             handle.setopt(option, path)
-        return _Transfer(handle)
+        return _Transfer(handle, self._trust, self._kept)
 
     def _proxy(self, url: str) -> tuple[str, str]:
         if url not in self._proxies:
             self._proxies[url] = proxy_for(urlsplit(url))
         return self._proxies[url]
-
-
-def proxy_for(parts: SplitResult) -> tuple[str, str]:
-    """(proxy's URL or "", user:password or "") for a URL, from the environment. Raises `InputError` for an unusable one."""
-    host = parts.hostname or ""
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or host == "localhost" or host == "::1" or host.startswith("127.") or proxy_bypass(host):
-        return "", ""
-    there = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    if there.scheme not in ("http", "https"):
-        raise InputError(
-            "this kind of proxy cannot be used", key=f"{parts.scheme}_proxy", found=f"{there.scheme}://..."
-        )
-    login = f"{unquote(there.username)}:{unquote(there.password or '')}" if there.username else ""
-    return f"{there.scheme}://{there.netloc.rpartition('@')[2]}", login
-
-
-def certificates() -> tuple[int, str] | None:
-    """(option, path) of the certificates to trust: those that the environment names, else certifi's."""
-    for name in _CERTIFICATES:
-        path = os.environ.get(name)
-        if path:
-            if not os.path.exists(path):
-                raise InputError("no such file", key=name, found=path)
-            return (pycurl.CAPATH if os.path.isdir(path) else pycurl.CAINFO), path
-    import certifi
-
-    return pycurl.CAINFO, certifi.where()
 
 
 def _headers(raw: bytes) -> dict[str, str]:
@@ -267,7 +277,7 @@ def _headers(raw: bytes) -> dict[str, str]:
     return combined((name, value) for name, _, value in (line.partition(":") for line in lines))
 
 
-def _failure(transfer: _Transfer, code: int, text: str) -> CallError:
+def _failure(transfer: _Transfer, code: int) -> CallError:
     where = transfer.where
     if code == pycurl.E_OPERATION_TIMEDOUT:
         sent = None if transfer.sent else False
@@ -275,9 +285,15 @@ def _failure(transfer: _Transfer, code: int, text: str) -> CallError:
     if code in _BAD_CERTIFICATE:
         advice = "check SSL_CERT_FILE, REQUESTS_CA_BUNDLE or AWS_CA_BUNDLE"
         return CallError("call", f"{where} has no certificate that is trusted", fatal=True, advice=advice)
+    if (refused := transfer.handle.getinfo(pycurl.HTTP_CONNECTCODE)) >= 400:
+        fatal, advice = refused == 407, "check the user and password of the proxy"
+        return CallError("call", f"{where} refuses CONNECT ({refused})", retry=not fatal, fatal=fatal, advice=advice)
     # libcurl's own texts may name the URL, which may hold a password: the kind of the fault has to do.
-    kind = _KINDS.get(code, f"libcurl error {code}")
-    billed = False if code in _UNSENT or not transfer.sent else None
-    return CallError(
-        "call", f"no answer from {where}: {kind}", retry=code not in _FATAL, fatal=code in _FATAL, billed=billed
-    )
+    fatal = code in _FATAL and not transfer.sent  # libcurl also calls an answer that is no HTTP an unsupported protocol
+    kind = "an answer that is not HTTP" if code in _FATAL and transfer.sent else f"libcurl error {code}"
+    return _unanswered(transfer, _KINDS.get(code, kind), fatal=fatal, unsent=code in _UNSENT)
+
+
+def _unanswered(transfer: _Transfer, kind: str, *, fatal: bool = False, unsent: bool = False) -> CallError:
+    billed = False if unsent or not transfer.sent else None
+    return CallError("call", f"no answer from {transfer.where}: {kind}", retry=not fatal, fatal=fatal, billed=billed)

@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from rftj_cli.errors import InputError
 from rftj_cli.judges.install import SIZE, model_path
+from rftj_cli.kernel.dialect import text_in
 from rftj_cli.kernel.outcome import CallError, Reply, Request
 
 CONTEXT: Final = 8192  # tokens: what the small model was trained with, and 0.2 GB of memory for it
@@ -132,7 +133,7 @@ class _Talk:
 
     def reason(self, text: str) -> str:
         """`text` with the JSON string that it ends in written to its end."""
-        written = str(self._ask(text, max_tokens=REASON_TOKENS, grammar=_STRING)["message"]["content"])
+        written = text_in(self._ask(text, max_tokens=REASON_TOKENS, grammar=_STRING)["message"]["content"])
         written = written.removeprefix(text)
         while written:  # cut at the limit it lacks its quote, and may end inside of an escape
             try:
@@ -145,7 +146,7 @@ class _Talk:
         """An answer that is no JSON, and why it ended."""
         warm: dict[str, Any] = {"temperature": request.temperature or 0.0, "seed": self._seed + request.vote}
         answer = self._ask(None, max_tokens=request.max_tokens, **warm)
-        return str(answer["message"]["content"]), str(answer["finish_reason"])
+        return text_in(answer["message"]["content"]), text_in(answer["finish_reason"])
 
     def _ask(self, text: str | None, **options: Any) -> dict[str, Any]:
         prefill = [] if text is None else [{"role": "assistant", "content": text}]

@@ -54,8 +54,8 @@ def probabilities(
     try:
         tokens = [_token(entry) for entry in content]
         start = b"".join(token.text for token in tokens).find(text.encode())
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return None  # what is not of the right type says nothing
     if start < 0:
         return None
     found: dict[str, dict[str, float]] = {}
@@ -74,12 +74,19 @@ def _token(entry: Mapping[str, Any]) -> _Token:
 
 
 def _bytes(entry: Mapping[str, Any]) -> bytes:
-    given = entry.get("bytes")
-    return bytes(given) if given else str(entry["token"]).encode()
+    given, token = entry.get("bytes"), entry["token"]
+    if isinstance(given, list) and given:
+        return bytes(given)
+    if not isinstance(token, str):
+        raise TypeError("a token without a text")
+    return token.encode()
 
 
 def _probability(entry: Mapping[str, Any]) -> float:
-    return math.exp(min(0.0, float(entry["logprob"])))
+    value = entry["logprob"]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        raise TypeError("a log-probability that is no number")
+    return math.exp(max(-1e4, min(0.0, value)))
 
 
 def _spelled(name: str, end: _End) -> bytes:

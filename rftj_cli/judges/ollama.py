@@ -16,7 +16,10 @@ PATIENCE: Final = 0.3  # seconds
 def address(host: str | None = None) -> str:
     """The server's URL as OLLAMA_HOST gives it: a host, host:port or URL; 0.0.0.0 is this machine."""
     host = (os.environ.get("OLLAMA_HOST", "") if host is None else host).strip()
-    parts = urlsplit(host if "://" in host else f"http://{host}")
+    try:
+        parts = urlsplit(host if "://" in host else f"http://{host}")
+    except ValueError:  # a bracket that is not closed
+        parts = urlsplit("")
     name = parts.hostname or "127.0.0.1"
     if name in ("0.0.0.0", "::"):
         name = "127.0.0.1"
@@ -26,7 +29,7 @@ def address(host: str | None = None) -> str:
         port = parts.port or (443 if parts.scheme == "https" else 80 if "://" in host else PORT)
     except ValueError:
         port = PORT
-    return f"{parts.scheme}://{name}:{port}"
+    return f"{parts.scheme or 'http'}://{name}:{port}"
 
 
 def suggestion() -> str:
@@ -48,6 +51,6 @@ def _models(where: str) -> list[str] | None:
     try:
         with opener.open(f"{where}/api/tags", timeout=PATIENCE) as answer:
             found = json.load(answer)
-        return [str(model["name"]) for model in found["models"]]
+        return [name for model in found["models"] if isinstance(name := model["name"], str)]
     except (URLError, OSError, ValueError, KeyError, TypeError):
         return None

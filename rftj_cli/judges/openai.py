@@ -13,15 +13,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from rftj_cli.errors import InputError
 from rftj_cli.judges.odds import probabilities
 from rftj_cli.judges.ollama import suggestion
 from rftj_cli.judges.refusals import adapted, hidden, refused, said
-from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, unusable
+from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, text_in, tokens_in, unusable
 from rftj_cli.kernel.outcome import CallError, Reply, Request, Structure
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.secrets import keep, read_url, shown_url
 from rftj_cli.kernel.stops import BROKEN, stop_of
 from rftj_cli.kernel.structure import SCHEMA_DESCRIPTION, SCHEMA_NAME, answer_schema
 
@@ -49,15 +50,14 @@ class ChatEndpoint:
     """
 
     def __init__(self, model: str, *, base_url: str | None = None, api_key: str | None = None) -> None:
-        base = _base(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL)
+        parts = _base(base_url, os.environ.get("OPENAI_BASE_URL"))
         self.key = _checked_key(os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key)
-        parts = urlsplit(base)
+        keep(self.key)
         if not self.key and parts.hostname == "api.openai.com":
             hint = NO_KEY.format(ollama=suggestion())
             raise InputError("no API key for the judge at api.openai.com", key="judge.model", hint=hint)
-        self.model, self.url = model_name(model), f"{base}/chat/completions"
-        where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-        self.shown = f"{parts.scheme}://{where}{parts.path}"  # never the user and password of a URL
+        self.model, self.url = model_name(model), parts._replace(path=f"{parts.path}/chat/completions").geturl()
+        self.shown = shown_url(parts.geturl())
         self.headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "rftj"}
         if self.key:
             self.headers["Authorization"] = f"Bearer {self.key}"
@@ -76,11 +76,11 @@ def _checked_key(key: str) -> str:
     return key
 
 
-def _base(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError("not a URL", key="--base-url", found=url.rsplit("@", 1)[-1], expected="http(s)://HOST/v1")
-    return url.rstrip("/").removesuffix("/chat/completions")
+def _base(given: str | None, environment: str | None) -> SplitResult:
+    """The URL below which chat completions are; a query, as some gateways want it, stays at its end."""
+    url = given or environment or DEFAULT_URL
+    parts = read_url(url, "OPENAI_BASE_URL" if url == environment else "--base-url", "http(s)://HOST/v1")
+    return parts._replace(path=parts.path.rstrip("/").removesuffix("/chat/completions"), fragment="")
 
 
 class ChatDialect:
@@ -160,22 +160,22 @@ def read_chat(body: bytes, request: Request, structure: str = "", seconds: float
     try:
         choice = response["choices"][0]
         message = choice["message"]
-        text, refusal = _text(message.get("content")), message.get("refusal")
-        finish = str(choice.get("finish_reason") or "stop")
+        text, refusal = _text(message.get("content")), text_in(message.get("refusal"))
+        finish = text_in(choice.get("finish_reason")) or "stop"
         called = _called(message.get("tool_calls") or ())
     except (KeyError, IndexError, TypeError, AttributeError):
         # Some gateways report an upstream's failure as a 200 with an `error` in it.
-        raise unusable(f"malformed response: {said(response) or 'no choices in it'}") from None
+        raise unusable(f"malformed response: {said(response) or 'no choices with a text in it'}") from None
     not_given = bool(refusal) and not text and not called
     full, cached, output = _usage(response.get("usage"))
     stop = stop_of(finish)
     reply = Reply(
-        text=called or (str(refusal) if not_given else text),
+        text=called or (refusal if not_given else text),
         stop="refused" if not_given else "end" if stop is None or stop == BROKEN else stop,
         input_tokens=full,
         output_tokens=output,
         seconds=seconds,
-        reasoning=_text(message.get("reasoning_content") or message.get("reasoning")),
+        reasoning=_reasoning(message),
         stop_reason=finish,
         structure=structure,
         cache_read_tokens=cached,
@@ -197,7 +197,7 @@ def _called(calls: Sequence[Mapping[str, Any]]) -> str | None:
         if function["name"] != SCHEMA_NAME:
             return None
         given = function["arguments"]
-        return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        return json.dumps(given, ensure_ascii=False) if isinstance(given, Mapping) else text_in(given)
     return ""
 
 
@@ -206,15 +206,18 @@ def _usage(usage: object) -> tuple[int, int, int]:
     if not isinstance(usage, Mapping):
         return 0, 0, 0
     details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else 0
-    return max(0, _count(usage.get("prompt_tokens")) - cached), cached, _count(usage.get("completion_tokens"))
+    cached = tokens_in(details.get("cached_tokens")) if isinstance(details, Mapping) else 0
+    return max(0, tokens_in(usage.get("prompt_tokens")) - cached), cached, tokens_in(usage.get("completion_tokens"))
 
 
 def _text(content: object) -> str:
-    if isinstance(content, list):  # parts, as some servers send them
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
-    return content if isinstance(content, str) else ""
+    """The text of a message, which some servers send in parts. Raises `TypeError` or `AttributeError` for another type."""
+    if isinstance(content, list):
+        return "".join(text_in(part.get("text")) for part in content)
+    return text_in(content)
 
 
-def _count(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) and 0 < value < 1e15 else 0
+def _reasoning(message: Mapping[str, Any]) -> str:
+    """What the model thought, where it is a text: no verdict depends on it."""
+    found = message.get("reasoning_content") or message.get("reasoning")
+    return found if isinstance(found, str) else ""

@@ -13,6 +13,7 @@ from typing import Final
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
 from rftj_cli.kernel.refusals import retry_after
+from rftj_cli.kernel.secrets import redacted
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "check judge.model and the judge's settings",
@@ -51,8 +52,9 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
     """The `CallError` for a status other than 200; header names are lower-case."""
     response = _json(body)
     fault = response.get("error") if isinstance(response, Mapping) else None
-    code = str(fault.get("code") or fault.get("type") or "") if isinstance(fault, Mapping) else ""
-    message = said(response) or " ".join(body[:200].decode("utf-8", "replace").split())
+    codes = (fault.get("code"), fault.get("type")) if isinstance(fault, Mapping) else ()
+    code = next((one for one in codes if one and isinstance(one, str)), "")
+    message = said(response) or " ".join(redacted(body[:4000].decode("utf-8", "replace")).split())[:200]
     reason = hidden(f"HTTP {status}: {message}".rstrip(": "), key)
     wait = retry_after(headers)
     if status == 429 and code == "insufficient_quota":
@@ -114,13 +116,20 @@ def said(response: object) -> str:
     """The message of an error, in the shapes that servers give it; empty where there is none."""
     if not isinstance(response, Mapping):
         return ""
-    fault = response.get("error", response.get("detail", response.get("message")))
+    words = _words(response.get("error", response.get("detail", response.get("message"))))
+    return " ".join(redacted(words).split())[:300]
+
+
+def _words(fault: object) -> str:
+    """The text of an error: alone, under `message` (`msg` in FastAPI's lists of faults), or its code; else nothing."""
+    if isinstance(fault, list):
+        return "; ".join(words for one in fault[:3] if (words := _words(one)))
     if isinstance(fault, Mapping):
-        fault = fault.get("message") or fault.get("code")
-    return " ".join(str(fault).split())[:300] if fault else ""
+        return next((one for key in ("message", "msg", "code") if (one := fault.get(key)) and isinstance(one, str)), "")
+    return fault if isinstance(fault, str) else ""
 
 
 def hidden(text: str, key: str) -> str:
     """The text without the key, and without what looks like one: servers quote the key they refuse, or half of it."""
-    text = text.replace(key, "***") if key else text
+    text = redacted(text.replace(key, "***") if key else text)
     return re.sub(r"\b(sk|key|pk|gsk|AIza)[-_][\w*-]{6,}", "***", text)

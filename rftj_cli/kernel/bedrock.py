@@ -15,6 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
@@ -27,11 +28,15 @@ from rftj_cli.kernel.refusals import LONGEST, adapted, refused
 from rftj_cli.kernel.regions import check_profile, check_region, is_profile, unverified
 from rftj_cli.kernel.retry import time_left
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.secrets import keep, read_url, redacted_error
 from rftj_cli.kernel.sigv4 import CONTENT_TYPE, Signer
+from rftj_cli.kernel.trust import Trust, read_by_boto3
 
 __all__ = ["Access", "BotoJudge", "ConverseDialect"]
 
 BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
+ENDPOINT: Final = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+HOST: Final = "http(s)://HOST:PORT, there, in AWS_ENDPOINT_URL or as endpoint_url in the AWS profile"
 ASKED: Final = (
     5  # times where a profile computes: all environments of a function ask at once, and few are served a second
 )
@@ -61,6 +66,7 @@ class Access:
 
         self.model, self.timeout = model_id(model), timeout
         self._bearer = _printable(os.environ.get(BEARER, "").strip())
+        keep(self._bearer)
         self._signing: tuple[object, Signer] | None = None
         try:
             self._session = Session()
@@ -70,12 +76,16 @@ class Access:
             self._credentials = None if self._bearer else self._session.get_credentials()
             if not self._bearer and self._credentials is None:
                 raise InputError("no AWS credentials for the judge on Bedrock", key="judge.model", hint=NO_CREDENTIALS)
+            self.note()
             self.url, self._signing_region = self._located()
+            read_url(self.url, ENDPOINT, HOST)
             if allow_regions and is_profile(self.model, self.region, allow_regions):
                 check_profile(self.model, self._regions_of_profile(), allow_regions)
-        except (BotoCoreError, ValueError) as error:  # a profile that does not exist, a URL that is none
-            said = failure(error).reason if isinstance(error, BotoCoreError) else error
+        except BotoCoreError as error:  # a profile that does not exist
+            said = failure(error).reason
             raise InputError(f"AWS cannot be set up: {said}", key="judge.model", hint=NO_CREDENTIALS) from None
+        except ValueError:  # botocore quotes the URL, login included
+            raise InputError("AWS cannot be set up: its endpoint is not a URL", key=ENDPOINT, expected=HOST) from None
         if self._bearer and not _is_private(self.url):
             raise InputError(
                 "a Bedrock API key is sent over https alone", key=BEARER, found=urlsplit(self.url).hostname
@@ -91,18 +101,6 @@ class Access:
         else:
             found = self._signer().headers(url, body, datetime.now(UTC))
         return {**found, "Accept": CONTENT_TYPE, "User-Agent": "rftj"}
-
-    def hidden(self, text: str) -> str:
-        """The text without any of the secrets that are sent, should a service repeat them."""
-        secrets = [self._bearer]
-        if self._credentials is not None:
-            try:
-                secrets = list(self._frozen()[:3])
-            except CallError:  # then there is nothing to hide
-                secrets = []
-        for secret in secrets:
-            text = text.replace(secret, "***") if secret else text
-        return text
 
     def client(self, service: str, **settings: Any) -> Any:
         """A client of boto3's own making, in this region; a judge's call is one attempt."""
@@ -127,9 +125,16 @@ class Access:
         except Exception as error:  # noqa: BLE001 - whatever a provider raises: it may be a process or a plug-in
             raise _unrenewed(error) from None
 
+    def note(self) -> None:
+        """Take note of the credentials of this moment as secrets."""
+        if self._credentials is not None:
+            with suppress(CallError):  # then there is nothing to hide
+                keep(*self._frozen()[:3])
+
     def _signer(self) -> Signer:
         frozen, signing = self._frozen(), self._signing
         if signing is None or signing[0] != frozen:
+            keep(*frozen[:3])
             signing = (frozen, Signer(frozen.access_key, frozen.secret_key, frozen.token, self._signing_region))
             self._signing = signing
         return signing[1]
@@ -160,9 +165,9 @@ class Access:
                 inferenceProfileIdentifier=self.model
             )
         except (ClientError, BotoCoreError) as error:
-            raise unverified(self.model, failure(error, self.hidden).reason) from None
+            raise unverified(self.model, failure(error).reason) from None
         models = found.get("models") or []
-        return [str(model.get("modelArn", "")) for model in models]
+        return [arn for model in models if isinstance(arn := model.get("modelArn"), str)]
 
 
 def _printable(key: str) -> str:
@@ -199,12 +204,16 @@ class BotoJudge:
     ) -> None:
         self.access, self.timeout, self._tier, self._cache = access, timeout, settings.tier, settings.cache == "auto"
         self.learned = Learned(access.model, FORMS, known)
+        self._trust = Trust()
         # 10 connections by default: more threads would wait for each other
         self._client = access.client("bedrock-runtime", max_pool_connections=max(1, workers), read_timeout=timeout)
 
     def __call__(self, request: Request) -> Reply:
         used = used_for(request, self.learned, cache=self._cache)
         call = build_converse(request, used, cache=self._cache, tier=self._tier)
+        alone = self._trust.careful
+        if alone:
+            self._client.close()  # its connections; the next call opens a new one
         started = time.monotonic()
         try:
             response = _within(
@@ -213,8 +222,12 @@ class BotoJudge:
         except CallError:
             raise
         except Exception as error:  # noqa: BLE001 - botocore's parser lets through whatever it trips over
-            raise adapted(failure(error, self.access.hidden), request, used, self.learned) from None
-        return read_converse(response, used.structure, time.monotonic() - started)
+            self.access.note()
+            raise adapted(failure(error), request, used, self.learned) from None
+        seconds = time.monotonic() - started
+        if (doubt := self._trust.doubt("", read_by_boto3(response, seconds), fresh=alone)) is not None:
+            raise doubt
+        return read_converse(response, used.structure, seconds)
 
 
 def _within(seconds: float, call: Callable[[], object]) -> object:
@@ -247,19 +260,19 @@ def _unrenewed(error: Exception) -> CallError:
     return CallError("call", reason, retry=fault.retry, fatal=not fault.retry, advice="" if fault.retry else _RENEW)
 
 
-def failure(error: Exception, hidden: Callable[[str], str] = str) -> CallError:
-    """The `CallError` for what comes out of botocore, with secrets `hidden`."""
+def failure(error: Exception) -> CallError:
+    """The `CallError` for what comes out of botocore, without the secrets that it may quote."""
     from botocore import exceptions as boto
 
     if isinstance(error, boto.ClientError):
         fault, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-        code, said = str(fault.get("Code", "")), hidden(str(fault.get("Message", "")))
+        code, said = (one if isinstance(one, str) else "" for one in (fault.get("Code"), fault.get("Message")))
         status, headers = int(meta.get("HTTPStatusCode", 0)), meta.get("HTTPHeaders", {})
         return refused(status, "" if code.isdigit() else code, said, headers)
     if not isinstance(error, boto.BotoCoreError):
         # Its parser trips over a body of another shape with whatever Python raises (or ResponseParserError).
         return unusable(f"malformed response: boto3 cannot read it ({type(error).__name__})")
-    text = hidden(" ".join(str(error).split()))[:LONGEST]
+    text = redacted_error(" ".join(str(error).split()))[:LONGEST]
     if isinstance(error, boto.ParamValidationError):  # an older botocore does not know all parameters
         text = text.partition(", must be one of")[0]
         return CallError("call", text, fatal=True, advice="a newer boto3 may know it: pip install -U boto3")

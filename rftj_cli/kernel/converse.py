@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, unusable
+from rftj_cli.kernel.dialect import Accepted, HttpAnswer, HttpCall, Learned, text_in, tokens_in, unusable
 from rftj_cli.kernel.outcome import CallError, Reply, Request, Structure
 from rftj_cli.kernel.refusals import adapted, refused
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.secrets import redacted
 from rftj_cli.kernel.stops import BROKEN, stop_of
 from rftj_cli.kernel.structure import SCHEMA_DESCRIPTION, SCHEMA_NAME, answer_schema, answer_schema_text
 
@@ -123,36 +124,35 @@ def _cached(request: Request) -> int | None:
 def read_converse(response: object, structure: str = "", seconds: float = 0.0) -> Reply:
     """The reply in a Converse response. `structure` is how the answer was held to JSON.
 
-    Raises a retryable `CallError` for a response without a message and for unusable output.
+    Raises a retryable `CallError` for a response without a message, for texts of another type, and for unusable output.
     """
-    try:
-        blocks = response["output"]["message"]["content"]  # type: ignore[index]
-        reason = response["stopReason"]  # type: ignore[index]
-    except (KeyError, TypeError, IndexError):
-        blocks, reason = None, None
-    usage, stop = _mapping(response, "usage"), stop_of(str(reason))
+    usage, reason = _mapping(response, "usage"), response.get("stopReason") if isinstance(response, Mapping) else None
+    stop = stop_of(reason) if isinstance(reason, str) else None
     reply = Reply(
         text="",
         stop="end" if stop is None or stop == BROKEN else stop,
-        input_tokens=_count(usage.get("inputTokens")),
-        output_tokens=_count(usage.get("outputTokens")),
+        input_tokens=tokens_in(usage.get("inputTokens")),
+        output_tokens=tokens_in(usage.get("outputTokens")),
         seconds=seconds,
-        stop_reason=str(reason or ""),
+        stop_reason=reason if isinstance(reason, str) else "",
         structure=structure,
         service_seconds=_latency(_mapping(response, "metrics").get("latencyMs")),
-        cache_read_tokens=_count(usage.get("cacheReadInputTokens")),
-        cache_write_tokens=_count(usage.get("cacheWriteInputTokens")),
+        cache_read_tokens=tokens_in(usage.get("cacheReadInputTokens")),
+        cache_write_tokens=tokens_in(usage.get("cacheWriteInputTokens")),
     )
+    blocks = _mapping(_mapping(response, "output"), "message").get("content")
     if not isinstance(blocks, list) or not isinstance(reason, str) or not all(isinstance(b, Mapping) for b in blocks):
         raise _unusable("malformed response: no message in it", reply)
     if stop == BROKEN:
         raise _unusable(f"the model's output was unusable (stop reason {reason})", reply)
-    tools = [block["toolUse"] for block in blocks if "toolUse" in block]
-    for tool in tools:
-        if not isinstance(tool, Mapping) or tool.get("name") != SCHEMA_NAME or "input" not in tool:
-            raise _unusable("the model called a tool that does not exist", reply)
-    texts = [_said(tool["input"]) for tool in tools] or [str(block["text"]) for block in blocks if "text" in block]
-    thoughts = [_reasoning(block["reasoningContent"]) for block in blocks if "reasoningContent" in block]
+    tools = [block["toolUse"] for block in blocks if block.get("toolUse") is not None]
+    if any(not isinstance(tool, Mapping) or tool.get("name") != SCHEMA_NAME or "input" not in tool for tool in tools):
+        raise _unusable("the model called a tool that does not exist", reply)
+    try:
+        texts = [_said(tool["input"]) for tool in tools] or [text_in(block.get("text")) for block in blocks]
+        thoughts = [text_in(_mapping(_mapping(b, "reasoningContent"), "reasoningText").get("text")) for b in blocks]
+    except TypeError as error:
+        raise _unusable(f"malformed response: {error}", reply) from None
     return replace(reply, text="".join(texts), reasoning="\n".join(part for part in thoughts if part))
 
 
@@ -162,12 +162,7 @@ def _unusable(reason: str, reply: Reply) -> CallError:
 
 
 def _said(given: object) -> str:
-    return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-
-
-def _reasoning(block: object) -> str:
-    # Redacted reasoning has no text; it is billed all the same.
-    return str(_mapping(block, "reasoningText").get("text", ""))
+    return json.dumps(given, ensure_ascii=False) if isinstance(given, Mapping) else text_in(given)
 
 
 def _mapping(value: object, key: str) -> Mapping[str, Any]:
@@ -175,12 +170,9 @@ def _mapping(value: object, key: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _count(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) and 0 < value < 1e15 else 0
-
-
 def _latency(value: object) -> float | None:
-    return value / 1000 if isinstance(value, (int, float)) else None
+    """Seconds, from milliseconds; None for what is no duration."""
+    return value / 1000 if isinstance(value, (int, float)) and value is not True and 0 <= value < 1e15 else None
 
 
 class Signing(Protocol):
@@ -190,8 +182,6 @@ class Signing(Protocol):
     url: str
 
     def headers(self, url: str, body: bytes) -> dict[str, str]: ...
-
-    def hidden(self, text: str) -> str: ...
 
 
 class ConverseDialect:
@@ -219,13 +209,16 @@ class ConverseDialect:
                 raise unusable("malformed response: no JSON")
             return read_converse(content, call.used.structure, answer.seconds)
         code, said = _fault(answer, content)
-        error = refused(answer.status, code, self.access.hidden(said), answer.headers)
+        error = refused(answer.status, code, said, answer.headers)
         raise adapted(error, request, call.used, self.learned)
 
 
 def _fault(answer: HttpAnswer, content: object) -> tuple[str, str]:
     """The code and the message of an error, where AWS puts them; the body's own text where it is not AWS's."""
     body = content if isinstance(content, Mapping) else {}
-    code = answer.headers.get("x-amzn-errortype") or body.get("__type") or body.get("code") or ""
-    said = body.get("message") or body.get("Message") or ("" if body else answer.body[:200].decode("utf-8", "replace"))
-    return str(code).partition(":")[0].rpartition("#")[2], str(said)
+    codes = (answer.headers.get("x-amzn-errortype"), body.get("__type"), body.get("code"))
+    code = next((one for one in codes if one and isinstance(one, str)), "")
+    said = next((one for one in (body.get("message"), body.get("Message")) if one and isinstance(one, str)), "")
+    if not body:
+        said = redacted(answer.body[:4000].decode("utf-8", "replace"))[:200]
+    return code.partition(":")[0].rpartition("#")[2], said

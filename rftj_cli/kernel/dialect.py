@@ -172,6 +172,18 @@ def unusable(reason: str, reply: Reply | None = None, billed: bool | None = None
     return CallError("call", reason, retry=True, input_tokens=tokens, output_tokens=reply.output_tokens, billed=True)
 
 
+def text_in(value: object) -> str:
+    """A text of a service's response, "" for null. Raises `TypeError` for anything else: `str(None)` would be a text."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise TypeError(f"a {type(value).__name__} where a text belongs")
+
+
+def tokens_in(value: object) -> int:
+    """A count of tokens in a service's response; 0 for what is no such count."""
+    return int(value) if isinstance(value, (int, float)) and value is not True and 0 < value < 1e15 else 0
+
+
 def learned_of(judge: Judge) -> Learned | None:
     """What a judge has learned of its model; None for a judge that learns nothing."""
     found = getattr(judge.dialect if isinstance(judge, HttpJudge) else judge, "learned", None)

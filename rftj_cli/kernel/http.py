@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import io
 import os
-import select
 import socket
 import ssl
 import time
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 
 from rftj_cli.kernel.dialect import HttpAnswer, HttpCall, combined
 from rftj_cli.kernel.outcome import CallError
+from rftj_cli.kernel.trust import HEADER, Trust, is_silent, is_success
 
 LARGEST: Final = 16 << 20  # bytes of a response
 PIECE: Final = 16 << 10  # bytes that are sent at once: a TLS record
@@ -34,11 +34,14 @@ class _Stream(io.RawIOBase):
     def __init__(self, sock: socket.socket, end: float) -> None:
         # A stream of the socket's own: `http.client` may close the socket before the body has been read.
         self._sock, self._end, self._raw = sock, end, sock.makefile("rb", buffering=0)
+        self.over = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        if self.over:
+            return 0
         self._sock.settimeout(_left(self._end))
         return self._raw.readinto(buffer)
 
@@ -48,14 +51,29 @@ class _Stream(io.RawIOBase):
 
 
 class _Bounded:
-    """Stands for a socket where `http.client` wants to read a response."""
+    """Stands for a socket where `http.client` wants to read a response. `excess`: more was received than it has read."""
 
     def __init__(self, sock: socket.socket, end: float) -> None:
-        self._sock, self._end = sock, end
+        self._stream = _Stream(sock, end)
+        self.excess = False
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """The stream to read from."""
-        return io.BufferedReader(_Stream(self._sock, self._end))
+        return _Reader(self._stream, self)
+
+
+class _Reader(io.BufferedReader):
+    """Tells, when it is closed, whether it has received what nobody has read."""
+
+    def __init__(self, stream: _Stream, bounded: _Bounded) -> None:
+        super().__init__(stream)
+        self._stream, self._bounded = stream, bounded
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.over = True
+            self._bounded.excess = bool(self.peek(1))
+        super().close()
 
 
 class Http:
@@ -72,15 +90,17 @@ class Http:
         if parts.scheme == "https":
             self._context = _trusting(os.environ.get("AWS_CA_BUNDLE"))
         self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
+        self._trust = Trust()
 
     def post(self, call: HttpCall, seconds: float) -> HttpAnswer:
         """The answer. Raises `CallError` where none comes in time, or none at all."""
         began = time.monotonic()
-        end, sent = began + seconds, False
+        end, sent, id = began + seconds, False, self._trust.next_id()
         try:
-            connection = self._kept() or self._connect(end)
+            kept = self._kept()
+            connection = kept or self._connect(end)
             sent = True
-            status, headers, body = self._exchange(connection, call, end)
+            status, headers, body = self._exchange(connection, call, id, end)
         except TimeoutError:
             raise CallError(
                 "timeout", f"no whole answer in {seconds:.3g} s", retry=True, billed=None if sent else False
@@ -89,7 +109,10 @@ class Http:
             raise CallError("call", f"TLS: {error.verify_message}", fatal=True, advice="check AWS_CA_BUNDLE") from None
         except (OSError, http.client.HTTPException) as error:
             raise _unanswered(error, sent) from None
-        return HttpAnswer(status, headers, body, time.monotonic() - began)
+        answer = HttpAnswer(status, headers, body, time.monotonic() - began)
+        if (doubt := self._trust.doubt(id, answer, fresh=kept is None)) is not None:
+            raise doubt
+        return answer
 
     def _kept(self) -> http.client.HTTPConnection | None:
         """A connection that is open still, as far as can be told."""
@@ -99,7 +122,8 @@ class Http:
             except IndexError:  # other threads take from it too
                 return None
             # The wall clock: a frozen environment's monotonic one may have stood still.
-            if 0 <= time.time() - since < self._fresh and _silent(connection.sock):
+            young = 0 <= time.time() - since < self._fresh and self._trust.keeps
+            if young and is_silent(connection.sock.fileno(), connection.sock.getsockname()[1], self._trust):
                 return connection
             connection.close()
 
@@ -121,24 +145,30 @@ class Http:
         return connection
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, call: HttpCall, end: float
+        self, connection: http.client.HTTPConnection, call: HttpCall, id: str, end: float
     ) -> tuple[int, dict[str, str], bytes]:
         whole = False
         try:
             parts, sock = urlsplit(call.url), connection.sock
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            headers = {**call.headers, "Content-Length": str(len(call.body))}
+            headers = {**call.headers, HEADER: id, "Content-Length": str(len(call.body))}
             sock.settimeout(_left(end))
             connection.request("POST", target, _pieces(call.body, sock, end), headers)
-            connection.response_class = lambda sock, **kw: http.client.HTTPResponse(_Bounded(sock, end), **kw)  # type: ignore[assignment, arg-type]
+            bounded = _Bounded(sock, end)
+            connection.response_class = lambda sock, **kw: http.client.HTTPResponse(bounded, **kw)  # type: ignore[assignment, arg-type]
             response = connection.getresponse()
+            if not 200 <= response.status <= 599:
+                raise http.client.BadStatusLine(str(response.status))
             with response:
                 body = response.read(self._largest + 1)
                 if len(body) > self._largest:
                     raise http.client.HTTPException(f"a response of more than {self._largest >> 20} MB")
                 if response.length:  # `read` with a limit says nothing of a body that is shorter than announced
                     raise http.client.IncompleteRead(b"", response.length)
-                whole = not response.will_close and response.isclosed()
+                whole = not response.will_close and response.isclosed() and is_success(response.status)
+            if bounded.excess:
+                self._trust.unsolicited()
+                whole = False
             return response.status, combined(response.getheaders()), body
         finally:
             if whole:
@@ -176,13 +206,6 @@ def _reached(host: str, port: int, end: float) -> socket.socket:
             sock.close()
             fault = error
     raise fault
-
-
-def _silent(sock: socket.socket) -> bool:
-    """Whether an idle connection says nothing. One that is readable was closed by the other side."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return not poll.poll(0)
 
 
 def _trusting(bundle: str | None) -> ssl.SSLContext:

@@ -17,6 +17,7 @@ from typing import Final
 
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
+from rftj_cli.kernel.secrets import redacted
 
 LONGEST: Final = 600  # characters of a message that are kept
 _THROTTLED: Final = frozenset({"ThrottlingException", "ModelNotReadyException", "TooManyRequestsException"})
@@ -58,7 +59,7 @@ _SECRET: Final = re.compile(
 
 def refused(status: int, code: str, message: str, headers: Mapping[str, str]) -> CallError:
     """The `CallError` for a status other than success; header names are lower-case. No secret stays in its text."""
-    said = _SECRET.sub("***", " ".join(message.split()))[:LONGEST]
+    said = _SECRET.sub("***", redacted(" ".join(message.split())))[:LONGEST]
     reason = f"{code or f'HTTP {status}'}: {said}".rstrip(": ")
     if status == 429 or code in _THROTTLED:
         return CallError("throttled", reason, retry=True, retry_after=retry_after(headers))

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rftj_cli.kernel.outcome import CallError, Judge, Reply, Request
+from rftj_cli.kernel.secrets import redacted, redacted_error
 
 BASE = 0.5  # seconds: the upper end of the first wait
 CAP = 20.0  # seconds: the upper end of any wait that we choose ourselves
@@ -210,14 +211,15 @@ class Retry:
         try:
             return checked(self.judge(request))
         except CallError as error:
-            return error
+            return checked(error)
         finally:
             _end.reset(token)
 
 
 def checked(answer: object) -> Reply | CallError:
-    """The answer, if it is one; a retryable `CallError` for an empty text that nothing explains."""
+    """The answer without secrets, if it is one; a retryable `CallError` for an empty text that nothing explains."""
     if isinstance(answer, CallError):
+        answer.reason = redacted_error(answer.reason)
         return answer
     if not isinstance(answer, Reply):
         return CallError("call", f"the judge returned a {type(answer).__name__}, not a Reply", fatal=True)
@@ -230,4 +232,6 @@ def checked(answer: object) -> Reply | CallError:
             output_tokens=answer.output_tokens,
             billed=True,
         )
-    return answer
+    told = answer.text, answer.reasoning, answer.stop_reason
+    text, reasoning, stop_reason = clean = tuple(redacted(one) for one in told)
+    return answer if clean == told else replace(answer, text=text, reasoning=reasoning, stop_reason=stop_reason)

@@ -6,6 +6,7 @@ reward. Neither covers where replies come from: replaying recorded replies chang
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -59,9 +60,11 @@ class Scale:
     def find(self, word: object) -> int | None:
         """The index of the level that `word` names, case aside; None where it names none.
 
-        A number names the level whose name is that number (4, 4.0 and "4" are one); booleans name nothing.
+        A number names the level whose name is that number (4, 4.0 and "4" are one); booleans, NaN and infinity name nothing.
         """
         if isinstance(word, bool) or not isinstance(word, (str, int, float)):
+            return None
+        if isinstance(word, float) and not math.isfinite(word):
             return None
         text = str(word).strip().casefold()
         for index, name in enumerate(self.names):

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from rftj_cli.files.text import write_whole
+from rftj_cli.kernel.secrets import redacted
 from rftj_cli.report.blocks import Block, Difference, Entries, Facts, Grid, Heading, Lines
 from rftj_cli.report.words import plain
 
@@ -32,7 +33,7 @@ del{color:var(--gone);background:var(--gone-wash)}ins{color:var(--new);backgroun
 
 def write(path: Path, title: str, blocks: Sequence[Block]) -> None:
     """Write the page of a report. An existing file is replaced in one step."""
-    write_whole(path, to_html(title, blocks))
+    write_whole(path, redacted(to_html(title, blocks)))
 
 
 def to_html(title: str, blocks: Sequence[Block]) -> str:

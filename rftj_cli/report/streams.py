@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
+from rftj_cli.kernel.secrets import redacted
+
 
 class _Patient:
-    """A stream that, once its pipe is closed, writes to nobody."""
+    """A stream that says no secret, and that, once its pipe is closed, writes to nobody."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -21,7 +23,7 @@ class _Patient:
 
     def write(self, text: str) -> int:
         """All of `text`, or as much as anyone reads."""
-        self._try(lambda: self._stream.write(text))
+        self._try(lambda: self._stream.write(redacted(text)))
         return len(text)
 
     def flush(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from rftj_cli.files.prices import FREE
 from rftj_cli.judges import Options, make_judge
 from rftj_cli.kernel.outcome import Judge
 from rftj_cli.kernel.rubric import JudgeSettings
+from rftj_cli.kernel.secrets import shown_url
 
 _WORKERS = {"bedrock": 64, "openai": 16}
 
@@ -28,14 +28,6 @@ def is_service(settings: JudgeSettings) -> bool:
     return settings.backend not in FREE
 
 
-def without_login(url: str | None) -> str | None:
-    """A URL without its user and password."""
-    if url is None or "@" not in url:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A judge that is connected to only when a call is needed."""
@@ -50,7 +42,8 @@ class Endpoint:
     @property
     def name(self) -> str:
         """Where live replies come from; replies are shared only between runs of the same."""
-        where = without_login(self.base_url) if self.settings.backend == "openai" else self.region
+        url = None if self.base_url is None else shown_url(self.base_url)
+        where = url if self.settings.backend == "openai" else self.region
         return self.settings.model if where is None else f"{self.settings.model} at {where}"
 
     def connect(self, known: Mapping[str, Any]) -> Judge:

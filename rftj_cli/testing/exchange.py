@@ -158,7 +158,10 @@ class Exchange:
             server.meter.give_back(self._charged - usage.prompt - usage.output)
         seconds = time.monotonic() - self._arrived
         content = dialect.write(answer, self._ask, usage, self._number, seconds)
-        response = Canned(200, content, {dialect.request_id: f"fake-{self._number}"})
+        headers = {dialect.request_id: f"fake-{self._number}"}
+        if server.echo and (sent := self._incoming.headers.get("x-request-id")):
+            headers["X-Request-Id"] = sent
+        response = Canned(200, content, headers)
         self._wait(self._faults.hang if self._fault == "hang" else 0, lambda: self._deliver(response, answer.text))
 
     def _deliver(self, response: Canned, text: str) -> None:
@@ -176,8 +179,13 @@ class Exchange:
             self._send(replace(response, body=response.body[: len(response.body) // 2]), text, close=True)
         elif self._fault == "malformed":
             self._send(replace(response, body="{}"), text)
+        elif self._fault == "excess":
+            peer.begin(200, len(data), response.headers, data)
+            self._send(response, text)
         else:
             self._send(response, text)
+            if self._fault == "twice":
+                peer.later(self._faults.late(self._number), peer.begin, 200, len(data), response.headers, data)
 
     def _drip(self, data: bytes, at: int, text: str) -> None:
         if self._peer.gone:

@@ -41,7 +41,7 @@ class FakeJudgeServer:
     `latency` in seconds is waited before every answer but a refusal; `faults` say which requests fail and how; `log` is a file of JSON
     Lines. `model` says which parameters are accepted, `quota` how much, `api_key` and `credentials` (access key, secret
     key, perhaps session token) from whom. `strict` refuses what the real service does not know. `profiles` maps
-    inference profiles to their regions, `models` are listed. `tls` is (certificate, key), as files. `keep` bounds the
+    inference profiles to their regions, `models` are listed. With `echo` an answer names its request's X-Request-Id. `tls` is (certificate, key), as files. `keep` bounds the
     bodies kept. A rule runs in one of `threads` threads; with 0 in the server's loop, faster, where it must not block.
 
     `rule`, `latency`, `faults` and `model` may be replaced while the server runs.
@@ -66,12 +66,13 @@ class FakeJudgeServer:
         credentials: Sequence[str] | None = None,
         strict: bool = True,
         threads: int = 64,
+        echo: bool = False,
     ) -> None:
         self.rule, self.latency, self.faults = reply, latency, faults or Faults()
         self.model, self.models, self.profiles = model or Model(), models, profiles or {}
         self.quota, self.meter = quota, None if quota is None else Meter(quota)
         self.count_tokens, self.cache = count_tokens, PromptCache()
-        self.api_key, self.credentials, self.strict = api_key, credentials, strict
+        self.api_key, self.credentials, self.strict, self.echo = api_key, credentials, strict, echo
         self.record = Record(log, keep)
         self.threads = Threads(threads) if threads else None
         self.engine = Engine(self._handle, port, None if tls is None else (str(tls[0]), str(tls[1])))

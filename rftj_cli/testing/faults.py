@@ -24,6 +24,8 @@ BROKEN: Final[Mapping[str, str]] = {
     "malformed": "a 200 with {}",
     "hang": "nothing for `hang` seconds, then the reply",
     "drip": "a 200, a byte each `drip` seconds",
+    "twice": "a good 200, and the same once more within `stale` seconds, which nobody has asked for",
+    "excess": "a good 200, and the same once more in one piece with it",
 }
 SPOILT: Final[Mapping[str, str]] = {
     "empty": "a 200 with an empty text",
@@ -43,8 +45,8 @@ class Faults:
     """Which request fails how: the names of the tables in this file, "ok", and statuses of `problems.py`.
 
     The first requests follow `script`, in order of arrival. Of the others a share `rate` fails, with a kind drawn from
-    `kinds`; the draw hangs on `seed` and the request's number alone. `retry_after`, `hang`, `drip` and `down` are in
-    seconds. Raises `InputError` for a name that is none.
+    `kinds`; the draw hangs on `seed` and the request's number alone. `retry_after`, `hang`, `drip`, `down` and `stale`
+    are in seconds. Raises `InputError` for a name that is none.
     """
 
     script: Sequence[str | Canned] = ()
@@ -55,6 +57,7 @@ class Faults:
     hang: float = 30.0
     drip: float = 0.2
     down: float = 2.0
+    stale: float = 0.05
 
     def __post_init__(self) -> None:
         for name in (*self.script, *self.kinds):
@@ -70,6 +73,10 @@ class Faults:
             return "ok"
         draw = random.Random(f"{self.seed}:{number}")
         return draw.choice(list(self.kinds)) if draw.random() < self.rate else "ok"
+
+    def late(self, number: int) -> float:
+        """After how many seconds the copy of an answer follows that was not asked for."""
+        return random.Random(f"{self.seed}:late:{number}").uniform(0.0, self.stale)
 
 
 def runs_the_model(fault: str | Canned) -> bool:

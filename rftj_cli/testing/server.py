@@ -52,6 +52,7 @@ def _server(given: argparse.Namespace) -> FakeJudgeServer:
         retry_after=given.retry_after,
         drip=given.drip,
         down=given.down,
+        stale=given.stale,
     )
     limited = given.rpm is not None or given.tpm is not None
     quota = Quota(given.rpm, given.tpm, given.burst, window=given.window, retry_after=given.quota_retry_after)
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--hang", type=float, default=30.0, help="seconds")
     add("--drip", type=float, default=0.2, help="seconds between two bytes")
     add("--down", type=float, default=2.0, help="seconds for which `refused` refuses connections")
+    add("--stale", type=float, default=0.05, help="seconds within which `twice` sends its second answer")
     add("--retry-after", type=float, default=1.0, help="seconds that 429-after and 429-ms ask to wait")
     quota = parser.add_argument_group("quota")
     add = quota.add_argument
