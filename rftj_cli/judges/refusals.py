@@ -13,6 +13,7 @@ from typing import Final
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
 from rftj_cli.kernel.refusals import retry_after
+from rftj_cli.kernel.wordings import stage_of
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "check judge.model and the judge's settings",
@@ -21,9 +22,6 @@ _ADVICE: Final[Mapping[int, str]] = {
     404: "check judge.model and --base-url (the URL usually ends in /v1)",
     422: "check judge.model and the judge's settings",
 }
-_TOO_LONG: Final = re.compile(
-    r"maximum context length|context (window|length|size)|too (long|large)|too many tokens", re.IGNORECASE
-)
 _UNKNOWN: Final = re.compile(
     r"unsupported|unrecognized|unknown|unexpected|invalid|extra (inputs|fields)|deprecated|not (be )?"
     r"(supported|accepted|allowed|permitted|available|enabled|implemented)|n[o'’]t support|does(n't| not) (support|accept)|"
@@ -51,11 +49,14 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
     """The `CallError` for a status other than 200; header names are lower-case."""
     response = _json(body)
     fault = response.get("error") if isinstance(response, Mapping) else None
-    code = str(fault.get("code") or fault.get("type") or "") if isinstance(fault, Mapping) else ""
+    codes = [str(fault.get(name) or "") for name in ("code", "type")] if isinstance(fault, Mapping) else []
     message = said(response) or " ".join(body[:200].decode("utf-8", "replace").split())
     reason = hidden(f"HTTP {status}: {message}".rstrip(": "), key)
     wait = retry_after(headers)
-    if status == 429 and code == "insufficient_quota":
+    stages = ["too_long" if status == 413 else stage_of(code, message) for code in codes or [""]]
+    if (stage := next(filter(None, stages), None)) is not None:
+        return CallError(stage, reason)  # this prompt's fault, not the run's
+    if status == 429 and "insufficient_quota" in codes:
         return CallError("call", reason, fatal=True, advice="the account has no credit left")
     if status == 429:
         return CallError("throttled", reason, retry=True, retry_after=wait)
@@ -65,10 +66,6 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
         return CallError("call", reason, retry=True, retry_after=wait)
     if status == 424 or status >= 500:
         return CallError("call", reason, retry=True, retry_after=wait, billed=None)
-    if code == "content_filter":
-        return CallError("filtered", reason)
-    if status == 413 or code == "context_length_exceeded" or (status in (400, 422) and _TOO_LONG.search(message)):
-        return CallError("call", reason)  # this prompt's fault, not the run's
     advice = "the key has expired: set OPENAI_API_KEY to a new one" if "expired" in message.casefold() else ""
     return CallError("call", reason, fatal=True, advice=advice or _ADVICE.get(status, "check --base-url"))
 

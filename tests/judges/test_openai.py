@@ -194,7 +194,7 @@ def test_filtered_and_overlong_prompts_stop_only_themselves() -> None:
     filtered = fault_of([error(400, "blocked", code="content_filter")])
     assert (filtered.stage, filtered.fatal, filtered.retry) == ("filtered", False, False)
     too_long = fault_of([error(400, "too long", code="context_length_exceeded")])
-    assert (too_long.stage, too_long.fatal, too_long.retry) == ("call", False, False)
+    assert (too_long.stage, too_long.fatal, too_long.retry) == ("too_long", False, False)
 
 
 def test_a_key_that_the_server_quotes_is_hidden() -> None:

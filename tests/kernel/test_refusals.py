@@ -24,7 +24,7 @@ PLAIN = Accepted("text", temperature=False, cache=False)
         (400, "ThrottlingException", "throttled", True, False, False),
         (408, "ModelTimeoutException", "timeout", True, False, None),
         (409, "ConflictException", "call", True, False, False),
-        (413, "", "call", False, False, False),
+        (413, "", "too_long", False, False, False),
         (424, "ModelErrorException", "call", True, False, None),
         (500, "InternalServerException", "call", True, False, None),
         (503, "ServiceUnavailableException", "call", True, False, None),
