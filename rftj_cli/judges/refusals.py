@@ -12,7 +12,7 @@ from typing import Final
 
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
-from rftj_cli.kernel.refusals import retry_after
+from rftj_cli.kernel.refusals import EVERY_CALL, retry_after
 from rftj_cli.kernel.wordings import stage_of
 
 _ADVICE: Final[Mapping[int, str]] = {
@@ -49,12 +49,12 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
     """The `CallError` for a status other than 200; header names are lower-case."""
     response = _json(body)
     fault = response.get("error") if isinstance(response, Mapping) else None
-    codes = [str(fault.get(name) or "") for name in ("code", "type")] if isinstance(fault, Mapping) else []
+    codes = [str(fault.get(name) or "") if isinstance(fault, Mapping) else "" for name in ("code", "type")]
     message = said(response) or " ".join(body[:200].decode("utf-8", "replace").split())
     reason = hidden(f"HTTP {status}: {message}".rstrip(": "), key)
     wait = retry_after(headers)
-    stages = ["too_long" if status == 413 else stage_of(code, message) for code in codes or [""]]
-    if (stage := next(filter(None, stages), None)) is not None:
+    stage = stage_of(codes[0], message) or stage_of(codes[1], message) or ("too_long" if status == 413 else None)
+    if stage is not None:
         return CallError(stage, reason)  # this prompt's fault, not the run's
     if status == 429 and "insufficient_quota" in codes:
         return CallError("call", reason, fatal=True, advice="the account has no credit left")
@@ -67,7 +67,9 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
     if status == 424 or status >= 500:
         return CallError("call", reason, retry=True, retry_after=wait, billed=None)
     advice = "the key has expired: set OPENAI_API_KEY to a new one" if "expired" in message.casefold() else ""
-    return CallError("call", reason, fatal=True, advice=advice or _ADVICE.get(status, "check --base-url"))
+    advice = advice or _ADVICE.get(status, "check --base-url")
+    # Any other refusal may concern this prompt alone: whoever makes many calls finds out.
+    return CallError("call", reason, fatal=status in EVERY_CALL, advice=advice)
 
 
 def refused_feature(message: str, used: Accepted) -> Feature | None:
@@ -83,7 +85,11 @@ def refused_feature(message: str, used: Accepted) -> Feature | None:
 
 def adapted(error: CallError, request: Request, used: Accepted, learned: Learned) -> CallError:
     """The error, or one that is worth another attempt because the next call will leave out what was refused."""
-    if error.retry or not error.reason.startswith(("HTTP 400", "HTTP 404", "HTTP 422", "HTTP 501")):
+    if (
+        error.retry
+        or error.stage != "call"
+        or not error.reason.startswith(("HTTP 400", "HTTP 404", "HTTP 422", "HTTP 501"))
+    ):
         return error
     feature = refused_feature(error.reason, used)
     if feature is None:

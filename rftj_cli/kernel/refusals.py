@@ -34,6 +34,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "ValidationException": "Bedrock refuses the request: check judge.model (some models can only be called through an "
     "inference profile such as us.MODEL or global.MODEL) and the judge's settings (judge.structure: text is what every model takes)",
 }
+EVERY_CALL: Final = frozenset({401, 402, 403, 404, 405, 407})  # statuses that say nothing of one prompt
+_FATAL: Final = frozenset(_ADVICE) - {"ValidationException"}
 _TOKEN_EXPIRED: Final = re.compile(r"\btoken\b.*\bexpired\b", re.IGNORECASE)
 _CACHE: Final = re.compile(r"cache[_ ]?(point|control)|prompt[_ ]?cach", re.IGNORECASE)
 _NOT: Final = (
@@ -69,7 +71,9 @@ def refused(status: int, code: str, message: str, headers: Mapping[str, str]) ->
         return CallError("call", reason, retry=True, retry_after=retry_after(headers), billed=None)
     if status in (401, 403) and _TOKEN_EXPIRED.search(said):
         return CallError("call", reason, fatal=True, advice=_EXPIRED)
-    return CallError("call", reason, fatal=True, advice=_ADVICE.get(code, "check judge.model and the AWS credentials"))
+    advice = _ADVICE.get(code, "check judge.model and the AWS credentials")
+    # Any other refusal may concern this prompt alone: whoever makes many calls finds out.
+    return CallError("call", reason, fatal=status in EVERY_CALL or code in _FATAL, advice=advice)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
