@@ -13,26 +13,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from rftj_cli.errors import CannotTell
-from rftj_cli.files.prices import Price
-from rftj_cli.files.store import Store
 from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, SampleRow
 from rftj_cli.kernel.asks import Ask
-from rftj_cli.kernel.evaluate import Judged, Task, finish
+from rftj_cli.kernel.evaluate import Task
 from rftj_cli.kernel.outcome import CallError, Reply
 from rftj_cli.kernel.retry import joined, joined_errors
 from rftj_cli.kernel.votes import needed
-from rftj_cli.running.account import Tally
-from rftj_cli.running.budget import Budget
 from rftj_cli.running.doubts import ENOUGH, Doubts
+from rftj_cli.running.parts import Parts
 from rftj_cli.running.pool import Pool
-from rftj_cli.running.recordings import Recordings
-from rftj_cli.running.tokens import Meter
-from rftj_cli.running.traffic import Traffic
 from rftj_cli.running.writer import Writer
 
 KEPT: Final = "what was judged is kept; the same command goes on"
@@ -50,29 +44,6 @@ class _Job:
     out: int = 0
     before: dict[int, CallError] = field(default_factory=dict)  # how the first turns of calls ended that have a second
     lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What an engine works with. `traffic` is None where no service is called; with `adaptive` settled votes are not asked.
-
-    `conclude` says what the answers to a task's calls are worth, `who` is asked, for errors. `spread` gives tasks from
-    different places behind the first so many, `known_good` a call that was answered in an earlier command.
-    """
-
-    store: Store
-    recordings: Sequence[Recordings]
-    price: Price | None
-    budget: Budget
-    tally: Tally
-    meter: Meter
-    stop: threading.Event
-    traffic: Traffic | None = None
-    adaptive: bool = False
-    conclude: Callable[[Task, Sequence[tuple[Ask, Reply | CallError]]], Judged] = finish
-    who: str = "the judge"
-    spread: Callable[[int], Iterator[tuple[SampleRow, Task]]] | None = None
-    known_good: Callable[[], tuple[Task, Ask] | None] = lambda: None
 
 
 class Engine:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
@@ -14,7 +15,7 @@ from rftj_cli.kernel.evaluate import Task, prepare
 from rftj_cli.kernel.outcome import SERVICE_STAGES
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
-from rftj_cli.running.preflight import place
+from rftj_cli.running.preflight import Forecast, place
 from rftj_cli.running.recordings import ImportedFile
 from rftj_cli.running.traffic import SCOUTS
 
@@ -23,29 +24,27 @@ Fed = tuple[SampleRow, Task]
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Tasks, read and prepared one by one. `store` is the run's; `total` is how many there are.
-
-    `proven`: the run holds replies of the judge that is called now.
-    """
+    """Tasks, read and prepared one by one. `store` and `history` are the run's, `source` is the judge that is called now."""
 
     rubric: Rubric
     samples: SampleFile
     store: Store
     imported: ImportedFile | None
-    total: int
-    proven: bool
+    forecast: Forecast
+    history: Sequence[Mapping[str, Any]]
+    source: str
 
     def __iter__(self) -> Iterator[Fed]:
         return map(self._made, self._open())
 
     def spread(self, after: int) -> Iterator[Fed]:
         """Tasks from different places behind the first `after`: where a file is bad at its head, these may be good."""
-        step = max(1, (self.total - after) // SCOUTS)
+        step = max(1, (self.forecast.samples - self.forecast.settled - after) // SCOUTS)
         return map(self._made, islice(self._open(), after + step - 1, None, step))
 
     def known_good(self) -> tuple[Task, Ask] | None:
         """A call that the judge has answered in an earlier command."""
-        if not self.proven:
+        if not any(entry.get("source") == self.source and entry.get("calls") for entry in self.history):
             return None
         for _, sample in self.samples:
             if (self.store.settled(sample.id) or ("",))[0] == "verdict":

@@ -32,9 +32,10 @@ from rftj_cli.running.account import Progress, Silent, Tally
 from rftj_cli.running.budget import Budget
 from rftj_cli.running.calling import Live, Pace, live_of, refuse_unpriced
 from rftj_cli.running.changes import refuse_changes
-from rftj_cli.running.engine import Engine, Parts
+from rftj_cli.running.engine import Engine
 from rftj_cli.running.feed import Feed
 from rftj_cli.running.manifests import begun, ended, learned_before
+from rftj_cli.running.parts import Parts
 from rftj_cli.running.preflight import Forecast, preflight
 from rftj_cli.running.recordings import ImportedFile, Recordings, close_borrowed, nearest_first
 from rftj_cli.running.signals import stops_on_signals
@@ -192,8 +193,7 @@ def _judge(
     stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
     budget = Budget(settings.price, settings.max_cost, meter)
     recordings = settings.recordings(rubric, folder, reader)
-    proven = any(one.get("source") == source and one.get("calls") for one in manifest.history)
-    feed = Feed(rubric, samples, reader, settings.imported, forecast.samples - forecast.settled, proven)
+    feed = Feed(rubric, samples, reader, settings.imported, forecast, manifest.history, source)
     parts = Parts(
         store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive,
         spread=feed.spread, known_good=feed.known_good,

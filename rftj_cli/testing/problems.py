@@ -95,7 +95,9 @@ OPENAI: Final[Mapping[str, Problem]] = {
     "400": Problem(400, "invalid_request", "The request is invalid, as asked."),
     "unknown-parameter": Problem(400, "unknown_parameter", "Unknown parameter: 'extra'.", "extra"),
     "too-long": Problem(
-        400, None, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens."
+        400,
+        "context_length_exceeded",
+        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
     ),
     "blocked": Problem(
         400, "invalid_prompt", "Invalid prompt: it was flagged as potentially violating our usage policy."

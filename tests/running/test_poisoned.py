@@ -58,13 +58,16 @@ def judged(
         return server.requests
 
 
-@pytest.mark.parametrize("where", ["head", "middle", "tail"])
-@pytest.mark.parametrize("kind", STAGES)
+@pytest.mark.parametrize(
+    ("kind", "where", "protocol", "workers"),
+    [("400", "head", "openai", 16), ("400", "middle", "bedrock", 64), ("400", "tail", "boto3", 8),
+     ("blocked", "head", "bedrock", 16), ("too-long", "tail", "openai", 64), ("too-long", "middle", "boto3", 8),
+     ("empty", "head", "openai", 16), ("500", "tail", "bedrock", 64), ("html", "middle", "openai", 1),
+     ("hang", "tail", "openai", 64)],
+)  # fmt: skip
 def test_poisoned_prompts_cost_themselves_alone(
-    kind: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, where: str, protocol: str, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    protocol = "bedrock" if where == "middle" else "openai"
-    workers = 64 if where == "tail" else 16
     poisoned = placed(where, 6, 60)
     judged(tmp_path, monkeypatch, kind, poisoned, protocol, samples=60, workers=workers, timeout=2)
 
