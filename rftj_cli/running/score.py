@@ -180,15 +180,13 @@ def _judge(
     live: Live | None,
 ) -> Scored:
     source = settings.source if settings.replay is None else settings.replay.name
-    chosen, whole = settings.selection, settings.whole(forecast)
+    chosen, whole, traffic = settings.selection, settings.whole(forecast), None if live is None else live.traffic
     if read_manifest(folder) is None:  # first of all: a folder with a store is a run, whenever its writer is killed
         write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None, chosen))
-    store = Store(folder / "store.sqlite", write=True)
-    reader = Store(folder / "store.sqlite", write=False)
+    store, reader = Store(folder / "store.sqlite", write=True), Store(folder / "store.sqlite", write=False)
     manifest = begun(rubric, rubric_path, samples, source, folder, store, chosen)
     manifest = replace(manifest, counts={**manifest.counts, "samples": whole})  # a kill leaves this behind
     write_manifest(folder, manifest)
-    traffic = None if live is None else live.traffic
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
     stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
     budget = Budget(settings.price, settings.max_cost, meter)
@@ -201,13 +199,12 @@ def _judge(
     began, interrupted = time.monotonic(), threading.Event()
     try:
         with stops_on_signals(stop, interrupted):
-            engine = Engine(parts, None if live is None else live.pool())
-            engine.run(feed)
+            Engine(parts, None if live is None else live.pool()).run(feed)
     finally:
         tally.progress.close(tally.snapshot())
         settings.paid(budget)
-        learned = {} if live is None else live.learned()
-        manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned)
+        seconds, learned = time.monotonic() - began, {} if live is None else live.learned()
+        manifest = ended(manifest, store, whole, tally, seconds, learned)
         write_manifest(folder, manifest)
         rewards = store.rewards()
         close_borrowed(recordings)
@@ -220,5 +217,5 @@ def _judge(
             f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {whole} samples are "
             f"judged and kept in {folder}\n  the same command with a higher ceiling goes on"
         )
-    notes, run = () if live is None else notes_of(live.judge), open_run(str(folder))
-    return Scored(run, forecast, tally, rewards, settings.imported, budget, notes, chosen)
+    notes = () if live is None else notes_of(live.judge)
+    return Scored(open_run(str(folder)), forecast, tally, rewards, settings.imported, budget, notes, chosen)

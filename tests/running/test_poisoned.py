@@ -62,7 +62,7 @@ def judged(
     ("kind", "where", "protocol", "workers"),
     [("400", "head", "openai", 16), ("400", "middle", "bedrock", 64), ("400", "tail", "boto3", 8),
      ("blocked", "head", "bedrock", 16), ("too-long", "tail", "openai", 64), ("too-long", "middle", "boto3", 8),
-     ("empty", "head", "openai", 16), ("500", "tail", "bedrock", 64), ("html", "middle", "openai", 1),
+     ("empty", "head", "openai", 16), ("500", "tail", "bedrock", 64), ("html", "middle", "openai", 16),
      ("hang", "tail", "openai", 64)],
 )  # fmt: skip
 def test_poisoned_prompts_cost_themselves_alone(
