@@ -12,8 +12,9 @@ from typing import Final
 
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
-from rftj_cli.kernel.refusals import retry_after
+from rftj_cli.kernel.refusals import EVERY_CALL, retry_after
 from rftj_cli.kernel.secrets import redacted
+from rftj_cli.kernel.wordings import stage_of
 
 _ADVICE: Final[Mapping[int, str]] = {
     400: "check judge.model and the judge's settings",
@@ -22,9 +23,6 @@ _ADVICE: Final[Mapping[int, str]] = {
     404: "check judge.model and --base-url (the URL usually ends in /v1)",
     422: "check judge.model and the judge's settings",
 }
-_TOO_LONG: Final = re.compile(
-    r"maximum context length|context (window|length|size)|too (long|large)|too many tokens", re.IGNORECASE
-)
 _UNKNOWN: Final = re.compile(
     r"unsupported|unrecognized|unknown|unexpected|invalid|extra (inputs|fields)|deprecated|not (be )?"
     r"(supported|accepted|allowed|permitted|available|enabled|implemented)|n[o'’]t support|does(n't| not) (support|accept)|"
@@ -52,12 +50,16 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
     """The `CallError` for a status other than 200; header names are lower-case."""
     response = _json(body)
     fault = response.get("error") if isinstance(response, Mapping) else None
-    codes = (fault.get("code"), fault.get("type")) if isinstance(fault, Mapping) else ()
-    code = next((one for one in codes if one and isinstance(one, str)), "")
+    found = (fault.get("code"), fault.get("type")) if isinstance(fault, Mapping) else ()
+    codes = [one if isinstance(one, str) else "" for one in found] or [""]
     message = said(response) or " ".join(redacted(body[:4000].decode("utf-8", "replace")).split())[:200]
     reason = hidden(f"HTTP {status}: {message}".rstrip(": "), key)
     wait = retry_after(headers)
-    if status == 429 and code == "insufficient_quota":
+    stages = [stage for code in codes if (stage := stage_of(code, message)) is not None]
+    stage = stages[0] if stages else "too_long" if status == 413 else None
+    if stage is not None:
+        return CallError(stage, reason)  # this prompt's fault, not the run's
+    if status == 429 and "insufficient_quota" in codes:
         return CallError("call", reason, fatal=True, advice="the account has no credit left")
     if status == 429:
         return CallError("throttled", reason, retry=True, retry_after=wait)
@@ -67,12 +69,10 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, key: str = "")
         return CallError("call", reason, retry=True, retry_after=wait)
     if status == 424 or status >= 500:
         return CallError("call", reason, retry=True, retry_after=wait, billed=None)
-    if code == "content_filter":
-        return CallError("filtered", reason)
-    if status == 413 or code == "context_length_exceeded" or (status in (400, 422) and _TOO_LONG.search(message)):
-        return CallError("call", reason)  # this prompt's fault, not the run's
     advice = "the key has expired: set OPENAI_API_KEY to a new one" if "expired" in message.casefold() else ""
-    return CallError("call", reason, fatal=True, advice=advice or _ADVICE.get(status, "check --base-url"))
+    advice = advice or _ADVICE.get(status, "check --base-url")
+    # Any other refusal may concern this prompt alone: whoever makes many calls finds out.
+    return CallError("call", reason, fatal=status in EVERY_CALL, advice=advice)
 
 
 def refused_feature(message: str, used: Accepted) -> Feature | None:
@@ -88,7 +88,11 @@ def refused_feature(message: str, used: Accepted) -> Feature | None:
 
 def adapted(error: CallError, request: Request, used: Accepted, learned: Learned) -> CallError:
     """The error, or one that is worth another attempt because the next call will leave out what was refused."""
-    if error.retry or not error.reason.startswith(("HTTP 400", "HTTP 404", "HTTP 422", "HTTP 501")):
+    if (
+        error.retry
+        or error.stage != "call"
+        or not error.reason.startswith(("HTTP 400", "HTTP 404", "HTTP 422", "HTTP 501"))
+    ):
         return error
     feature = refused_feature(error.reason, used)
     if feature is None:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Protocol
 
 from rftj_cli.kernel.canonical import digest
 
-Stage = Literal["throttled", "timeout", "call", "filtered", "refused", "truncated", "unparsed", "skipped"]
+Stage = Literal["throttled", "timeout", "call", "too_long", "filtered", "refused", "truncated", "unparsed", "skipped"]
 SERVICE_STAGES: frozenset[Stage] = frozenset({"throttled", "timeout", "call"})
 Stop = Literal["end", "max_tokens", "filtered", "refused"]
 Order = Literal["given", "swapped"]

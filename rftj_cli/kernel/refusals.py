@@ -18,6 +18,7 @@ from typing import Final
 from rftj_cli.kernel.dialect import Accepted, Feature, Learned
 from rftj_cli.kernel.outcome import CallError, Request
 from rftj_cli.kernel.secrets import redacted
+from rftj_cli.kernel.wordings import stage_of
 
 LONGEST: Final = 600  # characters of a message that are kept
 _THROTTLED: Final = frozenset({"ThrottlingException", "ModelNotReadyException", "TooManyRequestsException"})
@@ -34,11 +35,9 @@ _ADVICE: Final[Mapping[str, str]] = {
     "ValidationException": "Bedrock refuses the request: check judge.model (some models can only be called through an "
     "inference profile such as us.MODEL or global.MODEL) and the judge's settings (judge.structure: text is what every model takes)",
 }
+EVERY_CALL: Final = frozenset({401, 402, 403, 404, 405, 407})  # statuses that say nothing of one prompt
+_FATAL: Final = frozenset(_ADVICE) - {"ValidationException"}
 _TOKEN_EXPIRED: Final = re.compile(r"\btoken\b.*\bexpired\b", re.IGNORECASE)
-_TOO_LONG: Final = re.compile(
-    r"too long|too large|too many (input )?tokens|context (window|length)|exceeds? the (maximum|max|limit)",
-    re.IGNORECASE,
-)
 _CACHE: Final = re.compile(r"cache[_ ]?(point|control)|prompt[_ ]?cach", re.IGNORECASE)
 _NOT: Final = (
     r"deprecated|unsupported|not (be )?(supported|accepted|allowed|permitted|specified)|n[o'’]t (support|accept)"
@@ -61,6 +60,8 @@ def refused(status: int, code: str, message: str, headers: Mapping[str, str]) ->
     """The `CallError` for a status other than success; header names are lower-case. No secret stays in its text."""
     said = _SECRET.sub("***", redacted(" ".join(message.split())))[:LONGEST]
     reason = f"{code or f'HTTP {status}'}: {said}".rstrip(": ")
+    if (stage := "too_long" if status == 413 else stage_of(code, said)) is not None:
+        return CallError(stage, reason)  # this prompt's fault, not the run's
     if status == 429 or code in _THROTTLED:
         return CallError("throttled", reason, retry=True, retry_after=retry_after(headers))
     if status == 408 or code == "ModelTimeoutException":
@@ -69,11 +70,11 @@ def refused(status: int, code: str, message: str, headers: Mapping[str, str]) ->
         return CallError("call", reason, retry=True, retry_after=retry_after(headers))
     if status == 424 or status >= 500 or status == 200:
         return CallError("call", reason, retry=True, retry_after=retry_after(headers), billed=None)
-    if status == 413 or (code == "ValidationException" and _TOO_LONG.search(said)):
-        return CallError("call", reason)  # this prompt's fault, not the run's
     if status in (401, 403) and _TOKEN_EXPIRED.search(said):
         return CallError("call", reason, fatal=True, advice=_EXPIRED)
-    return CallError("call", reason, fatal=True, advice=_ADVICE.get(code, "check judge.model and the AWS credentials"))
+    advice = _ADVICE.get(code, "check judge.model and the AWS credentials")
+    # Any other refusal may concern this prompt alone: whoever makes many calls finds out.
+    return CallError("call", reason, fatal=status in EVERY_CALL or code in _FATAL, advice=advice)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

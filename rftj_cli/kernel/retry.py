@@ -23,7 +23,9 @@ from rftj_cli.kernel.secrets import redacted, redacted_error
 
 BASE = 0.5  # seconds: the upper end of the first wait
 CAP = 20.0  # seconds: the upper end of any wait that we choose ourselves
+EARLY = 5.0  # seconds: no attempt is cut sooner for taking longer than others, unless the call's own time is short
 GATED_CAP = 2.0  # seconds: the same for a throttled call where a limiter slows down all calls anyway
+HUNG = 0.9  # of its time: an attempt that took as long and brought nothing was hanging
 _end: ContextVar[float | None] = ContextVar("rftj_call_end", default=None)
 
 
@@ -31,6 +33,11 @@ def time_left(limit: float) -> float:
     """Seconds that an attempt may still take: `limit`, or less where the whole call's deadline is nearer. Above 0."""
     end = _end.get()
     return limit if end is None else max(0.001, min(limit, end - time.monotonic()))
+
+
+def early_attempt(deadline: float, usual: float, slowest: float) -> float:
+    """Seconds for the first attempt of a call that gets another one later: many times what replies usually take."""
+    return max(min(deadline / 4, EARLY), 8 * usual, 2 * slowest) if usual else float("inf")
 
 
 def longest_attempt(deadline: float, usual: float) -> float:
@@ -65,14 +72,17 @@ Steps = Generator[Step, Reply | CallError | None, Reply]
 class Policy:
     """How often and how long a call is tried: `attempts` in all, `deadline` seconds of attempts and pauses together.
 
+    `hangs` is how many of the attempts may use up their time without an answer.
+
     Time at the gate is not the call's own and does not count. Being throttled is no attempt, nor is a fault that many
-    calls had at once: only time ends it. `longest` says how many seconds one attempt may take, so that one which hangs
+    calls had at once: only time ends it (a single attempt is one whatever it brings). `longest` says how many seconds one attempt may take, so that one which hangs
     leaves time for another. Pauses are drawn between 0 and min(20, 0.5 * 2^n) seconds (full jitter) and are never shorter than the service asked for;
     where `gated`, what a throttled call is asked to wait is not its own time.
     """
 
     attempts: int = 6
     deadline: float = 120.0
+    hangs: int = 6
     gated: bool = False
     longest: Callable[[], float] = lambda: float("inf")
     clock: Callable[[], float] = time.monotonic
@@ -84,8 +94,10 @@ class Policy:
         while True:
             yield Enter()
             began = self.clock()
-            answer = yield Attempt(max(0.001, min(self.deadline - past.spent, self.longest())))
-            past.spent += self.clock() - began
+            limit = max(0.001, min(self.deadline - past.spent, self.longest()))
+            answer = yield Attempt(limit)
+            took = self.clock() - began
+            past.spent += took
             answer = checked(answer)
             if isinstance(answer, Reply):
                 return past.reply(answer)
@@ -93,8 +105,9 @@ class Policy:
             if answer.adapted:
                 continue
             wait, own = self._wait(answer, past)
-            tried = past.faults >= self.attempts and _counts(answer)
-            if not answer.retry or tried or past.spent + own >= self.deadline:
+            past.hangs += answer.stage == "timeout" and took >= HUNG * min(limit, self.longest())
+            tried = (past.faults >= self.attempts or past.hangs >= self.hangs) and _counts(answer)
+            if not answer.retry or tried or self.attempts == 1 or past.spent + own >= self.deadline:
                 raise past.error(answer) from answer.__cause__
             yield Pause(wait)
             past.spent += own
@@ -122,6 +135,7 @@ class _Past:
     waited: float = 0.0
     attempts: int = 0
     faults: int = 0
+    hangs: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     billed: bool | None = False
@@ -159,6 +173,31 @@ class _Past:
         )
         last.attempts, last.waited = max(1, self.attempts), self.waited
         return last
+
+
+def joined(before: CallError, answer: Reply | CallError) -> Reply | CallError:
+    """The answer of a call's second turn, with what the first one took."""
+    return _with_reply(before, answer) if isinstance(answer, Reply) else joined_errors(before, answer)
+
+
+def _with_reply(before: CallError, reply: Reply) -> Reply:
+    return replace(
+        reply,
+        attempts=reply.attempts + before.attempts,
+        waited=reply.waited + before.waited,
+        lost_input_tokens=reply.lost_input_tokens + before.input_tokens,
+        lost_output_tokens=reply.lost_output_tokens + before.output_tokens,
+    )
+
+
+def joined_errors(before: CallError, answer: CallError) -> CallError:
+    """The failure of a later turn, with what the turns before took."""
+    past = _Past(0.0, before.waited + answer.waited, before.attempts + answer.attempts)
+    past.input_tokens = before.input_tokens + answer.input_tokens
+    past.output_tokens = before.output_tokens + answer.output_tokens
+    past.billed = None if None in (before.billed, answer.billed) else before.billed or answer.billed
+    reason = answer.reason.removesuffix(f" (after {answer.attempts} attempts)")
+    return past.error(CallError(answer.stage, reason, retry=answer.retry, fatal=answer.fatal, advice=answer.advice))
 
 
 class Gate(Protocol):

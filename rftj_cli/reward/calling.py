@@ -19,6 +19,7 @@ from rftj_cli.files.prices import Price
 from rftj_cli.kernel.outcome import CallError, Judge, Reply, Request
 from rftj_cli.kernel.retry import Gate, Policy, Retry, longest_attempt
 from rftj_cli.running.budget import Budget
+from rftj_cli.running.doubts import ENOUGH
 from rftj_cli.running.live import Endpoint, is_service
 from rftj_cli.running.pool import Stopped, Turnstile
 from rftj_cli.running.tokens import Meter
@@ -37,9 +38,11 @@ class _Line:
     traffic: Traffic | None
     stop: threading.Event
     alone: threading.Lock = field(default_factory=threading.Lock)
+    failed: set[str] = field(default_factory=set)  # requests that failed before the service has answered at all
+    refused: set[str] = field(default_factory=set)  # requests that were refused since the last reply
 
     def answer(self, request: Request) -> Answer:
-        """Make one call. Until the service has answered at all one call goes alone: where nobody is there, it finds out."""
+        """Make one call. Until the service has answered at all calls go alone: where nobody is there, a few find out."""
         traffic = self.traffic
         if traffic is None or traffic.answered:
             return self._made(self.retry, request)
@@ -47,9 +50,24 @@ class _Line:
             if not traffic.answered:
                 answer = self._made(self.first, request)
                 if isinstance(answer, CallError) and answer.retry:
-                    self.stop.set()
+                    self.failed.add(request.key)
+                    if len(self.failed) >= ENOUGH:
+                        self.stop.set()
                 return answer
         return self._made(self.retry, request)
+
+    def unusable(self, request: Request, answer: Answer) -> bool:
+        """Whether every further call must be refused as this one was: several in a row were, or none was ever answered."""
+        if isinstance(answer, Reply):
+            self.refused.clear()
+            return False
+        if answer.retry or (answer.stage != "call" and not answer.fatal):
+            return False
+        self.refused.add(request.key)
+        answered = self.traffic is not None and self.traffic.answered
+        if answer.fatal:
+            return not answered or len(self.refused) >= ENOUGH
+        return not answered and len(self.refused) >= ENOUGH
 
     def _made(self, retry: Retry, request: Request) -> Answer:
         try:
@@ -134,9 +152,10 @@ class Caller:
             raise CannotTell(f"max_cost of ${self.budget.ceiling:g} reached: ${self.budget.spent:.4g} are spent")
         answer = line.answer(request)
         self.budget.settle(request, answer)
+        unusable = line.unusable(request, answer)
         if isinstance(answer, Reply):
             self._meter.told(request, answer)
-        elif answer.fatal:
+        if isinstance(answer, CallError) and unusable:
             line.stop.set()
             raise CannotTell(f"the judge cannot be used: {answer.reason}\n  {answer.advice}".rstrip())
         return answer

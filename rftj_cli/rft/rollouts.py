@@ -43,8 +43,9 @@ from rftj_cli.rft.rollout_runs import begun, ended, refuse_changed
 from rftj_cli.running.account import Tally
 from rftj_cli.running.budget import Budget
 from rftj_cli.running.calling import Live, live_of
-from rftj_cli.running.engine import Engine, Parts
+from rftj_cli.running.engine import Engine
 from rftj_cli.running.live import Endpoint
+from rftj_cli.running.parts import Parts
 from rftj_cli.running.preflight import is_settled
 from rftj_cli.running.signals import stops_on_signals
 from rftj_cli.running.tokens import Meter

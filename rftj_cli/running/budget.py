@@ -69,15 +69,18 @@ class Budget:
                 self._settled.wait(WAIT)
         return True
 
-    def settle(self, request: Request, answer: Reply | CallError) -> float | None:
-        """Replace what was set aside by what was billed; by itself where nobody knows what was billed.
-
-        Returns the cost of the answer, estimated where a reply has no usage; None where the price is unknown.
-        """
+    def cost_of(self, request: Request, answer: Reply | CallError) -> float | None:
+        """What an answer costs, estimated where a reply has no usage; None where the price is unknown."""
         if self._price is None:
             return None
+        return self._price.cost_of(answer) + self._lacking(self._price, request, answer)
+
+    def settle(self, request: Request, answer: Reply | CallError) -> None:
+        """Replace what was set aside by what was billed; by itself where nobody knows what was billed."""
+        if self._price is None:
+            return
         billed = self._price.cost_of(answer)
-        lacking = self._lacking(self._price, request, answer) if isinstance(answer, Reply) else 0.0
+        lacking = self._lacking(self._price, request, answer)
         unknown = isinstance(answer, CallError) and answer.billed is None
         guess = self._expected(self._price, request) if unknown and self.ceiling is None else 0.0
         with self._lock:
@@ -92,10 +95,11 @@ class Budget:
                 self._written += answer.output_tokens
                 self._replies += 1
             self._settled.notify_all()
-            return billed + lacking
 
-    def _lacking(self, price: Price, request: Request, reply: Reply) -> float:
+    def _lacking(self, price: Price, request: Request, reply: Reply | CallError) -> float:
         """What the tokens cost that a reply must have taken and does not report."""
+        if isinstance(reply, CallError):
+            return 0.0
         given = reply.input_tokens + reply.cache_read_tokens + reply.cache_write_tokens
         tokens = 0 if given else self._meter.expected(request)[0]
         return price.cost(tokens, 0 if reply.output_tokens else estimate(reply.text) + estimate(reply.reasoning))

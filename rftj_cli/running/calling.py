@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,13 +13,15 @@ from rftj_cli.errors import InputError
 from rftj_cli.files.prices import Price
 from rftj_cli.kernel.dialect import learned_of
 from rftj_cli.kernel.outcome import Judge
-from rftj_cli.kernel.retry import Policy, longest_attempt
+from rftj_cli.kernel.retry import Policy, early_attempt, longest_attempt
 from rftj_cli.kernel.rubric import JudgeSettings
 from rftj_cli.running.live import is_service
+from rftj_cli.running.loop import Rounds
 from rftj_cli.running.pool import Pool, make_pool
 from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Traffic
 
+ATTEMPTS: Final = 3  # in each of two turns
 TIMEOUT: Final = 120.0  # seconds for one call
 LIFETIME: Final = timedelta(days=1)  # of a limit that was found: quotas change, and so do the hours of a day
 FIRST_TIMEOUT: Final = 300.0  # for the first: a service may take minutes to compile a new schema, or to load a model
@@ -64,15 +66,10 @@ class Live:
     def pool(self) -> Pool:
         """Who carries its calls."""
         deadline, traffic = self.pace.timeout or TIMEOUT, self.traffic
-        policy = Policy(deadline=deadline)
+        rounds = Rounds.same(Policy(deadline=deadline))
         if traffic is not None:
-            policy = Policy(
-                deadline=deadline, gated=True, longest=lambda: longest_attempt(deadline, traffic.round_trip)
-            )
-        first = FIRST_TIMEOUT if self.pace.timeout is None else 0.0
-        return make_pool(
-            self.judge, policy, traffic, self.meter, workers=self.pace.workers, stop=self.stop, first=first
-        )
+            rounds = _rounds(deadline, FIRST_TIMEOUT if self.pace.timeout is None else deadline, traffic)
+        return make_pool(self.judge, rounds, traffic, self.meter, workers=self.pace.workers, stop=self.stop)
 
     def learned(self) -> dict[str, Any]:
         """What the calls have shown."""
@@ -90,6 +87,19 @@ def rates_of_late(rates: Mapping[str, Any] | None, now: datetime) -> Mapping[str
     except (TypeError, ValueError):
         return None
     return rates if found.tzinfo is not None and abs(now - found) < LIFETIME else None
+
+
+def _rounds(deadline: float, first: float, traffic: Traffic) -> Rounds:
+    """A call that fails alone gets half of its attempts at once and half at the end of the run; one that hangs, one each."""
+    late = Policy(
+        attempts=ATTEMPTS,
+        deadline=deadline,
+        hangs=1,
+        gated=True,
+        longest=lambda: longest_attempt(deadline, traffic.round_trip),
+    )
+    early = replace(late, longest=lambda: early_attempt(deadline, traffic.round_trip, traffic.slowest))
+    return Rounds(replace(early, attempts=2 * ATTEMPTS, deadline=first), early, late)
 
 
 def live_of(

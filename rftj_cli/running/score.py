@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,8 @@ from rftj_cli.files.runs import (
 )
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
-from rftj_cli.files.store_rows import Rewards, SampleRow
-from rftj_cli.kernel.asks import names_used
+from rftj_cli.files.store_rows import Rewards
 from rftj_cli.kernel.dialect import notes_of
-from rftj_cli.kernel.evaluate import Task, prepare
 from rftj_cli.kernel.outcome import Judge
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.votes import refuse_fixed_votes
@@ -34,9 +32,11 @@ from rftj_cli.running.account import Progress, Silent, Tally
 from rftj_cli.running.budget import Budget
 from rftj_cli.running.calling import Live, Pace, live_of, refuse_unpriced
 from rftj_cli.running.changes import refuse_changes
-from rftj_cli.running.engine import Engine, Parts
+from rftj_cli.running.engine import Engine
+from rftj_cli.running.feed import Feed
 from rftj_cli.running.manifests import begun, ended, learned_before
-from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
+from rftj_cli.running.parts import Parts
+from rftj_cli.running.preflight import Forecast, preflight
 from rftj_cli.running.recordings import ImportedFile, Recordings, close_borrowed, nearest_first
 from rftj_cli.running.signals import stops_on_signals
 from rftj_cli.running.tokens import Meter
@@ -180,30 +180,31 @@ def _judge(
     live: Live | None,
 ) -> Scored:
     source = settings.source if settings.replay is None else settings.replay.name
-    chosen, whole = settings.selection, settings.whole(forecast)
+    chosen, whole, traffic = settings.selection, settings.whole(forecast), None if live is None else live.traffic
     if read_manifest(folder) is None:  # first of all: a folder with a store is a run, whenever its writer is killed
         write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None, chosen))
-    store = Store(folder / "store.sqlite", write=True)
-    reader = Store(folder / "store.sqlite", write=False)
+    store, reader = Store(folder / "store.sqlite", write=True), Store(folder / "store.sqlite", write=False)
     manifest = begun(rubric, rubric_path, samples, source, folder, store, chosen)
     manifest = replace(manifest, counts={**manifest.counts, "samples": whole})  # a kill leaves this behind
     write_manifest(folder, manifest)
-    traffic = None if live is None else live.traffic
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
     stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
     budget = Budget(settings.price, settings.max_cost, meter)
     recordings = settings.recordings(rubric, folder, reader)
-    parts = Parts(store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive)
+    feed = Feed(rubric, samples, reader, settings.imported, forecast, manifest.history, source)
+    parts = Parts(
+        store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive,
+        spread=feed.spread, known_good=feed.known_good,
+    )  # fmt: skip
     began, interrupted = time.monotonic(), threading.Event()
     try:
         with stops_on_signals(stop, interrupted):
-            engine = Engine(parts, None if live is None else live.pool())
-            engine.run(_tasks(rubric, samples, reader, settings.imported))
+            Engine(parts, None if live is None else live.pool()).run(feed)
     finally:
         tally.progress.close(tally.snapshot())
         settings.paid(budget)
-        learned = {} if live is None else live.learned()
-        manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned)
+        seconds, learned = time.monotonic() - began, {} if live is None else live.learned()
+        manifest = ended(manifest, store, whole, tally, seconds, learned)
         write_manifest(folder, manifest)
         rewards = store.rewards()
         close_borrowed(recordings)
@@ -216,18 +217,5 @@ def _judge(
             f"--max-cost {settings.max_cost:g} reached: {manifest.counts['judged']} of {whole} samples are "
             f"judged and kept in {folder}\n  the same command with a higher ceiling goes on"
         )
-    notes, run = () if live is None else notes_of(live.judge), open_run(str(folder))
-    return Scored(run, forecast, tally, rewards, settings.imported, budget, notes, chosen)
-
-
-def _tasks(
-    rubric: Rubric, samples: SampleFile, store: Store, imported: ImportedFile | None
-) -> Iterator[tuple[SampleRow, Task]]:
-    names = names_used(rubric)
-    before = store if store.count("outcomes") else None  # ids are unique: only earlier commands can have settled one
-    for _, sample in samples:
-        if imported is not None:
-            imported.meet(sample.id)
-        if not is_settled(before, sample.id):
-            group, cluster, split = place(sample, names)
-            yield SampleRow(sample, sample.fingerprint(names), group, cluster, split), prepare(rubric, sample)
+    notes = () if live is None else notes_of(live.judge)
+    return Scored(open_run(str(folder)), forecast, tally, rewards, settings.imported, budget, notes, chosen)

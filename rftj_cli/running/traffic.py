@@ -1,8 +1,11 @@
 """What may be sent when: one for a run, asked before every attempt and told how it went. It owns the clock of a run.
 
     pilot (the first call goes alone) --> slow start --> as fast as the service lets through
-                                                 fault: growth pauses; throttled: slower; ten faults in a row: the breaker
+                                       fault: growth pauses; throttled: slower; ten calls in a row at fault: the breaker
     breaker: open, wait 1, 2, 4, ... 30 s --> one probe --> closed, or open again; silent for too long: the run gives up
+
+The probe is a request that was answered before, where one is known (`vouched`): it tells a service that is down from
+samples that always fail.
 
 Time spent here is not a call's own: a call does not age while the service is down or the rate is low, so none is lost.
 """
@@ -29,16 +32,21 @@ TOGETHER: Final = 5  # faults in a row: more are an outage, and not held against
 LONGEST_COOLING: Final = 30.0  # seconds between two probes
 COMMON: Final = 4  # refusals in a row: what they ask to wait holds for everybody, of a single one only for its own call
 LONGEST_HOLD: Final = 600.0  # seconds: who is asked to wait longer has used up a quota of the day
+QUIET: Final = 15.0  # seconds without a reply, but with faults, after which the service is probed
+SCOUTS: Final = 5  # samples with which it is found out whether anybody is there
+SCOUT_WAIT: Final = 10.0  # seconds without an answer after which the next of them goes
 MOST_HISTORY: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One attempt that was let through."""
+    """One attempt that was let through: of the call `key`, or a probe of the service."""
 
     at: float
     requests: Sent
     tokens: Sent
+    key: str | None = None
+    probe: bool = False
 
 
 class Traffic:
@@ -69,9 +77,14 @@ class Traffic:
         self.noise = Noise()
         self._in_flight = 0
         self._pilot = True
-        self._round_trip = 0.0
+        self._pilots: float | None = None  # when the first call went
+        self._probing = False
+        self.vouched = False  # whether a request is known that was answered before
+        self._round_trip = self._slowest = 0.0
         self._hold = float("-inf")
-        self._faults = self._row = 0
+        self._row = 0  # of refusals
+        self._faulty: set[object] = set()  # calls at fault since the last reply
+        self._suspicious = FAULTS_IN_A_ROW
         self._share = 0.0
         self._cooling = 0.0
         self._last = ""
@@ -79,33 +92,60 @@ class Traffic:
         self.throttled = self.sent = 0
         self.history: list[dict[str, Any]] = []
 
-    def admit(self, tokens: float) -> Ticket | float:
-        """A ticket for one attempt with so many tokens, or the seconds after which to ask again."""
+    def admit(self, tokens: float, key: str | None = None, *, probe: bool = False) -> Ticket | float:
+        """A ticket for one attempt of the call `key` with so many tokens, or the seconds after which to ask again."""
         with self._lock:
             now = self._clock()
-            if self._in_flight and (self._pilot or self._cooling):
-                return 0.05  # one alone finds out
+            if not probe and (self._in_flight >= self._scouts(now) or (self._cooling and self._held_back())):
+                return 0.05  # few, or one alone, find out
             wait = max(self._hold - now, self.requests.wait(now), self.tokens.wait(now))
             if wait > 0:
                 return wait
             self._in_flight += 1
             self.sent += 1
-            return Ticket(now, self.requests.send(1.0, now), self.tokens.send(tokens, now))
+            self._probing = self._probing or probe
+            self._pilots = now if self._pilots is None else self._pilots
+            return Ticket(now, self.requests.send(1.0, now), self.tokens.send(tokens, now), key, probe)
+
+    def _held_back(self) -> bool:
+        return self.vouched or self._in_flight > 0
+
+    def _scouts(self, now: float) -> float:
+        if not self._pilot:
+            return float("inf")
+        silent = 0.0 if self._pilots is None else now - self._pilots
+        return min(SCOUTS, 1 + len(self._faulty) + int(silent / SCOUT_WAIT))
+
+    @property
+    def scouts(self) -> float:
+        """How many calls may be made at a time: few, until the service has answered."""
+        return self._scouts(self._clock())
+
+    @property
+    def wants_probe(self) -> bool:
+        """Whether a request that was answered before should be sent now, to find out whether the service is there."""
+        now = self._clock()
+        if not self.vouched or self._probing or now < self._hold:
+            return False
+        if self._pilot and self._pilots is not None and now - self._pilots > SCOUT_WAIT:
+            return True
+        return bool(self._cooling) or (bool(self._last) and now - self._progress > QUIET)
 
     def told(self, ticket: Ticket, answer: Reply | CallError) -> None:
         """How an attempt went."""
         with self._lock:
             now = self._clock()
             self._in_flight -= 1
+            self._probing = self._probing and not ticket.probe
             if self.tokens.cap is not None:
                 self.tokens.settle(ticket.tokens, _used(answer))
             self.noise.told(isinstance(answer, CallError) and answer.stage == "throttled")
             if isinstance(answer, Reply) or not (answer.retry or answer.fatal) or answer.adapted:
-                self._answered(now, now - ticket.at, isinstance(answer, Reply))
+                self._answered(now, ticket, isinstance(answer, Reply))
             elif answer.stage == "throttled":
                 self._refused(now, ticket, answer)
             elif not answer.fatal:
-                self._fault(now, answer)
+                self._fault(now, ticket, answer)
             if now - self._progress > self._patience and self._last:
                 self._end(f"nothing has come back for {now - self._progress:.0f} s, the last with: {self._last}")
 
@@ -118,6 +158,11 @@ class Traffic:
     def round_trip(self) -> float:
         """Seconds that a reply takes of late; 0 before the first."""
         return self._round_trip
+
+    @property
+    def slowest(self) -> float:
+        """Seconds that the slowest of the latest replies took, the very first apart."""
+        return self._slowest
 
     @property
     def answered(self) -> bool:
@@ -134,14 +179,18 @@ class Traffic:
         self.over = self.over or why
         self._stop.set()
 
-    def _answered(self, now: float, seconds: float, reply: bool) -> None:
-        self._progress, self._faults, self._row, self._last = now, 0, 0, ""
+    def _answered(self, now: float, ticket: Ticket, reply: bool) -> None:
+        self._progress, self._row, self._last, seconds = now, 0, "", now - ticket.at
+        self._faulty.clear()
+        # Where only the probe is answered, the others are at fault themselves: the next suspicion takes more of them.
+        self._suspicious = 2 * self._suspicious if ticket.probe else FAULTS_IN_A_ROW
         if self._cooling:
             self._cooling = 0.0
             self._note(now, "answers again")
         if not reply:
             return
         self._round_trip = seconds if not self._round_trip else 0.8 * self._round_trip + 0.2 * seconds
+        self._slowest = 0.0 if self._pilot else max(0.99 * self._slowest, seconds)
         if self._pilot:
             self._pilot = False
             at_first = None if self._seeded else AT_FIRST / min(self._pace, ROUND_TRIP)
@@ -173,17 +222,20 @@ class Traffic:
         self.requests.cut(ticket.requests, now)
         self.tokens.cut(ticket.tokens, now)
 
-    def _fault(self, now: float, error: CallError) -> None:
+    def _fault(self, now: float, ticket: Ticket, error: CallError) -> None:
         self._share = 0.95 * self._share + 0.05
-        error.excused = self._faults >= TOGETHER and not self._pilot
+        # Who can probe the service finds out, and need not excuse what may be the call's own fault.
+        error.excused = len(self._faulty) >= TOGETHER and not (self._pilot or self.vouched)
         self.requests.pause(now)
         self.tokens.pause(now)
-        self._faults += 1
+        self._faulty.add(object() if ticket.key is None else ticket.key)
         self._last = error.reason
-        if self._cooling or self._faults >= FAULTS_IN_A_ROW:
-            self._cooling = min(LONGEST_COOLING, max(1.0, 2 * self._cooling)) if self._in_flight == 0 else self._cooling
-            self._cooling = self._cooling or 1.0
-            self._hold = max(self._hold, now + self._cooling)
+        if self._cooling or ticket.probe or len(self._faulty) >= self._suspicious:
+            probed = ticket.probe or (not self.vouched and self._in_flight == 0)
+            self._cooling = min(LONGEST_COOLING, max(1.0, 2 * self._cooling)) if probed else self._cooling
+            self._cooling = self._cooling or (0.5 if self.vouched else 1.0)
+            if ticket.probe or not self.vouched:  # else the first probe goes at once
+                self._hold = max(self._hold, now + self._cooling)
             self._note(now, f"no answer: {error.reason}")
 
     def _note(self, now: float, why: str) -> None:

@@ -72,7 +72,7 @@ class Exchange:
         self._body = body
         record = self._server.record
         self._number = record.received(unquote(self._incoming.path), body)
-        self._fault = self._faults.of(self._number)
+        self._fault = self._faults.of(self._number, self._incoming.body)
         record.faults[name_of(self._fault)] += 1
         if not runs_the_model(self._fault):
             self._wait(self._server.latency, self._fail)

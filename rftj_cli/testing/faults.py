@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from rftj_cli.errors import InputError, listed, nearest
@@ -44,9 +44,10 @@ NAMES: Final = ("ok", *BEDROCK, *AT_THE_CONNECTION, *BROKEN, *SPOILT)
 class Faults:
     """Which request fails how: the names of the tables in this file, "ok", and statuses of `problems.py`.
 
-    The first requests follow `script`, in order of arrival. Of the others a share `rate` fails, with a kind drawn from
-    `kinds`; the draw hangs on `seed` and the request's number alone. `retry_after`, `hang`, `drip`, `down` and `stale`
-    are in seconds. Raises `InputError` for a name that is none.
+    A request in whose body a text of `marked` occurs fails as it says there, however often it is sent. Of the others the
+    first follow `script`, in order of arrival, and a share `rate` of the rest fails, with a kind drawn from `kinds`; the draw
+    depends on `seed` and the request's number alone. `retry_after`, `hang`, `drip`, `down` and `stale` are in seconds. Raises
+    `InputError` for a name that is none.
     """
 
     script: Sequence[str | Canned] = ()
@@ -58,15 +59,19 @@ class Faults:
     drip: float = 0.2
     down: float = 2.0
     stale: float = 0.05
+    marked: Mapping[str, str | Canned] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (*self.script, *self.kinds):
+        for name in (*self.script, *self.kinds, *self.marked.values()):
             if isinstance(name, str) and name not in NAMES:
                 expected = listed(NAMES, len(NAMES))
                 raise InputError("unknown fault", found=name, expected=expected, hint=nearest(name, NAMES))
 
-    def of(self, number: int) -> str | Canned:
+    def of(self, number: int, body: bytes = b"") -> str | Canned:
         """The fault of request `number`, counted from 0; "ok" for none."""
+        for text, fault in self.marked.items():
+            if text.encode() in body:
+                return fault
         if number < len(self.script):
             return self.script[number]
         if not self.rate or not self.kinds:

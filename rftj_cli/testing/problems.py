@@ -74,6 +74,10 @@ BEDROCK: Final[Mapping[str, Problem]] = {
         "Malformed input request: #: extraneous key [extra] is not permitted, please reformat your input and try again."
     ),
     "temperature": invalid("`temperature` is deprecated for this model."),
+    "too-long": invalid(
+        "The model returned the following errors: Input Tokens Exceeded: Number of input tokens exceeds maximum length."
+    ),
+    "blocked": invalid("The model returned the following errors: Output blocked by content filtering policy"),
 }
 OPENAI: Final[Mapping[str, Problem]] = {
     "429": _LIMITED,
@@ -90,6 +94,14 @@ OPENAI: Final[Mapping[str, Problem]] = {
     "404": Problem(404, "model_not_found", "The model does not exist or you do not have access to it."),
     "400": Problem(400, "invalid_request", "The request is invalid, as asked."),
     "unknown-parameter": Problem(400, "unknown_parameter", "Unknown parameter: 'extra'.", "extra"),
+    "too-long": Problem(
+        400,
+        "context_length_exceeded",
+        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
+    ),
+    "blocked": Problem(
+        400, "invalid_prompt", "Invalid prompt: it was flagged as potentially violating our usage policy."
+    ),
     "temperature": unsupported(
         "temperature",
         "Unsupported value: 'temperature' does not support this value with this model. Only the default (1) value is "

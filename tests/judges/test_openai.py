@@ -164,7 +164,7 @@ def test_a_reply_over_a_real_connection() -> None:
         ("truncated", "call", True, False),
         ("html", "call", True, False),
         ("malformed", "call", True, False),
-        ("400", "call", False, True),
+        ("400", "call", False, False),
         ("401", "call", False, True),
         ("403", "call", False, True),
         ("404", "call", False, True),
@@ -173,7 +173,7 @@ def test_a_reply_over_a_real_connection() -> None:
 def test_every_fault_has_its_stage(fault: str, stage: str, retry: bool, fatal: bool) -> None:
     found = fault_of([fault])
     assert (found.stage, found.retry, found.fatal) == (stage, retry, fatal)
-    assert bool(found.advice) == fatal
+    assert bool(found.advice) == (not found.retry and found.stage == "call")
 
 
 def test_waits_that_the_service_asks_for() -> None:
@@ -196,7 +196,7 @@ def test_filtered_and_overlong_prompts_stop_only_themselves() -> None:
     filtered = fault_of([error(400, "blocked", code="content_filter")])
     assert (filtered.stage, filtered.fatal, filtered.retry) == ("filtered", False, False)
     too_long = fault_of([error(400, "too long", code="context_length_exceeded")])
-    assert (too_long.stage, too_long.fatal, too_long.retry) == ("call", False, False)
+    assert (too_long.stage, too_long.fatal, too_long.retry) == ("too_long", False, False)
 
 
 def test_a_key_that_the_server_quotes_is_hidden() -> None:
@@ -282,7 +282,8 @@ def test_the_words_in_which_servers_refuse_a_schema(message: str) -> None:
 
 def test_a_temperature_out_of_range_is_not_left_out() -> None:
     message = "Invalid 'temperature': must be less than or equal to 2"
-    assert fault_of([error(400, message)]).fatal
+    fault = fault_of([error(400, message)])
+    assert (fault.retry, fault.adapted) == (False, False)
 
 
 def test_votes_with_a_seed_are_different_votes() -> None:

@@ -109,12 +109,12 @@ FAULTS = [
     ("424", "call", True, False, None),
     ("500", "call", True, False, None),
     ("503", "call", True, False, None),
-    ("400", "call", False, True, False),
+    ("400", "call", False, False, False),
     ("401", "call", False, True, False),
     ("403", "call", False, True, False),
     ("expired", "call", False, True, False),
     ("404", "call", False, True, False),
-    ("unknown-parameter", "call", False, True, False),
+    ("unknown-parameter", "call", False, False, False),
 ]
 
 
@@ -130,7 +130,7 @@ def test_every_error_has_its_stage_and_both_ways_say_the_same(
             assert server.requests == 1, "the SDK must not retry"
         error = caught.value
         assert (error.stage, error.retry, error.fatal, error.billed) == (stage, retry, fatal, billed)
-        assert bool(error.advice) == fatal
+        assert bool(error.advice) == (not error.retry and error.stage == "call")
         assert not any(secret in f"{error} {error.advice}" for secret in KEYS)
         reasons.add(error.reason)
     assert len(reasons) == 1

@@ -17,7 +17,7 @@ from rftj_cli.kernel.scoring import Scored, Scorer
 MADE = rubric(reward={"on_failure": {"service": 0, "content": 0}})
 ONE = sample()
 (ASK,) = asks(MADE, ONE)
-STAGES: list[Stage] = ["throttled", "timeout", "call", "filtered", "refused", "truncated", "unparsed"]
+STAGES: list[Stage] = ["throttled", "timeout", "call", "too_long", "filtered", "refused", "truncated", "unparsed"]
 replies = st.builds(
     Reply,
     text=st.text(min_size=1).filter(str.strip) | st.sampled_from(['{"quality": "pass"}', '{"quality": "fail"}']),

@@ -24,12 +24,12 @@ PLAIN = Accepted("text", temperature=False, cache=False)
         (400, "ThrottlingException", "throttled", True, False, False),
         (408, "ModelTimeoutException", "timeout", True, False, None),
         (409, "ConflictException", "call", True, False, False),
-        (413, "", "call", False, False, False),
+        (413, "", "too_long", False, False, False),
         (424, "ModelErrorException", "call", True, False, None),
         (500, "InternalServerException", "call", True, False, None),
         (503, "ServiceUnavailableException", "call", True, False, None),
         (529, "", "call", True, False, None),
-        (400, "ValidationException", "call", False, True, False),
+        (400, "ValidationException", "call", False, False, False),
         (401, "", "call", False, True, False),
         (403, "AccessDeniedException", "call", False, True, False),
         (403, "ExpiredTokenException", "call", False, True, False),
@@ -42,7 +42,7 @@ def test_every_status_has_its_meaning(
 ) -> None:
     error = refused(status, code, "as asked", {})
     assert (error.stage, error.retry, error.fatal, error.billed) == (stage, retry, fatal, billed)
-    assert bool(error.advice) == fatal
+    assert bool(error.advice) == (not error.retry and error.stage == "call")
     assert "as asked" in error.reason
 
 
@@ -190,7 +190,7 @@ def test_a_refused_form_gives_way_to_the_next() -> None:
         error = adapted(said(message), LONG, learned.used_for(LONG), learned)
         assert (error.adapted, error.retry, error.fatal, error.billed) == (True, True, False, False)
         assert learned.now.structure == left
-    assert adapted(said("tools and schemas"), LONG, learned.used_for(LONG), learned).fatal
+    assert not adapted(said("tools and schemas"), LONG, learned.used_for(LONG), learned).adapted
 
 
 def test_a_refusal_counts_whatever_its_code_says() -> None:

@@ -102,6 +102,7 @@ def test_a_rubric_of_gates_alone_gives_the_top_where_all_hold() -> None:
         ("truncated", {"service": "error", "content": 0}, 0),
         ("skipped", {"content": 0.5}, 0.5),
         ("timeout", {"service": 0.25}, 0.25),
+        ("too_long", {"service": 0.25, "content": 0}, 0),
     ],
 )
 def test_a_failure_is_rewarded_only_as_the_rubric_says(

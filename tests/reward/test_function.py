@@ -267,6 +267,22 @@ def test_what_no_retry_can_mend_is_raised(kind: str) -> None:
     assert server.requests <= 4
 
 
+@pytest.mark.parametrize(
+    ("kind", "stage"), [("400", "call"), ("empty", "call"), ("403", "call"), ("too-long", "too_long")]
+)
+@pytest.mark.parametrize("bad", [0, 5, 11])
+def test_one_bad_row_is_its_own_failure(kind: str, stage: str, bad: int) -> None:
+    if kind == "403" and bad == 0:
+        pytest.skip("before anything was answered, refused credentials end it at once")
+    rows = [{"response": f"number {i}." + " POISON" * (i == bad)} for i in range(12)]
+    with (
+        FakeJudgeServer(PASS, faults=Faults(marked={"POISON": kind})) as server,
+        reward_function(rubric(), base_url=server.base_url, workers=2, timeout=3) as function,
+    ):
+        results = function(rows)
+    assert [result.failure for result in results] == [stage if i == bad else None for i in range(12)]
+
+
 def test_a_dead_judge_fails_soon_and_comes_back() -> None:
     """All rows of the batch fail together; the next batch is judged once the service is there."""
     with FakeJudgeServer(PASS) as server:

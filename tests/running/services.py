@@ -27,6 +27,7 @@ MODELS = {
     "boto3": "bedrock:us.amazon.nova-2-lite-v1:0",
 }
 KEY = "bedrock-api-key-of-the-tests"
+POISON = "poisonous-text"
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCY"
 
 
@@ -74,11 +75,15 @@ class Job:
     workers: int = 32
     timeout: float = 8.0
     changes: dict[str, Any] = field(default_factory=dict)
+    poisoned: frozenset[int] = frozenset()  # samples whose text holds POISON
 
     def __post_init__(self) -> None:
         judge = {"model": MODELS[self.protocol], **self.changes.pop("judge", {})}
         write_rubric(self.folder, judge=judge, **self.changes)
-        rows = [{"id": f"s{i}", "response": f"number {i}."} for i in range(self.samples)]
+        rows = [
+            {"id": f"s{i}", "response": f"number {i}." + f" {POISON}" * (i in self.poisoned)}
+            for i in range(self.samples)
+        ]
         write_rows(self.folder / "samples.jsonl", rows)
 
     def score(self, *, price: Price | None = None, **settings: Any) -> Scored:

@@ -104,10 +104,11 @@ def test_what_is_set_aside_counts_until_it_is_settled() -> None:
 def test_a_reply_without_usage_is_charged_by_the_estimate_and_counted(given_tokens: int, written: int) -> None:
     one, budget = request(), Budget(PRICE, None)
     text = '{"quality": {"reason": "because it is good", "level": "pass"}}'
-    cost = budget.settle(one, Reply(text, input_tokens=given_tokens, output_tokens=written))
+    reply = Reply(text, input_tokens=given_tokens, output_tokens=written)
+    budget.settle(one, reply)
     lacking = PRICE.cost(0 if given_tokens else Meter().expected(one)[0], 0 if written else estimate(text))
     assert budget.uncertain == pytest.approx(lacking) and budget.unmetered == (lacking > 0)
-    assert cost == budget.spent == pytest.approx(lacking + PRICE.cost(given_tokens, written))
+    assert budget.cost_of(one, reply) == budget.spent == pytest.approx(lacking + PRICE.cost(given_tokens, written))
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 1000])

@@ -13,7 +13,7 @@ from rftj_cli.judges import Options, make_judge
 from rftj_cli.kernel.outcome import CallError, Judge, Reply, Request
 from rftj_cli.kernel.retry import Policy
 from rftj_cli.kernel.rubric import JudgeSettings
-from rftj_cli.running.loop import Loop
+from rftj_cli.running.loop import Loop, Rounds
 from rftj_cli.running.pool import Inline, Threads, make_pool
 from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Traffic
@@ -32,7 +32,9 @@ def durations(judge: Judge, kind: type, workers: int, calls: int) -> list[float]
     """Seconds from submission to the end of each call, of which the first goes alone before the clock starts."""
     stop = threading.Event()
     traffic = Traffic()
-    pool = make_pool(judge, Policy(deadline=DEADLINE, gated=True), traffic, Meter(), workers=workers, stop=stop)
+    pool = make_pool(
+        judge, Rounds.same(Policy(deadline=DEADLINE, gated=True)), traffic, Meter(), workers=workers, stop=stop
+    )
     assert isinstance(pool, kind)
     taken: list[float] = []
 
@@ -77,7 +79,7 @@ def test_a_judge_of_ones_own_runs_in_threads_or_in_line() -> None:
 
     answers: list[Reply | CallError] = []
     for workers, kind in ((4, Threads), (1, Inline)):
-        pool = make_pool(judge, Policy(), None, Meter(), workers=workers, stop=threading.Event())
+        pool = make_pool(judge, Rounds.same(Policy()), None, Meter(), workers=workers, stop=threading.Event())
         assert isinstance(pool, kind)
         for number in range(10):
             pool.submit(request(number), answers.append)
@@ -92,7 +94,7 @@ def test_a_bug_in_a_judge_is_raised_and_not_swallowed() -> None:
     def judge(request: Request) -> Reply:
         raise ZeroDivisionError
 
-    pool = make_pool(judge, Policy(), None, Meter(), workers=2, stop=threading.Event())
+    pool = make_pool(judge, Rounds.same(Policy()), None, Meter(), workers=2, stop=threading.Event())
     pool.submit(request(0), lambda answer: None)
     with pytest.raises(ZeroDivisionError):
         while True:

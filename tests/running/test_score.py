@@ -56,7 +56,7 @@ def test_failures_of_the_service_are_tried_again_and_those_of_the_content_stand(
     project.rows(some_rows(4))
 
     class Down(Faults):
-        def of(self, number: int) -> str:
+        def of(self, number: int, body: bytes = b"") -> str:
             return "500" if project.asked[number] == "number 2" else "ok"
 
     project.server.faults = Down()

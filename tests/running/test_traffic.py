@@ -225,6 +225,53 @@ def test_ten_faults_in_a_row_open_the_breaker_and_one_success_closes_it() -> Non
     assert [entry["why"] for entry in traffic.history][-1] == "answers again"
 
 
+def test_one_call_that_fails_again_and_again_is_one_fault() -> None:
+    clock = Clock()
+    traffic = begun(clock)
+    for _ in range(50):
+        clock.now += 0.05
+        found = traffic.admit(1, "always empty")
+        assert isinstance(found, Ticket)
+        traffic.told(found, fault())
+    ticket(traffic)
+    ticket(traffic)
+
+
+def test_where_an_answered_request_is_known_it_is_the_probe_and_tells_a_dead_service_from_bad_samples() -> None:
+    clock = Clock()
+    traffic = begun(clock)
+    traffic.vouched = True
+    fail(traffic, clock, 10)
+    assert isinstance(traffic.admit(1), float) and traffic.wants_probe
+    probe = traffic.admit(1, probe=True)
+    assert isinstance(probe, Ticket) and not traffic.wants_probe
+    traffic.told(probe, Reply("pass"))
+    fail(traffic, clock, 19)
+    assert not traffic.wants_probe, "the samples are at fault: the next suspicion takes twice as many"
+    fail(traffic, clock, 1)
+    assert traffic.wants_probe
+    probe = traffic.admit(1, probe=True)
+    assert isinstance(probe, Ticket)
+    traffic.told(probe, fault())
+    assert isinstance(traffic.admit(1), float) and not traffic.wants_probe, "it is down, and probed again in a while"
+    clock.now += 1.1
+    assert traffic.wants_probe
+
+
+def test_until_somebody_answers_more_samples_are_tried_after_each_fault_and_each_ten_seconds() -> None:
+    clock = Clock()
+    traffic = Traffic(clock=clock)
+    first = ticket(traffic)
+    assert isinstance(traffic.admit(1), float)
+    clock.now += 10
+    ticket(traffic)
+    assert isinstance(traffic.admit(1), float)
+    traffic.told(first, fault())
+    ticket(traffic)
+    clock.now += 100
+    assert traffic.scouts == 5
+
+
 def test_probes_come_more_and_more_rarely_and_silence_ends_the_run() -> None:
     clock = Clock()
     traffic = begun(clock, patience=100)

@@ -32,6 +32,8 @@ STATUSES = {
     "404": (404, "ResourceNotFoundException", "model_not_found"),
     "unknown-parameter": (400, "ValidationException", "unknown_parameter"),
     "temperature": (400, "ValidationException", "unsupported_value"),
+    "too-long": (400, "ValidationException", "context_length_exceeded"),
+    "blocked": (400, "ValidationException", "invalid_prompt"),
 }
 
 
@@ -41,6 +43,12 @@ def failing(*script: str | Canned, **settings: Any) -> FakeJudgeServer:
 
 def test_every_fault_is_tested_here() -> None:
     assert set(NAMES) == {"ok", "expired", *STATUSES, *AT_THE_CONNECTION, *BROKEN, *SPOILT}
+
+
+def test_a_marked_request_fails_however_often_it_is_sent() -> None:
+    faults = Faults(script=["500"], marked={"say": "400"})
+    assert [faults.of(number, b"please say it") for number in range(2)] == ["400", "400"]
+    assert [faults.of(number, b"please") for number in range(2)] == ["500", "ok"]
 
 
 @pytest.mark.parametrize("fault", STATUSES)
