@@ -189,8 +189,7 @@ def _judge(
     write_manifest(folder, manifest)
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
     stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
-    budget = Budget(settings.price, settings.max_cost, meter)
-    recordings = settings.recordings(rubric, folder, reader)
+    budget, recordings = Budget(settings.price, settings.max_cost, meter), settings.recordings(rubric, folder, reader)
     feed = Feed(rubric, samples, reader, settings.imported, forecast, manifest.history, source)
     parts = Parts(
         store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive,

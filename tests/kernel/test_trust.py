@@ -21,6 +21,7 @@ from rftj_cli.kernel.outcome import CallError, Judge, Reply, Request
 from rftj_cli.kernel.retry import Policy, Retry
 from rftj_cli.kernel.rubric import JudgeSettings
 from rftj_cli.kernel.trust import HEADER, Trust
+from rftj_cli.running.loop import Rounds
 from rftj_cli.running.pool import make_pool
 from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Traffic
@@ -58,7 +59,7 @@ def judge_of(transport: str, server: FakeJudgeServer, patch: pytest.MonkeyPatch)
 def answers_of(judge: Judge, calls: int) -> dict[int, Reply | CallError]:
     """What a run gets for its calls, eight at a time."""
     found: dict[int, Reply | CallError] = {}
-    pool = make_pool(judge, Policy(gated=True), Traffic(), Meter(), workers=8, stop=threading.Event())
+    pool = make_pool(judge, Rounds.same(Policy(gated=True)), Traffic(), Meter(), workers=8, stop=threading.Event())
     for number in range(calls):
         pool.submit(request(number), lambda answer, number=number: found.__setitem__(number, answer))  # type: ignore[misc]
     while pool.active:

@@ -33,7 +33,7 @@ def test_a_refusal_is_the_samples_own_once_a_later_call_is_answered() -> None:
 
 
 def test_a_fault_gets_a_second_turn_and_is_only_then_held() -> None:
-    kept, _clock = doubts()
+    kept, _ = doubts()
     assert kept.keep("a", "s1", EMPTY, again=False)
     assert (list(kept.aside), len(kept)) == ([("a", EMPTY)], 0)
     kept.aside.clear()
