@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.rows import Table
+from rftj_cli.files.escapes import restored
+from rftj_cli.files.rows import DELIMITERS, Table
 from rftj_cli.kernel.rubric import Kind
 from rftj_cli.kernel.sample import CANNOT_TELL, Label, Sample, read_label, read_sample
 
@@ -77,11 +78,14 @@ def read_labels(path: Path, *, wide: bool = False, columns: Mapping[str, str] | 
     """All labels of a file; with `wide`, every column but id, item and rater is a criterion.
 
     Rows that have a weight and no value are those of `rftj plan` that nobody filled in yet. The labelled rows of the same
-    weight then stand for them too: their weight rises by the share that is missing (a nonresponse adjustment).
+    weight then stand for them too: their weight rises by the share that is missing (a nonresponse adjustment). Cells that
+    rftj escaped when it wrote the sheet (`files/escapes.py`) are read as the texts that they stand for.
     """
     placed: list[Placed] = []
     waiting: list[tuple[str, float]] = []
-    for row, data in Table(path, "labels file", columns or {}):
+    sheet = path.suffix.lower() in DELIMITERS
+    for row, found in Table(path, "labels file", columns or {}):
+        data: dict[str, object] = {key: restored(value) for key, value in found.items()} if sheet else found
         try:
             if not wide and _is_blank(data):
                 empty = read_label({**data, "value": CANNOT_TELL})
