@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from making import write_rows, write_rubric
+from making import some_rows, write_rows, write_rubric
 from reporting import rftj, scored, succeed, truth_labels
+
+from rftj_cli.files.runs import open_run
+from rftj_cli.testing import FakeJudgeServer
 
 HEAVY = ("boto3", "botocore", "pandas", "numpy", "scipy", "rich", "pyarrow", "jinja2", "yaml", "msgspec", "pycurl")
 OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -272,7 +276,38 @@ def test_output_that_cannot_be_written_is_one_sentence_and_exit_3(home: Path) ->
         line = [sys.executable, "-m", "rftj_cli", "check", str(rubric)]
         done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 3
-    assert done.stderr == "cannot tell: the system refused: No space left on device\n"
+    assert done.stderr == "cannot tell: the system refused: No space left on device: standard output\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [("2>&-", 0), ("2>/dev/full", 0), (">&- 2>&-", 3), (">&-", 3), (">/dev/full", 3), (">/dev/full 2>&1", 3),
+     ("2>&1 | head -1", 0), ("2>&1 >/dev/null | head -c 1", 0), ("<&- 2>&-", 0)],
+)  # fmt: skip
+def test_a_run_does_not_need_its_streams(home: Path, redirection: str, code: int) -> None:
+    """A closed or full standard error ended a run with exit code 120, and nothing was judged."""
+    rubric, rows = write_rubric(home), write_rows(home / "s.jsonl", some_rows(40))
+    with FakeJudgeServer('{"quality": {"reason": "fine", "level": "pass"}}') as fake:
+        command = [
+            sys.executable,
+            "-m",
+            "rftj_cli",
+            "score",
+            rubric,
+            rows,
+            "--run",
+            home / "run",
+            "--base-url",
+            fake.base_url,
+        ]
+        line = f"set -o pipefail; {shlex.join(map(str, command))} {redirection}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=300, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == code and not re.search("Traceback|Exception ignored", said), said
+    manifest = open_run(str(home / "run")).manifest
+    assert (manifest.status, manifest.counts["judged"], manifest.counts["failed"]) == ("complete", 40, 0)
+    assert fake.requests == 40
 
 
 def test_a_damaged_store_is_one_sentence_and_exit_2(home: Path) -> None:

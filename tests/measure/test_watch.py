@@ -219,7 +219,7 @@ def lexical(home: Path) -> Path:
     return home
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_watch_that_waits_is_ended_with_exit_code_0(lexical: Path, number: signal.Signals) -> None:
     process = start(lexical)
     said = until(process, "Ctrl-C ends")

@@ -13,7 +13,7 @@ from processes import committed, service, start
 from rftj_cli.files.runs import open_run
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_keeps_all_and_the_same_command_completes_it(tmp_path: Path, number: signal.Signals) -> None:
     write_rubric(tmp_path)
     write_rows(tmp_path / "samples.jsonl", some_rows(200))
