@@ -41,6 +41,14 @@ class SampleFile:
             if self.only is None or sample.id in self.only:
                 yield row, sample
 
+    def state(self) -> tuple[int, ...] | None:
+        """What changes when the file is written again; None where it is not read any more, or not there."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
     def _row_of(self, id: str) -> int:
         """The first row with an id that some row is known to have."""
         rows = Table(self.path, "samples file", self.columns)
@@ -55,6 +63,10 @@ class HeldSamples(SampleFile):
 
     def __iter__(self) -> Iterator[tuple[int, Sample]]:
         yield from self.rows
+
+    def state(self) -> tuple[int, ...] | None:
+        """None: the file may change."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ class Policy:
             past.add(answer)
             if answer.adapted:
                 continue
+            if answer.paused:
+                past.spent = 0.0
             wait = self._wait(answer, past)
             tried = past.faults >= self.attempts and _counts(answer)
             if not answer.retry or tried or past.spent + wait >= self.deadline:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from rftj_cli.kernel.dialect import Carrier, HttpJudge
@@ -57,7 +58,9 @@ def make_pool(
             raise Stopped
 
     retry = Retry(judge, policy, gate, sleep)
-    return Inline(retry) if workers == 1 else Threads(retry, workers=workers, stop=stop)
+    if workers == 1:
+        return Inline(retry)
+    return Threads(retry, workers=workers, stop=stop, beat=(lambda: None) if traffic is None else traffic.beat)
 
 
 class Turnstile:
@@ -115,8 +118,8 @@ def _called(retry: Retry, request: Request) -> Reply | CallError | None:
 class Threads:
     """As many calls at a time as there are workers, each in a thread of its own."""
 
-    def __init__(self, retry: Retry, *, workers: int, stop: threading.Event) -> None:
-        self._retry, self._stop = retry, stop
+    def __init__(self, retry: Retry, *, workers: int, stop: threading.Event, beat: Callable[[], None]) -> None:
+        self._retry, self._stop, self._beat = retry, stop, beat
         self._queue: queue.SimpleQueue[tuple[Request, Done] | None] = queue.SimpleQueue()
         self._free = threading.Semaphore(workers)
         self._workers, self._busy = workers, 0
@@ -134,6 +137,7 @@ class Threads:
     def submit(self, request: Request, done: Done) -> None:
         """Hand a call to a free thread."""
         while not self._free.acquire(timeout=TURN):
+            self._beat()
             self._raise()
             if self._stop.is_set():
                 return
@@ -143,6 +147,7 @@ class Threads:
 
     def turn(self, seconds: float = TURN) -> None:
         """Wait until a call is done."""
+        self._beat()
         with self._changed:
             if self._busy:
                 self._changed.wait(seconds)

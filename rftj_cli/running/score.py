@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rftj_cli.errors import CannotTell, Interrupted
+from rftj_cli.errors import CannotTell, InputError, Interrupted
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
@@ -34,7 +34,7 @@ from rftj_cli.running.account import Progress, Silent, Tally
 from rftj_cli.running.budget import Budget
 from rftj_cli.running.calling import Live, Pace, live_of, refuse_unpriced
 from rftj_cli.running.changes import refuse_changes
-from rftj_cli.running.engine import Engine, Parts
+from rftj_cli.running.engine import KEPT, Engine, Parts
 from rftj_cli.running.manifests import begun, ended, learned_before
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
 from rftj_cli.running.recordings import ImportedFile, Recordings, close_borrowed, nearest_first
@@ -146,6 +146,7 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
     meter = Meter(learned.get("tokens"))
     existing = Store.existing(folder / "store.sqlite")
     recordings = settings.recordings(rubric, folder, existing)
+    read = samples.state()
     try:
         forecast = preflight(
             rubric,
@@ -167,7 +168,10 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
         stop = threading.Event()
         pace = Pace(settings.workers, settings.timeout, settings.rpm, settings.tpm)
         live = None if judge is None else live_of(judge, rubric.judge, pace, meter, stop, learned.get("rates"))
-        return _judge(rubric, rubric_path, samples, settings, folder, forecast, live)
+        scored = _judge(rubric, rubric_path, samples, settings, folder, forecast, live, read)
+    if samples.state() != read:
+        raise _changed(samples)
+    return scored
 
 
 def _judge(
@@ -178,6 +182,7 @@ def _judge(
     folder: Path,
     forecast: Forecast,
     live: Live | None,
+    read: tuple[int, ...] | None,
 ) -> Scored:
     source = settings.source if settings.replay is None else settings.replay.name
     chosen, whole = settings.selection, settings.whole(forecast)
@@ -198,7 +203,7 @@ def _judge(
     try:
         with stops_on_signals(stop, interrupted):
             engine = Engine(parts, None if live is None else live.pool())
-            engine.run(_tasks(rubric, samples, reader, settings.imported))
+            engine.run(_unchanged(samples, read, _tasks(rubric, samples, reader, settings.imported)))
     finally:
         tally.progress.close(tally.snapshot())
         settings.paid(budget)
@@ -218,6 +223,29 @@ def _judge(
         )
     notes, run = () if live is None else notes_of(live.judge), open_run(str(folder))
     return Scored(run, forecast, tally, rewards, settings.imported, budget, notes, chosen)
+
+
+def _unchanged(
+    samples: SampleFile, read: tuple[int, ...] | None, tasks: Iterator[tuple[SampleRow, Task]]
+) -> Iterator[tuple[SampleRow, Task]]:
+    """The tasks up to where the file is no longer the one that was checked: what is in flight then is kept."""
+    try:
+        for task in tasks:
+            if samples.state() != read:
+                return
+            yield task
+    except InputError:
+        if samples.state() == read:
+            raise
+
+
+def _changed(samples: SampleFile) -> InputError:
+    return InputError(
+        "the samples file was written again during the run",
+        file=samples.path,
+        expected="the file that was checked before the first call",
+        hint=f"{KEPT}, where the samples that are judged are still the same",
+    )
 
 
 def _tasks(

@@ -18,6 +18,7 @@ from typing import Any, Final
 from rftj_cli.kernel.outcome import CallError, Reply, Request
 from rftj_cli.running.flow import Flow, Sent
 from rftj_cli.running.noise import Noise
+from rftj_cli.running.pauses import Pauses
 from rftj_cli.running.tokens import Meter
 
 AT_FIRST: Final = 64  # calls in flight with which slow start begins
@@ -56,8 +57,10 @@ class Traffic:
         known: Mapping[str, Any] | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
+        self._pauses = Pauses(clock, wall)
         self._lock = threading.Lock()
         self._patience = patience
         self._stop = stop or threading.Event()
@@ -91,11 +94,22 @@ class Traffic:
             self.sent += 1
             return Ticket(now, self.requests.send(1.0, now), self.tokens.send(tokens, now))
 
+    def beat(self) -> None:
+        """A turn of a loop, several a second: after a pause of the machine the run's patience starts anew."""
+        with self._lock:
+            if self._pauses.beat():
+                self._progress = self._clock()
+
     def told(self, ticket: Ticket, answer: Reply | CallError) -> None:
         """How an attempt went."""
         with self._lock:
             now = self._clock()
             self._in_flight -= 1
+            if self._pauses.noticed():
+                self._progress = now
+            if ticket.at < self._pauses.last and isinstance(answer, CallError) and answer.retry and not answer.adapted:
+                answer.excused = answer.paused = True  # its connection did not outlive the pause, which says nothing
+                return
             self.noise.told(isinstance(answer, CallError) and answer.stage == "throttled")
             if isinstance(answer, Reply) or not (answer.retry or answer.fatal) or answer.adapted:
                 self._answered(now, now - ticket.at, isinstance(answer, Reply))
