@@ -5,8 +5,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 LOCKS := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
          --no-emit-find-links --no-header --extra local --extra language
 JOBS ?= 2
+TESTS ?= tests
 
-.PHONY: demo test test-slow lint docs coverage oracles bench-stats bench-table bench-transport bench-reward lock wheel clean
+.PHONY: demo test test-slow test-loaded lint docs coverage oracles bench-stats bench-table bench-transport bench-reward lock wheel clean
 
 demo: .venv/demo.stamp          ## the whole loop on the bundled example, offline once installed
 	$(BIN)/rftj local install
@@ -17,6 +18,9 @@ test: .venv/dev.stamp           ## the tests; slow ones have targets of their ow
 
 test-slow: .venv/dev.stamp      ## kill -9 thirty times, all published replies, ...
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
+
+test-loaded: .venv/dev.stamp    ## the tests while two busy loops run per core; TESTS=tests/running for a part
+	$(BIN)/python tests/loaded.py $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" $(TESTS)
 
 lint: .venv/dev.stamp           ## style, types, layers
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
@@ -45,6 +44,7 @@ from rftj_cli.commands import (
 )
 from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError, Told
 from rftj_cli.kernel.secrets import forget, keep_given, redacted_error
+from rftj_cli.report.documents import show_json
 from rftj_cli.report.streams import patient_streams
 
 # Whatever click calls itself (typer vendors it from 0.26 on): the root of its usage errors.
@@ -182,7 +182,7 @@ def _tell(error: Exception, code: int, as_json: bool) -> int:
             "message": shown,
             **located,
         }
-        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        show_json(document)
     else:
         label = "stopped" if code == 130 else "error" if code in (2, 70) else "cannot tell"
         typer.echo(f"{label}: {shown}", err=True)

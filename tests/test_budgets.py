@@ -89,6 +89,25 @@ def test_tests_replace_nothing() -> None:
     assert guilty == []
 
 
+def test_no_test_bounds_a_duration() -> None:
+    """A loaded machine is slow: deadlines are tested with a clock of their own, complexity with `making.growth`."""
+    clocks = {"monotonic", "perf_counter", "process_time", "time"}
+    guilty = [
+        f"{path}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Assert)
+        for compared in ast.walk(node)
+        if isinstance(compared, ast.Compare) and any(isinstance(op, (ast.Lt, ast.LtE)) for op in compared.ops)
+        for one in ast.walk(compared)
+        if isinstance(one, ast.Attribute)
+        and isinstance(one.value, ast.Name)
+        and one.value.id == "time"
+        and one.attr in clocks
+    ]
+    assert not guilty
+
+
 def test_no_file_knows_one_machine() -> None:
     places = re.compile(r"(?<![\w.])/(work|home|Users|root)/[\w.]+")
     allowed = re.compile(r"/home/(user|you|me|ubuntu|runner)\b")

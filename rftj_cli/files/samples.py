@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.rows import Table
+from rftj_cli.files.escapes import restored
+from rftj_cli.files.rows import DELIMITERS, Table
 from rftj_cli.kernel.rubric import Kind
 from rftj_cli.kernel.sample import CANNOT_TELL, Label, Sample, read_label, read_sample
 
@@ -40,6 +41,14 @@ class SampleFile:
             if self.only is None or sample.id in self.only:
                 yield row, sample
 
+    def state(self) -> tuple[int, ...] | None:
+        """What changes when the file is written again; None where it is not read any more, or not there."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
     def _row_of(self, id: str) -> int:
         """The first row with an id that some row is known to have."""
         rows = Table(self.path, "samples file", self.columns)
@@ -54,6 +63,10 @@ class HeldSamples(SampleFile):
 
     def __iter__(self) -> Iterator[tuple[int, Sample]]:
         yield from self.rows
+
+    def state(self) -> tuple[int, ...] | None:
+        """None: the file may change."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +90,14 @@ def read_labels(path: Path, *, wide: bool = False, columns: Mapping[str, str] | 
     """All labels of a file; with `wide`, every column but id, item and rater is a criterion.
 
     Rows that have a weight and no value are those of `rftj plan` that nobody filled in yet. The labelled rows of the same
-    weight then stand for them too: their weight rises by the share that is missing (a nonresponse adjustment).
+    weight then stand for them too: their weight rises by the share that is missing (a nonresponse adjustment). Cells that
+    rftj escaped when it wrote the sheet (`files/escapes.py`) are read as the texts that they stand for.
     """
     placed: list[Placed] = []
     waiting: list[tuple[str, float]] = []
-    for row, data in Table(path, "labels file", columns or {}):
+    sheet = path.suffix.lower() in DELIMITERS
+    for row, found in Table(path, "labels file", columns or {}):
+        data: dict[str, object] = {key: restored(value) for key, value in found.items()} if sheet else found
         try:
             if not wide and _is_blank(data):
                 empty = read_label({**data, "value": CANNOT_TELL})

@@ -22,17 +22,19 @@ def scratch_file(text: str, name: str) -> Iterator[Path]:
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """SIGTERM (of a CI job out of time, of `timeout`) ends this part as Ctrl-C does: what is temporary is removed, processes
-    are ended. Exit code 143. Elsewhere than in the main thread, or where a handler is set, nothing changes."""
+    """SIGTERM (of a CI job out of time, of `timeout`) and SIGHUP (of a terminal that closes) end this part as Ctrl-C does:
+    what is temporary is removed, processes are ended. Exit code 143 or 129. Elsewhere than in the main thread, or where a
+    handler is set, nothing changes."""
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _leave)
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    taken = [number for number in ends if main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _leave)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -104,7 +104,8 @@ class CallError(Exception):
     that every further call must fail the same way (credentials, unknown model), with `advice` what to do about it.
     `adapted`: the backend has learned what the model does not accept, and the next attempt will do without. The tokens
     are those that were billed all the same; `billed` None says that nobody knows whether the service billed it. What a
-    gate finds to be part of a common outage is `excused`: it is not held against this call.
+    gate finds to be part of a common outage is `excused`: it is not held against this call. `paused`: the machine stood
+    still during the attempt, and the call's time starts anew.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class CallError(Exception):
         self.stage, self.reason, self.retry, self.retry_after = stage, reason, retry, retry_after
         self.fatal, self.advice, self.adapted = fatal, advice, adapted
         self.input_tokens, self.output_tokens, self.billed = input_tokens, output_tokens, billed
-        self.attempts, self.waited, self.excused = 1, 0.0, False
+        self.attempts, self.waited, self.excused, self.paused = 1, 0.0, False, False
 
 
 class Judge(Protocol):

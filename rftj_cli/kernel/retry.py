@@ -104,8 +104,10 @@ class Policy:
             past.add(answer)
             if answer.adapted:
                 continue
+            if answer.paused:
+                past.spent = 0.0
             wait, own = self._wait(answer, past)
-            past.hangs += answer.stage == "timeout" and took >= HUNG * min(limit, self.longest())
+            past.hangs += answer.stage == "timeout" and _counts(answer) and took >= HUNG * min(limit, self.longest())
             tried = (past.faults >= self.attempts or past.hangs >= self.hangs) and _counts(answer)
             if not answer.retry or tried or self.attempts == 1 or past.spent + own >= self.deadline:
                 raise past.error(answer) from answer.__cause__

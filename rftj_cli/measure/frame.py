@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rftj_cli.errors import InputError
+from rftj_cli.files.escapes import csv_text
 from rftj_cli.files.runs import Run
 from rftj_cli.measure.calibrate import Question, joined_of
 from rftj_cli.measure.table_scale import TableScale
@@ -16,8 +16,6 @@ from rftj_cli.measure.tables import VerdictTable
 from rftj_cli.stats.arrays import Floats, Ints
 
 _ENDINGS = (".csv", ".parquet", ".jsonl")
-_FORMULA = ("=", "+", "-", "@")
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 if TYPE_CHECKING:
     import pandas
@@ -95,14 +93,15 @@ def refuse_overwriting(path: Path, folder: Path | None = None) -> None:
 def write_rows(table: pandas.DataFrame, path: Path) -> None:
     """Write joined rows, whole or not at all. The ending of the file chooses the format; nothing is overwritten.
 
-    In CSV, a text that begins with = + - @ and is no number gets a `'` before it, so that no spreadsheet runs it.
+    CSV as `files/escapes.py` writes it: one line a row, and no cell that a spreadsheet would run.
     """
     refuse_overwriting(path)
     suffix, target = path.suffix.lower(), path.resolve()
     beside = target.with_name(f".rftj-{os.getpid()}-{target.name}")
     try:
         if suffix == ".csv":
-            table.rename(columns=_idle).map(_idle).to_csv(beside, index=False)
+            cells = table.astype(object).where(table.notna(), None).to_numpy().tolist()
+            beside.write_text(csv_text([*table.columns], cells), encoding="utf-8", newline="")
         elif suffix == ".parquet":
             table.to_parquet(beside, index=False)
         else:
@@ -112,8 +111,3 @@ def write_rows(table: pandas.DataFrame, path: Path) -> None:
         raise InputError(f"--rows: cannot write: {error.strerror or error}", file=path) from None
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _idle(cell: object) -> object:
-    """A cell as text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULA and not _NUMBER.fullmatch(cell) else cell

@@ -7,8 +7,6 @@ that one file is the whole sample; a stratum that has its part of the labels get
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from rftj_cli.errors import InputError
+from rftj_cli.files.escapes import csv_text
 from rftj_cli.files.text import write_whole
 from rftj_cli.measure.join import Joined, Unit
 from rftj_cli.measure.truth import Truths
@@ -24,7 +23,6 @@ from rftj_cli.stats.power import neyman
 
 COLUMNS = ("id", "item", "rater", "criterion", "value", "weight")
 RARE = 5  # samples: strata that hold fewer are one
-FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(slots=True)
@@ -188,14 +186,4 @@ def write_labels(
         kept = [{key: value for key, value in row.items() if value != "" or key in keep} for row in rows]
         write_whole(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
         return
-    for row in rows:
-        for key in ("id", "item"):
-            if str(row[key]).startswith(FORMULA):
-                raise InputError(
-                    f"this {key} would be a formula in a spreadsheet", file=out, key=key, found=row[key], hint="write .jsonl"
-                )  # fmt: skip
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(out, text.getvalue())
+    write_whole(out, csv_text(columns, ([row[name] for name in columns] for row in rows)))

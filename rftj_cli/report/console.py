@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from rftj_cli.report.words import plain
 
 PLAIN_WIDTH = 100
 GAP, INDENT, LONGEST_WORD = 2, 4, 30
+MANY_LINES = 200  # in one text: rich, which takes time with their square, does not lay out more
 
 
 def show(blocks: Sequence[Block]) -> None:
@@ -24,7 +26,10 @@ def show(blocks: Sequence[Block]) -> None:
     console = _console()
     with console.capture() as capture:
         for block in blocks:
-            console.print(_renderable(block, console.width))
+            if isinstance(block, (Facts, Entries)) and _is_long(block):
+                console.print(Segments([Segment(_by_hand(block, console) + "\n")]), crop=False, end="")
+            else:
+                console.print(_renderable(block, console.width))
     text = capture.get()
     sys.stdout.write(text if console.is_terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
     sys.stdout.flush()
@@ -51,6 +56,36 @@ def _renderable(block: Block, width: int) -> RenderableType:
     if widths is not None:
         return _grid(block, widths)
     return Group(*(_renderable(one, width) for one in block.instead)) if block.instead else _records(block)
+
+
+def _is_long(block: Facts | Entries) -> bool:
+    return any((text if isinstance(text, str) else "\n".join(text)).count("\n") > MANY_LINES for _, text in block.rows)
+
+
+def _by_hand(block: Facts | Entries, console: Console) -> str:
+    """What `_hanging` and `_entries` lay out, in time that grows with the text."""
+    names = [plain(name) for name, _ in block.rows]
+    indent = INDENT if isinstance(block, Entries) else max(map(cell_len, names)) + GAP
+    lines: list[str] = []
+    for name, (_, given) in zip(names, block.rows, strict=True):
+        shown = plain(given if isinstance(given, str) else "\n".join(given))
+        text = _folded(shown, console, console.width - indent) if shown or isinstance(block, Facts) else []
+        head = _folded(name, console, console.width) if isinstance(block, Entries) else []
+        lead = "" if head else name + " " * (indent - cell_len(name))
+        lines += [
+            *head,
+            *((lead or " " * indent) + line if not n else " " * indent + line for n, line in enumerate(text)),
+        ]
+    return "\n".join(lines)
+
+
+def _folded(text: str, console: Console, width: int) -> list[str]:
+    """The lines of a text, those that are too wide wrapped."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        fits = cell_len(line) <= width
+        lines += [line] if fits else [one.plain for one in Text(line).wrap(console, width, overflow="fold")]
+    return lines
 
 
 def _hanging(rows: Sequence[tuple[str, str]], *, bullet: bool = False) -> RenderableType:

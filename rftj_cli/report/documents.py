@@ -7,6 +7,8 @@ import math
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from rftj_cli.files.escapes import json_safe
+
 
 def to_plain(value: Any) -> Any:
     """Plain data of a value. Raises `ValueError` for a number that is not finite: it should have been None."""
@@ -22,8 +24,8 @@ def to_plain(value: Any) -> Any:
 
 
 def show_json(value: Any) -> None:
-    """Print one document to standard output: `schema` first, then the rest."""
+    """Print one document to standard output: `schema` first, then the rest. Control and bidi characters are escaped."""
     plain = to_plain(value)
     if "schema" in plain:
         plain = {"schema": plain["schema"], **plain}
-    print(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json_safe(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsons
 import sys
 from typing import Any
 
@@ -21,7 +20,7 @@ FEW = 20  # calls: fewer say nothing of a rate
 def show(scored: Scored, *, json: bool, quiet: bool) -> None:
     """Print the summary of one command."""
     if json:
-        print(jsons.dumps(document(scored), indent=2, ensure_ascii=False))
+        show_json(document(scored))
         return
     from rftj_cli.report import console
     from rftj_cli.report.blocks import Facts

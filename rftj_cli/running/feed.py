@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from rftj_cli.errors import InputError
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.files.store_rows import SampleRow
@@ -24,7 +25,10 @@ Fed = tuple[SampleRow, Task]
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Tasks, read and prepared one by one. `store` and `history` are the run's, `source` is the judge that is called now."""
+    """Tasks, read and prepared one by one. `store` and `history` are the run's, `source` is the judge that is called now.
+
+    `read` is the state of the file that was checked: where it was written again since, no more tasks come.
+    """
 
     rubric: Rubric
     samples: SampleFile
@@ -33,9 +37,17 @@ class Feed:
     forecast: Forecast
     history: Sequence[Mapping[str, Any]]
     source: str
+    read: tuple[int, ...] | None
 
     def __iter__(self) -> Iterator[Fed]:
-        return map(self._made, self._open())
+        try:
+            for sample in self._open():
+                if self.samples.state() != self.read:
+                    return
+                yield self._made(sample)
+        except InputError:
+            if self.samples.state() == self.read:
+                raise
 
     def spread(self, after: int) -> Iterator[Fed]:
         """Tasks from different places behind the first `after`: where a file is bad at its head, these may be good."""

@@ -123,6 +123,7 @@ class Loop:
 
     def turn(self, seconds: float = TURN) -> None:
         """Let in who may enter, wake who has paused long enough, and hear what comes back."""
+        self._traffic.beat()
         self.idle()
         if self._stop.is_set():
             self._drop_waiting()

@@ -70,7 +70,7 @@ def make_pool(
     gate = Turnstile(traffic, meter, stop)
     early, late = Retry(judge, rounds.early, gate, sleep), Retry(judge, rounds.late, gate, sleep)
     probe = replace(late, policy=replace(rounds.late, attempts=1))
-    return Threads(Turns(early, late, probe), workers=workers, stop=stop)
+    return Threads(Turns(early, late, probe), workers=workers, stop=stop, beat=traffic.beat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,10 @@ def _called(retry: Retry, request: Request) -> Reply | CallError | None:
 class Threads:
     """As many calls at a time as there are workers, each in a thread of its own."""
 
-    def __init__(self, turns: Turns, *, workers: int, stop: threading.Event) -> None:
-        self._turns, self._stop = turns, stop
+    def __init__(
+        self, turns: Turns, *, workers: int, stop: threading.Event, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._turns, self._stop, self._beat = turns, stop, beat
         self.idle: Callable[[], None] = idle
         self._queue: queue.SimpleQueue[tuple[Request, Done, Retry] | None] = queue.SimpleQueue()
         self._free = threading.Semaphore(workers)
@@ -186,6 +188,7 @@ class Threads:
     def submit(self, request: Request, done: Done, *, again: bool = False) -> None:
         """Hand a call to a free thread."""
         while not self._free.acquire(timeout=TURN):
+            self._beat()
             self._raise()
             self.idle()
             if self._stop.is_set():
@@ -207,6 +210,7 @@ class Threads:
 
     def turn(self, seconds: float = TURN) -> None:
         """Wait until a call is done."""
+        self._beat()
         self.idle()
         with self._changed:
             if self._busy:

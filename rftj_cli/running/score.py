@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rftj_cli.errors import CannotTell, Interrupted
+from rftj_cli.errors import CannotTell, InputError, Interrupted
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
@@ -32,7 +32,7 @@ from rftj_cli.running.account import Progress, Silent, Tally
 from rftj_cli.running.budget import Budget
 from rftj_cli.running.calling import Live, Pace, live_of, refuse_unpriced
 from rftj_cli.running.changes import refuse_changes
-from rftj_cli.running.engine import Engine
+from rftj_cli.running.engine import KEPT, Engine
 from rftj_cli.running.feed import Feed
 from rftj_cli.running.manifests import begun, ended, learned_before
 from rftj_cli.running.parts import Parts
@@ -146,6 +146,7 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
     meter = Meter(learned.get("tokens"))
     existing = Store.existing(folder / "store.sqlite")
     recordings = settings.recordings(rubric, folder, existing)
+    read = samples.state()
     try:
         forecast = preflight(
             rubric,
@@ -167,7 +168,10 @@ def score(rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Sett
         stop = threading.Event()
         pace = Pace(settings.workers, settings.timeout, settings.rpm, settings.tpm)
         live = None if judge is None else live_of(judge, rubric.judge, pace, meter, stop, learned.get("rates"))
-        return _judge(rubric, rubric_path, samples, settings, folder, forecast, live)
+        scored = _judge(rubric, rubric_path, samples, settings, folder, forecast, live, read)
+    if samples.state() != read:
+        raise _changed(samples)
+    return scored
 
 
 def _judge(
@@ -178,6 +182,7 @@ def _judge(
     folder: Path,
     forecast: Forecast,
     live: Live | None,
+    read: tuple[int, ...] | None,
 ) -> Scored:
     source = settings.source if settings.replay is None else settings.replay.name
     chosen, whole, traffic = settings.selection, settings.whole(forecast), None if live is None else live.traffic
@@ -190,7 +195,7 @@ def _judge(
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
     stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
     budget, recordings = Budget(settings.price, settings.max_cost, meter), settings.recordings(rubric, folder, reader)
-    feed = Feed(rubric, samples, reader, settings.imported, forecast, manifest.history, source)
+    feed = Feed(rubric, samples, reader, settings.imported, forecast, manifest.history, source, read)
     parts = Parts(
         store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive,
         spread=feed.spread, known_good=feed.known_good,
@@ -218,3 +223,12 @@ def _judge(
         )
     notes = () if live is None else notes_of(live.judge)
     return Scored(open_run(str(folder)), forecast, tally, rewards, settings.imported, budget, notes, chosen)
+
+
+def _changed(samples: SampleFile) -> InputError:
+    return InputError(
+        "the samples file was written again during the run",
+        file=samples.path,
+        expected="the file that was checked before the first call",
+        hint=f"{KEPT}, where the samples that are judged are still the same",
+    )

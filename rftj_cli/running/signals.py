@@ -1,29 +1,38 @@
-"""Ctrl-C and SIGTERM while a run goes on, and while a watch waits."""
+"""Ctrl-C, SIGTERM and SIGHUP while a run goes on, and while a watch waits."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from typing import Any, Self
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, Self
+
+_STOPS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def _heard_by(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """The handlers that `handler` has replaced, by signal. What is ignored (`nohup`) stays so; only the main thread hears."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    heard = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in heard}
 
 
 class stops_on_signals:
-    """Ctrl-C or SIGTERM once: stop cleanly. Twice: leave at once (what is committed is kept)."""
+    """Ctrl-C, SIGTERM or SIGHUP once: stop cleanly. Twice: leave at once (what is committed is kept)."""
 
     def __init__(self, stop: threading.Event, interrupted: threading.Event) -> None:
         self._stop, self._interrupted = stop, interrupted
 
     def __enter__(self) -> None:
-        self._old: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, self._hear)
+        self._old = _heard_by(self._hear)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: object) -> None:
+    def _hear(self, number: int, frame: FrameType | None) -> None:
         if self._interrupted.is_set():
             raise KeyboardInterrupt
         self._interrupted.set()
@@ -31,23 +40,20 @@ class stops_on_signals:
 
 
 class ends_on_signals:
-    """Ctrl-C or SIGTERM while `waiting` is set: `stop` is set, and nothing else. At any other time they interrupt."""
+    """Ctrl-C, SIGTERM or SIGHUP while `waiting` is set: `stop` is set, and nothing else. At any other time they interrupt."""
 
     def __init__(self) -> None:
         self.stop, self.waiting = threading.Event(), False
 
     def __enter__(self) -> Self:
-        self._old: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, self._hear)
+        self._old = _heard_by(self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: object) -> None:
+    def _hear(self, number: int, frame: FrameType | None) -> None:
         if not self.waiting:
             raise KeyboardInterrupt
         self.stop.set()

@@ -21,6 +21,7 @@ from typing import Any, Final
 from rftj_cli.kernel.outcome import CallError, Reply, Request
 from rftj_cli.running.flow import Flow, Sent
 from rftj_cli.running.noise import Noise
+from rftj_cli.running.pauses import Pauses
 from rftj_cli.running.tokens import Meter
 
 AT_FIRST: Final = 64  # calls in flight with which slow start begins
@@ -65,8 +66,10 @@ class Traffic:
         known: Mapping[str, Any] | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
+        self._pauses = Pauses(clock, wall)
         self._lock = threading.Lock()
         self._patience = patience
         self._stop = stop or threading.Event()
@@ -131,6 +134,12 @@ class Traffic:
             return True
         return bool(self._cooling) or (bool(self._last) and now - self._progress > QUIET)
 
+    def beat(self) -> None:
+        """A turn of a loop, several a second: after a pause of the machine the run's patience starts anew."""
+        with self._lock:
+            if self._pauses.beat():
+                self._progress = self._clock()
+
     def told(self, ticket: Ticket, answer: Reply | CallError) -> None:
         """How an attempt went."""
         with self._lock:
@@ -139,6 +148,11 @@ class Traffic:
             self._probing = self._probing and not ticket.probe
             if self.tokens.cap is not None:
                 self.tokens.settle(ticket.tokens, _used(answer))
+            if self._pauses.noticed():
+                self._progress = now
+            if ticket.at < self._pauses.last and isinstance(answer, CallError) and answer.retry and not answer.adapted:
+                answer.excused = answer.paused = True  # its connection did not outlive the pause, which says nothing
+                return
             self.noise.told(isinstance(answer, CallError) and answer.stage == "throttled")
             if isinstance(answer, Reply) or not (answer.retry or answer.fatal) or answer.adapted:
                 self._answered(now, ticket, isinstance(answer, Reply))

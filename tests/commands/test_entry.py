@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from making import write_rows, write_rubric
+from making import some_rows, write_rows, write_rubric
 from reporting import rftj, scored, succeed, truth_labels
+
+from rftj_cli.files.runs import open_run
+from rftj_cli.testing import FakeJudgeServer
 
 HEAVY = ("boto3", "botocore", "pandas", "numpy", "scipy", "rich", "pyarrow", "jinja2", "yaml", "msgspec", "pycurl")
 OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -99,7 +103,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "rftj_cli", *map(str, arguments)]
     return subprocess.run(
-        line, capture_output=True, text=True, env={**os.environ, **environment}, timeout=60, check=False
+        line, capture_output=True, text=True, env={**os.environ, **environment}, timeout=600, check=False
     )
 
 
@@ -110,7 +114,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)\nsys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, json.dumps(arguments)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script, json.dumps(arguments)], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0 and done.stdout
     assert not set(HEAVY) & set(json.loads(done.stderr.splitlines()[-1]))
@@ -212,7 +216,7 @@ def unread(*arguments: object) -> tuple[int, str]:
     done = subprocess.Popen(line, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     os.close(reader)
-    _, err = done.communicate(timeout=60)
+    _, err = done.communicate(timeout=300)
     return done.returncode, err
 
 
@@ -250,7 +254,7 @@ def limited(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
         "limit = int(sys.argv.pop(1))\nresource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\nmain()"
     )
     line = [sys.executable, "-c", script, str(limit), *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(line, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.mark.parametrize("limit", [0, 4096, 9000, 40_000])
@@ -270,9 +274,40 @@ def test_output_that_cannot_be_written_is_one_sentence_and_exit_3(home: Path) ->
     rubric = write_rubric(home)
     with open("/dev/full", "w") as full:
         line = [sys.executable, "-m", "rftj_cli", "check", str(rubric)]
-        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=600, check=False)
     assert done.returncode == 3
-    assert done.stderr == "cannot tell: the system refused: No space left on device\n"
+    assert done.stderr == "cannot tell: the system refused: No space left on device: standard output\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [("2>&-", 0), ("2>/dev/full", 0), (">&- 2>&-", 3), (">&-", 3), (">/dev/full", 3), (">/dev/full 2>&1", 3),
+     ("2>&1 | head -1", 0), ("2>&1 >/dev/null | head -c 1", 0), ("<&- 2>&-", 0)],
+)  # fmt: skip
+def test_a_run_does_not_need_its_streams(home: Path, redirection: str, code: int) -> None:
+    """A closed or full standard error ended a run with exit code 120, and nothing was judged."""
+    rubric, rows = write_rubric(home), write_rows(home / "s.jsonl", some_rows(40))
+    with FakeJudgeServer('{"quality": {"reason": "fine", "level": "pass"}}') as fake:
+        command = [
+            sys.executable,
+            "-m",
+            "rftj_cli",
+            "score",
+            rubric,
+            rows,
+            "--run",
+            home / "run",
+            "--base-url",
+            fake.base_url,
+        ]
+        line = f"set -o pipefail; {shlex.join(map(str, command))} {redirection}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=300, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == code and not re.search("Traceback|Exception ignored", said), said
+    manifest = open_run(str(home / "run")).manifest
+    assert (manifest.status, manifest.counts["judged"], manifest.counts["failed"]) == ("complete", 40, 0)
+    assert fake.requests == 40
 
 
 def test_a_damaged_store_is_one_sentence_and_exit_2(home: Path) -> None:

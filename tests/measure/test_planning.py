@@ -12,6 +12,8 @@ import pytest
 from making import write_rows
 from reporting import binary, calibrated, refused, scored, succeed, truth_labels
 
+from rftj_cli.files.escapes import restored
+
 
 def population(home: Path, n: int = 400) -> tuple[Path, dict[str, str]]:
     """A judged population in groups of four: the judge passes nearly all, the labels do not."""
@@ -132,6 +134,24 @@ def test_a_spreadsheet_file_holds_the_same(home: Path) -> None:
     assert list(rows[0]) == ["id", "item", "rater", "criterion", "value", "weight"]
     other = [json.loads(line) for line in (home / "next.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == [row["id"] for row in other]
+
+
+def test_a_spreadsheet_file_is_read_back_with_the_ids_that_it_was_written_for(home: Path) -> None:
+    """An id may look like a formula or hide a part of itself: the sheet escapes it, and its labels find their samples."""
+    odd = ["=1+1", "+2", "@x", "'tis", 'say "hi"', "a,b", "C:\\new", "\u202egnp", "-7"]
+    truth = {id: "pass" if number % 2 else "fail" for number, id in enumerate(odd)}
+    run = scored(home, truth, rows=[{"id": id, "response": f"answer {n}"} for n, id in enumerate(odd)])
+    sheet = home / "next.csv"
+    succeed("plan", run, "--next", len(odd), "--out", sheet)
+    with sheet.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert len(sheet.read_text().splitlines()) == len(rows) + 1 == len(odd) + 1
+    assert not any(row[0].startswith(("=", "@", "+1")) for row in rows) and {restored(row[0]) for row in rows} == {*odd}
+    at = header.index("value")
+    filled_in = [[*row[:at], truth[restored(row[0])], *row[at + 1 :]] for row in rows]
+    with sheet.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *filled_in])
+    assert calibrated(run, "--labels", sheet)["counts"]["used"] == len(odd)
 
 
 def test_the_next_step_names_the_run_that_was_planned_for(home: Path) -> None:

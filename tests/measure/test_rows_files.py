@@ -6,9 +6,12 @@ import csv
 import json
 from pathlib import Path
 
+import pandas
 import pytest
 from making import write_rubric
 from reporting import labels, refused, rftj, scored, succeed, truth_labels
+
+from rftj_cli.files.escapes import restored
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,7 @@ def test_rows_leave_nothing_beside_them(home: Path) -> None:
     run, file = scored(home, {"s0": "pass"}), truth_labels(home, {"s0": "pass"})
     before = sorted(home.iterdir())
     succeed("calibrate", run, "--labels", file, "--rows", home / "rows.csv")
-    assert (home / "rows.csv").read_text().startswith("id,")
+    assert (home / "rows.csv").read_text().startswith('"id",')
     assert sorted(home.iterdir()) == sorted([*before, home / "rows.csv"])
 
 
@@ -65,6 +68,35 @@ def test_no_cell_is_a_formula(home: Path) -> None:
         found = list(csv.DictReader(written))
     assert [one["reason"] for one in found] == ['\'=HYPERLINK("http://e")', "-1", "'@SUM(A1)"]
     assert {one["'=slice"] for one in found} == {"'+1+1"}
+
+
+def test_rows_of_hostile_reasons_are_the_rows_that_pandas_reads(home: Path) -> None:
+    """A carriage return in a reason split a row in two, the second of them `=1+1`."""
+    reasons = [
+        "a\r=1+1",
+        "a\r\nb",
+        "nul\x00",
+        "\u202egnp",
+        "x\u2028y",
+        "\ufeffz",
+        '"',
+        "=cmd|' /C calc'!A0",
+        "y" * 40_000,
+    ]
+    ids = [f"s{number}" for number in range(len(reasons))]
+    replies = [
+        {"id": id, "text": json.dumps({"quality": {"level": "pass", "reason": reason}})}
+        for id, reason in zip(ids, reasons, strict=True)
+    ]
+    run = scored(home, {}, rows=[{"id": id, "response": "r"} for id in ids], replies=replies)
+    file = truth_labels(home, dict.fromkeys(ids, "pass"))
+    for name in ("rows.csv", "rows.jsonl"):
+        succeed("calibrate", run, "--labels", file, "--rows", home / name)
+    kept = [json.loads(line)["reason"] for line in (home / "rows.jsonl").read_text().split("\n") if line]
+    found = pandas.read_csv(home / "rows.csv")
+    assert [*found["id"]] == ids and len((home / "rows.csv").read_text().splitlines()) == len(ids) + 1
+    assert [restored(text) for text in found["reason"]] == kept
+    assert not any(text.startswith("=") for column in found for text in found[column].map(str))
 
 
 def test_labels_of_another_rubric_keep_its_levels(home: Path) -> None:

@@ -219,14 +219,14 @@ def lexical(home: Path) -> Path:
     return home
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_watch_that_waits_is_ended_with_exit_code_0(lexical: Path, number: signal.Signals) -> None:
     process = start(lexical)
     said = until(process, "Ctrl-C ends")
     assert "samples: all of the file" in said
     assert "these are the default of --watch" in said
     process.send_signal(number)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and "ended after 1 round; all runs are kept" in out
     assert "Traceback" not in out
 
@@ -240,7 +240,7 @@ def test_ctrl_c_while_a_round_is_judged_is_130_and_keeps_what_was_judged(home: P
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=300)
     assert process.returncode == 130, out
     assert "of 6 samples are kept in runs/tested-" in out and "Traceback" not in out
     assert 0 < open_run("@last").manifest.counts["judged"] < 6
@@ -262,7 +262,7 @@ def test_each_save_is_one_more_round(lexical: Path) -> None:
         write_rubric(lexical, judge={"model": "lexical"}, prompt={"user": f"{number} {{{{ response }}}}"})
         until(process, "Ctrl-C ends")
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and "ended after 4 rounds" in out
 
 
@@ -276,7 +276,7 @@ def test_what_a_watch_prints_holds_no_text_of_samples_or_reasons(home: Path, ser
     write_rubric(home, prompt={"user": "Strict: {{ response }}"})
     said += until(process, "Ctrl-C ends")
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=300)
     said += out
     assert "SECRET" not in said and "because" not in said
     assert "6 of 6 flipped: 6 fixed, 0 broken against the labels" in said
@@ -289,7 +289,7 @@ def test_quiet_leaves_only_rounds(lexical: Path) -> None:
     until(process, "reward")
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and out.strip() == ""
 
 

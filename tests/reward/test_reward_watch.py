@@ -219,9 +219,11 @@ def test_following_prints_what_was_added_and_ends_with_130(home: Path) -> None:
     reader.start()
 
     def wait_for(text: str) -> None:
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 300
         while text not in "".join(seen):
-            assert process.poll() is None and time.monotonic() < ends, "".join(seen)
+            assert process.poll() is None, "".join(seen)
+            if time.monotonic() > ends:
+                pytest.fail("".join(seen))
             time.sleep(0.05)
 
     wait_for("Signs of trouble")
@@ -231,6 +233,6 @@ def test_following_prints_what_was_added_and_ends_with_130(home: Path) -> None:
     wait_for("1,536, 1,536 with a reward")
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
-    reader.join(5)
+    assert process.wait(300) == 130
+    reader.join(60)
     assert process.stderr is not None and "ended after 2 states" in process.stderr.read()

@@ -219,7 +219,7 @@ def test_sigterm_leaves_no_folder_and_no_process(plain: Path, tmp_path: Path) ->
         while not list(scratch.glob("rftj-lambda-*/task/lambda_function.py")) and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 143
+        assert process.wait(300) == 143
     assert list(scratch.iterdir()) == []
 
 

@@ -119,6 +119,6 @@ def test_the_lock_of_a_killed_run_is_free_at_once(tmp_path: Path) -> None:
         first.kill()
         first.communicate()
         second = start(tmp_path, judge, workers=64)
-        _, err = second.communicate(timeout=60)
+        _, err = second.communicate(timeout=300)
         assert second.returncode == 0, err
     report(tmp_path, 300)
