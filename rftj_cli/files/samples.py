@@ -81,7 +81,7 @@ def read_labels(path: Path, *, wide: bool = False, columns: Mapping[str, str] | 
     """
     placed: list[Placed] = []
     waiting: list[tuple[str, float]] = []
-    for row, data in Table(path, "labels file", columns or {}):
+    for row, data in Table(path, "labels file", columns or {}, option="--map-labels"):
         try:
             if not wide and _is_blank(data):
                 empty = read_label({**data, "value": CANNOT_TELL})

@@ -34,6 +34,7 @@ CHARGED = "test"  # the split whose looks are counted
 class Question:
     """What to calibrate against what: labels file (else those in the samples), truth rule, split, slices, seed.
 
+    `columns` of the samples and `label_columns` of the labels file are by rftj's names for them.
     `frozen`: a look at the test split is counted and not written to the ledger. `sampling`: how the labelled samples were
     chosen (default: what the rubric says). Without `needed`, a run without labels is no error. `costs`: of a false pass and of a false fail. `epsilon`:
     of the alternative annotator test, None for its default. `elsewhere`:
@@ -43,6 +44,7 @@ class Question:
     labels: str | None = None
     wide: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    label_columns: Mapping[str, str] = field(default_factory=dict)
     truth: str | None = None
     truth_rubric: Rubric | None = None
     split: str | None = None
@@ -122,7 +124,7 @@ def joined_of(run: Run, question: Question) -> tuple[Truths, Joined]:
         run,
         question.labels,
         wide=question.wide,
-        columns=question.columns,
+        columns=question.columns if question.labels is None else question.label_columns,
         needed=question.needed and not question.metrics,
     )
     if question.elsewhere:

@@ -41,6 +41,7 @@ class CompareQuestion:
     labels: str | None = None
     wide: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    label_columns: Mapping[str, str] = field(default_factory=dict)
     truth: str | None = None
     ignore_unknown: bool = False
     split: str = "dev"
@@ -59,8 +60,9 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
     """
     _refuse(question, [run for _, run in runs])
     plain = Question(
-        labels=question.labels, wide=question.wide, columns=question.columns, truth=question.truth, by=question.by,
-        seed=question.seed, ignore_unknown=question.ignore_unknown, needed=False,
+        labels=question.labels, wide=question.wide, columns=question.columns,
+        label_columns=question.label_columns, truth=question.truth, by=question.by, seed=question.seed,
+        ignore_unknown=question.ignore_unknown, needed=False,
         elsewhere=frozenset(criterion.id for _, run in runs for criterion in run.rubric.criteria),
     )  # fmt: skip
     everyone = [measured(run, plain) for _, run in runs]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError
@@ -25,6 +25,7 @@ class Given:
     wide: bool = False
     truth: str | None = None
     ignore_unknown: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)  # of the labels file, by rftj's names
 
     def refuse_unused(self, only: str | None) -> None:
         """Raise `InputError` for an option of labels that nothing would read."""
@@ -97,7 +98,9 @@ def labels_now(samples: SampleFile, given: Given, names: frozenset[str]) -> tupl
         inline += [
             Placed(replace(one, sample_sha=one.sample_sha or sha), str(samples.path), row) for one in sample.labels
         ]
-    return (inline if given.file is None else read_labels(Path(given.file), wide=given.wide).placed), ids
+    return (
+        inline if given.file is None else read_labels(Path(given.file), wide=given.wide, columns=given.columns).placed
+    ), ids
 
 
 def truths_among(

@@ -21,6 +21,7 @@ class Wish:
     labels: str | None = None
     wide: bool = False
     map: tuple[str, ...] = ()
+    map_labels: tuple[str, ...] = ()
     ignore_unknown: bool = False
     truth: str | None = None
     half_width: float = 0.1
@@ -44,7 +45,7 @@ def make_plan(wish: Wish) -> Plan:
         raise InputError("--next and --out go together", expected="rftj plan RUN --next 50 --out labels.jsonl")
     given = {one.name: value for one in fields(Assumed) if (value := getattr(wish, one.name)) is not None}
     if wish.run is None:
-        for name in ("labels", "wide", "map", "ignore_unknown", "truth", "next", "criterion"):
+        for name in ("labels", "wide", "map", "map_labels", "ignore_unknown", "truth", "next", "criterion"):
             if getattr(wish, name) not in (None, False, ()):
                 raise InputError(f"--{name.replace('_', '-')} needs a run", expected="rftj plan RUN ...")
         return assumed_plan(replace(Assumed(), **given), wish.half_width)
@@ -56,8 +57,8 @@ def make_plan(wish: Wish) -> Plan:
 
 def _from_run(wish: Wish) -> Plan:
     source = Source(
-        run=wish.run, labels=wish.labels, wide=wish.wide, map=wish.map, truth=wish.truth, seed=wish.seed,
-        ignore_unknown=wish.ignore_unknown,
+        run=wish.run, labels=wish.labels, wide=wish.wide, map=wish.map, map_labels=wish.map_labels, truth=wish.truth,
+        seed=wish.seed, ignore_unknown=wish.ignore_unknown,
     )  # fmt: skip
     run, question = opened(source)
     question = replace(question, needed=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.rows import read_map
+from rftj_cli.files.maps import read_maps
 from rftj_cli.files.runs import Lock, Run, default_folder, open_run, read_manifest, write_manifest
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.kernel.evaluate import prepare
@@ -112,12 +112,13 @@ def _judged(path: Path, table: Path, asked: Asked, source: Source) -> Opened:
     order = replace(asked.order, rubric=path)
     rubric = order.load()
     refuse_without_reward(rubric, path)
-    columns = read_map(list(source.map))
+    maps = read_maps(source.map, source.map_labels, source.labels, table)
+    columns = maps.samples
     samples = SampleFile(table, rubric.kind, columns)
     if source.truth_rubric is None:  # before a call is paid for
         validated_labels(
-            rubric, samples, source.labels, wide=source.wide, columns=columns, rule=source.truth,
-            ignore_unknown=source.ignore_unknown,
+            rubric, samples, source.labels, wide=source.wide, columns=maps.labels,
+            rule=source.truth, ignore_unknown=source.ignore_unknown,
         )  # fmt: skip
     folder = order.folder or default_folder(rubric)
     judging = _Judging(order, rubric, asked, order.max_cost)
