@@ -43,6 +43,7 @@ from rftj_cli.commands import (
     score,
 )
 from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError, Told
+from rftj_cli.report.copied import set_apart
 from rftj_cli.report.streams import patient_streams
 
 # Whatever click calls itself (typer vendors it from 0.26 on): the root of its usage errors.
@@ -181,5 +182,5 @@ def _tell(error: Exception, code: int, as_json: bool) -> int:
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         label = "stopped" if code == 130 else "error" if code in (2, 70) else "cannot tell"
-        typer.echo(f"{label}: {shown}", err=True)
+        typer.echo(set_apart(f"{label}: {shown}"), err=True)
     return code

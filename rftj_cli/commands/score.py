@@ -133,7 +133,7 @@ def score(
         score_report.show_nothing(part, json=json)
         return 0
     scored = order.judge(loaded, part)
-    score_report.show(scored, json=json, quiet=quiet)
+    score_report.show(scored, given, json=json, quiet=quiet)
     scored.refuse_failures(max_failures)
     return 0
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.ledger import Look, find_ledger, take_look
 from rftj_cli.files.runs import Run
+from rftj_cli.files.typed import score_command, typed
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure import findings
 from rftj_cli.measure.disagreements import disagreements
@@ -47,6 +49,7 @@ class Question:
     label_columns: Mapping[str, str] = field(default_factory=dict)
     truth: str | None = None
     truth_rubric: Rubric | None = None
+    truth_rubric_file: Path | None = None
     split: str | None = None
     by: tuple[str, ...] = ()
     seed: int = 0
@@ -58,6 +61,13 @@ class Question:
     costs: tuple[float, float] | None = None
     epsilon: float | None = None
     elsewhere: frozenset[str] = frozenset()
+
+    @property
+    def options(self) -> str:
+        """What says which labels are read and how, as it would be typed again, with a space before each option."""
+        columns = {"map": self.columns, "map_labels": self.label_columns}
+        which = {"truth": self.truth, "truth_rubric": self.truth_rubric_file, "ignore_unknown": self.ignore_unknown}
+        return typed(labels=self.labels, wide=self.wide, **columns, **which, split=self.split)
 
 
 def calibrate(run: Run, question: Question, accept: Callable[[Calibration], object] | None = None) -> Calibration:
@@ -180,6 +190,8 @@ def _about(run: Run, joined: Joined, truths: Truths, question: Question) -> dict
         "rubric_path": manifest.rubric_path,
         "stages": joined.stages,
         "labels": question.labels,
+        "options": question.options.strip(),
+        "command": score_command(manifest, run=run.folder),
         "label_sources": dict(Counter(source for truth in truths.of.values() for source in sorted(truth.sources))),
         "labels_passed_over": truths.passed_over,
         "labels_blank": truths.blank,

@@ -73,18 +73,20 @@ def next_steps(report: ErrorReport) -> Iterator[str]:
     """Commands that take the work on."""
     if not report.units:
         return
-    folder = quote(report.run["folder"])
-    again = f"rftj errors {folder} {report.run['options']}".rstrip()
+    run, folder = report.run, quote(report.run["folder"])
+    again = f"rftj errors {folder} {run['options']}".rstrip()
     if report.of_sort("not repeated") and report.rejudged is None:
         samples = len({unit.sample for unit in report.units})
-        yield f"{again} --rejudge {REPEATS}   # which errors are stable? {REPEATS} more replies for each of {samples:,} samples"
-    repeat = f" --rejudge {report.rejudged.votes}" if report.rejudged is not None else ""
+        yield f"{again} --rejudge {REPEATS}{run['place']}   # which errors are stable? {REPEATS} more replies for each of {samples:,} samples"
+    place = run["place"]  # else the judge would be asked at another place
+    repeat = f" --rejudge {report.rejudged.votes}{report.rejudged.options}" if report.rejudged is not None else ""
     if report.second is None and not _several_raters(report):
-        repeat_or = repeat or ("" if report.repeated == len(report.units) else f" --rejudge {REPEATS}")
+        repeat_or = repeat or ("" if report.repeated == len(report.units) else f" --rejudge {REPEATS}{place}")
         yield f"{again}{repeat_or} --second RUN2   # which labels may be wrong? RUN2: another judge on these samples"
     if report.of_sort("suspected") and report.queue is None:
         known = f" --second {quote(report.second.run)}" if report.second is not None else ""
         yield f"{again}{repeat}{known} --relabel relabel.jsonl   # the suspected labels, among controls, to label again"
     if report.queue is not None:
         yield f"label {report.queue.file} again, blind; then add its rows to the labels as rater `{ADJUDICATED}`"
-    yield f"edit the prompt for one cluster, then rftj diff-prompts {folder} NEW.yaml   # better, or worse?"
+    compared = f"rftj diff-prompts {folder} NEW.yaml {run['options']}".rstrip()
+    yield f"{compared}{place}   # NEW.yaml: the prompt, edited for one cluster. Better, or worse?"

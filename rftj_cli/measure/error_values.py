@@ -146,6 +146,7 @@ class Rejudged:
     samples: int
     lost: int
     cost: float | None
+    options: str = ""  # with which the judge was asked
 
 
 @dataclass(frozen=True, slots=True)

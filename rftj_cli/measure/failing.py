@@ -10,6 +10,7 @@ from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import Placed, SampleFile, read_labels
 from rftj_cli.files.store_rows import SampleRow
+from rftj_cli.files.typed import typed
 from rftj_cli.kernel.asks import names_used, rubric_for
 from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.kernel.rubric import Rubric
@@ -26,6 +27,12 @@ class Given:
     truth: str | None = None
     ignore_unknown: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)  # of the labels file, by rftj's names
+
+    @property
+    def options(self) -> str:
+        """These options as they would be typed again."""
+        how = {"map_labels": self.columns, "truth": self.truth, "ignore_unknown": self.ignore_unknown}
+        return typed(labels=self.file, wide=self.wide, **how)
 
     def refuse_unused(self, only: str | None) -> None:
         """Raise `InputError` for an option of labels that nothing would read."""

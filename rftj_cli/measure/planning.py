@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from shlex import quote
 
 from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.typed import typed
 from rftj_cli.measure.calibrate import calibrate, joined_of
 from rftj_cli.measure.next_labels import Draw, draw_next
 from rftj_cli.measure.plan import Assumed, Plan, assumed_plan, run_plan
@@ -65,7 +67,11 @@ def _from_run(wish: Wish) -> Plan:
     if wish.next is not None:
         refuse_chosen(run, "a draw of samples to label")
     draw = _draw(wish, *reversed(joined_of(run, question))) if wish.next is not None else None
-    return run_plan(calibrate(run, question), wish.half_width, draw)
+    plan = run_plan(calibrate(run, question), wish.half_width, draw)
+    if draw is None:
+        return plan
+    options = typed(labels=draw.written, truth=wish.truth, ignore_unknown=wish.ignore_unknown)
+    return replace(plan, then=f"rftj calibrate {quote(wish.run or '')}{options}")
 
 
 def _draw(wish: Wish, joined: object, truths: object) -> Draw:

@@ -149,6 +149,7 @@ def opened(source: Source) -> tuple[Run, Question]:
         raise InputError("--wide describes a labels file", expected="--labels FILE --wide")
     maps = read_maps(source.map, source.map_labels, source.labels, source.samples)
     question = Question(
+        truth_rubric_file=source.truth_rubric,
         labels=source.labels,
         wide=source.wide,
         columns=maps.samples,

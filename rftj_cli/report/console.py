@@ -13,10 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from rftj_cli.report.blocks import MARKS, Block, Difference, Entries, Facts, Grid, Heading, Lines
+from rftj_cli.report.copied import NOTE, QUOTED, continued, is_command
 from rftj_cli.report.words import plain
 
 PLAIN_WIDTH = 100
 GAP, INDENT, LONGEST_WORD = 2, 4, 30
+GLUE = "\ue000"  # between the words of a short command inside a sentence, while it is folded
+RULER = Console(width=PLAIN_WIDTH)  # folding asks for a console, and takes only its cell widths
 
 
 def show(blocks: Sequence[Block]) -> None:
@@ -24,7 +27,7 @@ def show(blocks: Sequence[Block]) -> None:
     console = _console()
     with console.capture() as capture:
         for block in blocks:
-            console.print(_renderable(block, console.width))
+            console.print(_renderable(block, console.width), crop=False)
     text = capture.get()
     sys.stdout.write(text if console.is_terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
     sys.stdout.flush()
@@ -40,36 +43,86 @@ def _renderable(block: Block, width: int) -> RenderableType:
     if isinstance(block, Heading):
         return Text(f"\n{plain(block.text)}", style="bold")
     if isinstance(block, Lines):
-        return _hanging([("", line) for line in block.lines], bullet=True)
+        return Group(*(_bullet(plain(line), width) for line in block.lines))
     if isinstance(block, Facts):
-        return _hanging(block.rows)
+        return _hanging(block.rows, width)
     if isinstance(block, Entries):
-        return _entries([(name, "\n".join(lines)) for name, lines in block.rows])
+        return _entries([(name, "\n".join(lines)) for name, lines in block.rows], width)
     if isinstance(block, Difference):
         return _difference(block)
     widths = _widths(block, width)
     if widths is not None:
         return _grid(block, widths)
-    return Group(*(_renderable(one, width) for one in block.instead)) if block.instead else _records(block)
+    if block.instead:
+        return Group(*(_renderable(one, width) for one in block.instead))
+    return _records(block, width)
 
 
-def _hanging(rows: Sequence[tuple[str, str]], *, bullet: bool = False) -> RenderableType:
+def _bullet(line: str, width: int) -> RenderableType:
+    """`- text`; a command stands as it is typed, under what is said of it."""
+    command, note, said = line.partition(NOTE)
+    if not is_command(line):
+        return _stacked(_folded(line, width - GAP), "- ", GAP)
+    about = [f"# {one}" for one in _folded(said, width - 2 * GAP)] if note else []
+    return _stacked([*about, *continued(command, width - GAP)], "  ", GAP)
+
+
+def _hanging(rows: Sequence[tuple[str, str]], width: int, indent: int = 0) -> RenderableType:
     """`name  text`, long text wrapping under itself."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows:
-        table.add_row(Text("-" if bullet else plain(name)), Text(plain(text)))
-    return table
+    names = [plain(name) for name, _ in rows]
+    space = max((cell_len(name) for name in names), default=0) + GAP
+    room = max(1, width - indent - space)
+    return Group(
+        *(
+            _stacked(_folded(plain(text), room), name + " " * (space - cell_len(name)), space, indent)
+            for name, (_, text) in zip(names, rows, strict=True)
+        )
+    )
 
 
-def _entries(rows: Sequence[tuple[str, str]]) -> RenderableType:
+def _stacked(lines: Sequence[str], head: str, space: int, indent: int = 0) -> RenderableType:
+    """Lines that are folded already, the first after `head`, the others under it."""
+    text = Text(no_wrap=True, overflow="ignore")
+    for index, line in enumerate(lines or [""]):
+        text.append("\n" if index else "").append(" " * indent)
+        text.append(head if index == 0 else " " * space, style="dim" if index == 0 else "").append(line)
+    return text
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Text in lines of at most `width`; a command goes on after a backslash, and an ARN is never broken."""
+    return [folded for line in text.split("\n") for folded in _folded_line(line, max(1, width))]
+
+
+def _folded_line(line: str, width: int) -> list[str]:
+    if is_command(line):
+        command, note, said = line.partition(NOTE)
+        return [*(_words(f"# {said}", width) if note else ()), *continued(command, width)]
+    kept = QUOTED.sub(lambda match: match.group().replace(" ", GLUE), line)
+    folded, waiting = list[str](), list[str]()
+    for word in kept.split(" "):
+        command = word.replace(GLUE, " ").rstrip(".,;:")
+        if cell_len(word) <= width or not (GLUE in word or "arn:" in word):
+            waiting.append(word)
+            continue
+        folded += _words(" ".join(waiting), width) if waiting else []
+        folded += continued(command.strip("`"), width) if GLUE in word else [word]
+        waiting = []
+    return folded + (_words(" ".join(waiting), width) if waiting or not folded else [])
+
+
+def _words(text: str, width: int) -> list[str]:
+    lines = Text(text).wrap(RULER, width, overflow="fold")
+    return [line.plain.rstrip().replace(GLUE, " ") for line in lines] or [""]
+
+
+def _entries(rows: Sequence[tuple[str, str]], width: int) -> RenderableType:
     """A headline, and its text indented under it."""
     parts: list[RenderableType] = []
     for name, text in rows:
         parts.append(Text(plain(name), overflow="fold"))
         if text:
-            parts.append(Padding(Text(plain(text), overflow="fold"), (0, 0, 0, INDENT)))
+            parts.append(_stacked(_folded(plain(text), width - INDENT), " " * INDENT, INDENT))
     return Group(*parts)
 
 
@@ -115,11 +168,11 @@ def _grid(block: Grid, widths: Sequence[int]) -> RenderableType:
     return table
 
 
-def _records(block: Grid) -> RenderableType:
+def _records(block: Grid, width: int) -> RenderableType:
     """A table that is too wide for this terminal: each row as a headline with a line for each further column."""
     parts: list[RenderableType] = []
     for row in block.rows:
         parts.append(Text(plain("  ".join(cell for cell in row[: block.left] if cell)), overflow="fold"))
         named = [(" ".join(name.split()), cell) for name, cell in zip(block.headers, row, strict=True)][block.left :]
-        parts.append(Padding(_hanging([pair for pair in named if pair[1]]), (0, 0, 0, INDENT)))
+        parts.append(_hanging([pair for pair in named if pair[1]], width, INDENT))
     return Group(*parts)

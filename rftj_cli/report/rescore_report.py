@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, to_markdown
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.score_report import judged
 from rftj_cli.report.words import counted, duration, flip_in_words, number
@@ -28,7 +30,7 @@ def show(rescored: Rescored, *, json: bool, markdown: bool, quiet: bool) -> None
 
     console.show(blocks)
     if not quiet:
-        print(f"next: rftj calibrate {rescored.run.folder}", file=sys.stderr)
+        advise("next", f"rftj calibrate {quote(str(rescored.run.folder))}")
 
 
 def document(rescored: Rescored) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json as jsons
-import sys
+from shlex import quote
 from typing import Any
 
 from rftj_cli.files.runs import Manifest
+from rftj_cli.measure.failing import Given
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json, to_plain
 from rftj_cli.report.words import counted, duration, money, number
 from rftj_cli.running.account import Tally
@@ -17,7 +19,7 @@ SCHEMA = "rftj.score/1"
 FEW = 20  # calls: fewer say nothing of a rate
 
 
-def show(scored: Scored, *, json: bool, quiet: bool) -> None:
+def show(scored: Scored, given: Given, *, json: bool, quiet: bool) -> None:
     """Print the summary of one command."""
     if json:
         print(jsons.dumps(document(scored), indent=2, ensure_ascii=False))
@@ -27,7 +29,7 @@ def show(scored: Scored, *, json: bool, quiet: bool) -> None:
 
     console.show([Facts(_rows(scored))])
     if not quiet:
-        print(f"next: rftj calibrate {scored.run.folder}", file=sys.stderr)
+        advise("next", f"rftj calibrate {quote(str(scored.run.folder))}{given.options}")
 
 
 def show_nothing(part: Part, *, json: bool) -> None:

@@ -19,6 +19,7 @@ from rftj_cli.files.runs import Lock, Run, default_folder, is_foreign, make_priv
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, Rewards, Row, SampleRow
+from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.asks import Ask, names_used
 from rftj_cli.kernel.evaluate import Task, finish, prepare
 from rftj_cli.kernel.outcome import CallError, Failure, Reply, Stage
@@ -216,7 +217,7 @@ def _missing(run: Run, rubric: Rubric, path: Path, samples: list[str]) -> InputE
         f"the run has no reply to what this rubric asks about sample {samples[0]}{others}; changed: {changed}",
         file=run.folder, key="id", found=samples[0],
         hint="another prompt, model, scale or more votes need the judge, who is asked by "
-        f"`rftj score {path} {run.manifest.samples_path}`; replies to unchanged requests are reused",
+        f"`{score_command(replace(run.manifest, rubric_path=str(path)))}`; replies to unchanged requests are reused",
     )  # fmt: skip
 
 
