@@ -22,7 +22,7 @@ from rftj_cli.measure.means import between_levels, continuous_report, continuous
 from rftj_cli.measure.production import metric_report, recorded
 from rftj_cli.measure.rewards import reward_report
 from rftj_cli.measure.truth import ADJUDICATED, Truths
-from rftj_cli.measure.values import Calibration, Counts, Criterion, Terms
+from rftj_cli.measure.values import Calibration, Counts, Criterion, Terms, Unjudged
 from rftj_cli.stats.alt_test import EPSILON
 from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import LEVEL
@@ -116,6 +116,7 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
             level=terms.level,
             look=look,
             metrics={one.name: metric_report(joined, one, terms) for one in metrics},
+            failures=[Unjudged(*one) for one in joined.failures],
         )
     )
 
@@ -222,6 +223,7 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         samples=joined.samples,
         judged=joined.judged,
         failed=joined.samples - joined.judged,
+        skipped=joined.stages.get("skipped", 0),
         labelled=len(labelled),
         used=len(both),
         raters=len([rater for rater in truths.raters if rater != ADJUDICATED]) or len(truths.raters),

@@ -230,6 +230,7 @@ def _about(name: str, side: Measured, base: Measured, setting: _Setting) -> Abou
         compared=len(setting.ids),
         missing=sum(id not in side.places for id in wanted),
         failed=len(failed),
+        skipped=sum(row.sample in failed and not row.failed for row in side.joined.rewards),
         cost=manifest.cost,
         calls=manifest.calls,
         input_tokens=usage.input_tokens,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from rftj_cli.errors import listed
 from rftj_cli.measure.error_values import ErrorReport
 from rftj_cli.measure.findings import FEW_CLUSTERS
 from rftj_cli.measure.truth import ADJUDICATED
@@ -22,9 +23,9 @@ def warnings(report: ErrorReport, capped: bool) -> Iterator[str]:
             f"{run['held']:,} of these samples are of the test or anchor split: once the prompt is edited after them, "
             "agreement on them claims nothing any more"
         )
-    failed = sum(one.failed for one in report.criteria.values())
+    failed, ids = sum(one.failed for one in report.criteria.values()), [one.sample for one in report.failures]
     if failed:
-        yield f"labelled, but without a verdict: {failed:,}; failures are no disagreements, and are not shown here"
+        yield f"labelled, but without a verdict: {failed:,}; failures are no disagreements, and are not shown here: {listed(ids)}"
     if report.units and run["clusters"] < FEW_CLUSTERS:
         yield f"independent clusters: only {run['clusters']}; intervals may be too narrow below {FEW_CLUSTERS}"
     if run["weighted"]:
@@ -71,9 +72,11 @@ def _several_raters(report: ErrorReport) -> bool:
 
 def next_steps(report: ErrorReport) -> Iterator[str]:
     """Commands that take the work on."""
+    run, folder = report.run, quote(report.run["folder"])
+    if report.failures:
+        yield f"rftj show {folder} --failures   # which samples have no verdict, and why"
     if not report.units:
         return
-    run, folder = report.run, quote(report.run["folder"])
     again = f"rftj errors {folder} {run['options']}".rstrip()
     if report.of_sort("not repeated") and report.rejudged is None:
         samples = len({unit.sample for unit in report.units})
@@ -88,5 +91,6 @@ def next_steps(report: ErrorReport) -> Iterator[str]:
         yield f"{again}{repeat}{known} --relabel relabel.jsonl   # the suspected labels, among controls, to label again"
     if report.queue is not None:
         yield f"label {report.queue.file} again, blind; then add its rows to the labels as rater `{ADJUDICATED}`"
-    compared = f"rftj diff-prompts {folder} NEW.yaml {run['options']}".rstrip()
+    split = "" if report.split == "dev" or "--split" in run["options"] else f" --split {report.split}"
+    compared = f"rftj diff-prompts {folder} NEW.yaml {run['options']}".rstrip() + split
     yield f"{compared}{place}   # NEW.yaml: the prompt, edited for one cluster. Better, or worse?"

@@ -28,7 +28,7 @@ from rftj_cli.measure.gather import levels_of
 from rftj_cli.measure.join import Joined, Unit, criteria_of
 from rftj_cli.measure.levels import Levels
 from rftj_cli.measure.truth import Key, Truths
-from rftj_cli.measure.values import Terms
+from rftj_cli.measure.values import Terms, Unjudged
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
@@ -133,6 +133,7 @@ def report_of(
     responses = Responses(run)
     compared = {id: _compared(found, id, evidence, responses) for id in criteria_of(found.joined)}
     units = tuple(error for one in compared.values() for error in one.errors.values())
+    failures = {unit.sample: unit.stage or "" for id in compared for unit in _failed(found, id)}
     directions, clusters, capped = _clustered(compared, found.question)
     responses.close()
     report = ErrorReport(
@@ -148,6 +149,7 @@ def report_of(
         repeated=sum(unit.sort != "not repeated" for unit in units),
         rejudged=None if again is None else _rejudged(again, asked),
         second=None if witness is None else second_of(run, witness.run, units, said),
+        failures=tuple(Unjudged(sample, stage) for sample, stage in failures.items()),
     )
     return replace(report, warnings=tuple(warnings(report, capped)), next=tuple(next_steps(report)))
 
@@ -185,12 +187,16 @@ def _clustered(
     return directions, tuple(clusters), any(capped for _, _, capped in parts)
 
 
-def _criterion(found: Found, one: Compared) -> CriterionErrors:
-    id, levels = one.levels.id, one.levels
-    failed = [
+def _failed(found: Found, id: str) -> list[Unit]:
+    return [
         u for u in found.joined.units[id]
         if u.level is None and u.stage != "skipped" and u.truth is not None and u.truth.level is not None
     ]  # fmt: skip
+
+
+def _criterion(found: Found, one: Compared) -> CriterionErrors:
+    id, levels = one.levels.id, one.levels
+    failed = _failed(found, id)
     sorts = [error.sort for error in one.errors.values()]
     return CriterionErrors(
         id=id,

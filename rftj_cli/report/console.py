@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -47,7 +47,9 @@ def _renderable(block: Block, width: int) -> RenderableType:
     if isinstance(block, Facts):
         return _hanging(block.rows, width)
     if isinstance(block, Entries):
-        return _entries([(name, "\n".join(lines)) for name, lines in block.rows], width)
+        return _entries(
+            [(name, "\n".join(lines)) for name, lines in block.rows], width, _lines if block.verbatim else _folded
+        )
     if isinstance(block, Difference):
         return _difference(block)
     widths = _widths(block, width)
@@ -116,13 +118,17 @@ def _words(text: str, width: int) -> list[str]:
     return [line.plain.rstrip().replace(GLUE, " ") for line in lines] or [""]
 
 
-def _entries(rows: Sequence[tuple[str, str]], width: int) -> RenderableType:
+def _lines(text: str, width: int) -> list[str]:
+    return [folded for line in text.split("\n") for folded in _words(line, max(1, width))]
+
+
+def _entries(rows: Sequence[tuple[str, str]], width: int, fold: Callable[[str, int], list[str]]) -> RenderableType:
     """A headline, and its text indented under it."""
     parts: list[RenderableType] = []
     for name, text in rows:
         parts.append(Text(plain(name), overflow="fold"))
         if text:
-            parts.append(_stacked(_folded(plain(text), width - INDENT), " " * INDENT, INDENT))
+            parts.append(_stacked(fold(plain(text), width - INDENT), " " * INDENT, INDENT))
     return Group(*parts)
 
 

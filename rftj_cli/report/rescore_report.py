@@ -52,6 +52,7 @@ def document(rescored: Rescored) -> dict[str, Any]:
         "rewards": {"changed": changes.rewards, "before": rescored.before, "after": rescored.after},
         "votes_lost": dict(zip(("before", "after"), changes.votes_lost, strict=True)),
         "failures": {"mended": changes.mended, "new": changes.broken, "other_stage": changes.restaged},
+        "skipped": dict(zip(("before", "after"), changes.skipped, strict=True)),
         "samples_changed": changes.samples,
         "worst": changes.worst,
         "seconds": round(rescored.seconds, 3),
@@ -71,6 +72,7 @@ def _blocks(rescored: Rescored) -> Iterator[Block]:
             ("judged", f"{judged(run.manifest)}; no calls, $0, {duration(rescored.seconds)}"),
             ("verdicts", f"{changes.flipped:,} of {changes.verdicts:,} changed{moved}"),
             ("failures", f"{changes.mended:,} mended, {changes.broken:,} new, {changes.restaged:,} for another reason"),
+            *([("skipped", " -> ".join(f"{one:,}" for one in changes.skipped))] if any(changes.skipped) else []),
             *(lost if before or after else []),
             ("rewards", _rewards(rescored)),
         ]

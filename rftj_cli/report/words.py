@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rftj_cli.files.ledger import Look
 from rftj_cli.running.flips import Flip
 from rftj_cli.stats.estimate import LEVEL, Estimate
@@ -64,6 +66,14 @@ def counted(count: int, noun: str) -> str:
     """`1 sample`, `2,000 samples`, `3 retries`."""
     many = f"{noun[:-1]}ies" if noun.endswith(("ry", "ly")) else f"{noun}s"
     return f"{count:,} {noun if count == 1 else many}"
+
+
+def failures_of(stages: Mapping[str, int]) -> str:
+    """`2 failures (2 unparsed), 8 skipped`: what was settled without the judge is no failure of his."""
+    failed = {stage: n for stage, n in stages.items() if stage not in ("verdict", "skipped") and n}
+    named = ", ".join(f"{n:,} {stage}" for stage, n in sorted(failed.items()))
+    skipped = f", {stages['skipped']:,} skipped" if stages.get("skipped") else ""
+    return counted(sum(failed.values()), "failure") + (f" ({named})" if named else "") + skipped
 
 
 def ordinal(number: int) -> str:

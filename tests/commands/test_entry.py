@@ -26,6 +26,10 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
         "--tpm", "--adaptive-votes", "--base-url", "--region", "--transport", "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
         "--only", "--from", "--split", "--sample", "--seed", "--labels", "--wide", "--truth", "--ignore-unknown", "--watch",
     ),
+    "show": (
+        "--failures", "--skipped", "--disagreements", "--flips", "--criterion", "--limit", "--labels", "--wide", "--map",
+        "--map-labels", "--ignore-unknown", "--truth", "--show-text", "--no-text", "--json", "--quiet",
+    ),
     "rescore": ("--rubric", "--set", "--run", "--markdown", "--json", "--quiet"),
     "calibrate": (
         "--labels", "--wide", "--map", "--map-labels", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen", "--by", "--table",
