@@ -41,9 +41,11 @@ from rftj_cli.commands import (
     rft_stop,
     rft_submit,
     score,
+    show,
 )
 from rftj_cli.errors import CannotTell, InputError, Interrupted, RftjError, Told
 from rftj_cli.kernel.secrets import forget, keep_given, redacted_error
+from rftj_cli.report.copied import set_apart
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.streams import patient_streams
 
@@ -72,6 +74,7 @@ app.command("rescore", short_help="Verdicts and rewards again, from stored repli
 app.command("calibrate", short_help="Measure agreement with the labels, with intervals.")(calibrate.calibrate)
 app.command("diff-prompts", short_help="What changed between judges, and which is better.")(diff_prompts.diff_prompts)
 app.command("errors", short_help="The disagreements with the labels, sorted and clustered.")(errors.errors)
+app.command("show", short_help="One sample from prompt to reward, or a list of failures.")(show.show)
 app.command("gate", short_help="PASS (exit 0), FAIL (1) or UNDECIDED (3), for CI.")(gate.gate)
 app.command("plan", short_help="How many labels, and which samples to label next.")(plan.plan)
 app.command("refine", short_help="Propose edits of a prompt, test each, keep what holds up.")(refine.refine)
@@ -185,5 +188,5 @@ def _tell(error: Exception, code: int, as_json: bool) -> int:
         show_json(document)
     else:
         label = "stopped" if code == 130 else "error" if code in (2, 70) else "cannot tell"
-        typer.echo(f"{label}: {shown}", err=True)
+        typer.echo(set_apart(f"{label}: {shown}"), err=True)
     return code

@@ -76,8 +76,8 @@ RUN_CASES = [
     Case("truth-unknown-rater", ("--truth", "'ana'", "anna", "did you mean `anna`?"), (*CALIBRATE, "--truth", "ana")),
     Case("truth-rubric-missing", ("other.yaml", "no such rubric"), (*CALIBRATE, "--truth-rubric", "other.yaml")),
     Case("rows-of-no-kind", ("--rows", "rows.xlsx", ".csv, .jsonl or .parquet"), (*CALIBRATE, "--rows", "rows.xlsx")),
-    Case("map-without-equals", ("bad --map", "'value'", "name=column"), (*CALIBRATE, "--map", "value")),
-    Case("map-no-such-column", ("labels.jsonl", "no column `vaule`", "did you mean `value`?"), (*CALIBRATE, "--map", "label=vaule")),
+    Case("map-without-equals", ("bad --map-labels", "'value'", "name=column"), (*CALIBRATE, "--map-labels", "value")),
+    Case("map-no-such-column", ("labels.jsonl", "--map-labels: no column `vaule`", "did you mean `value`?"), (*CALIBRATE, "--map-labels", "label=vaule")),
 ]  # fmt: skip
 LABEL_CASES = [
     Case("labels-missing", ("label.jsonl", "no such labels file", "did you mean `labels.jsonl`?"), ("calibrate", "runs/mine", "--labels", "label.jsonl")),

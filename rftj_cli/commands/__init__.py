@@ -22,7 +22,11 @@ ModelOption = Annotated[
 ]
 MapOption = Annotated[
     list[str] | None,
-    typer.Option("--map", help="Other column names: response=answer,label=human_score.", metavar="NAME=COLUMN"),
+    typer.Option("--map", help="Other column names of the samples: response=answer.", metavar="NAME=COLUMN"),
+]
+MapLabelsOption = Annotated[
+    list[str] | None,
+    typer.Option("--map-labels", help="Other column names of the labels file: value=score.", metavar="NAME=COLUMN"),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything that involves chance.")]
 PricesOption = Annotated[

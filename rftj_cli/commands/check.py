@@ -10,6 +10,7 @@ import typer
 from rftj_cli.commands import (
     JsonOption,
     LabelsOption,
+    MapLabelsOption,
     MapOption,
     ModelOption,
     PricesOption,
@@ -29,6 +30,7 @@ def check(
     model: ModelOption = None,
     set_: SetOption = None,
     map_: MapOption = None,
+    map_labels: MapLabelsOption = None,
     prices: PricesOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a known fault is found.")] = False,
     show_text: Annotated[
@@ -43,8 +45,8 @@ def check(
     Calls nobody and costs nothing. Also names known faults of judge prompts, such as text that is not fenced or
     context that the judge is never shown.
     """
+    from rftj_cli.files.maps import read_maps
     from rftj_cli.files.prices import price_of
-    from rftj_cli.files.rows import read_map
     from rftj_cli.files.rubrics import load_rubric
     from rftj_cli.files.samples import SampleFile
     from rftj_cli.measure.labelled import validated_labels
@@ -52,9 +54,9 @@ def check(
     from rftj_cli.running.checking import check as run_check
 
     loaded = load_rubric(rubric, overrides(set_, model))
-    columns = read_map(map_ or [])
-    file = None if samples is None else SampleFile(samples, loaded.kind, columns)
-    placed = validated_labels(loaded, file, labels, wide=wide)
+    maps = read_maps(map_ or (), map_labels or (), labels, samples)
+    file = None if samples is None else SampleFile(samples, loaded.kind, maps.samples)
+    placed = validated_labels(loaded, file, labels, wide=wide, columns=maps.labels)
     checked = run_check(loaded, file, placed, price_of(loaded.judge.model, prices, loaded.judge.tier))
     check_report.show(checked, json=json, text=show_text)
     return 1 if strict and checked.warnings else 0

@@ -14,6 +14,7 @@ from rftj_cli.commands import (
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
+    MapLabelsOption,
     MapOption,
     MarkdownOption,
     MaxCostOption,
@@ -40,6 +41,7 @@ def diff_prompts(
     labels: LabelsOption = None,
     wide: WideOption = False,
     map_: MapOption = None,
+    map_labels: MapLabelsOption = None,
     ignore_unknown: IgnoreUnknownOption = False,
     truth: TruthOption = None,
     split: Annotated[
@@ -81,15 +83,17 @@ def diff_prompts(
 
     Sides without verdicts are judged first, on the wanted split. Exit code 3 where the labels cannot decide.
     """
-    from rftj_cli.files.rows import read_map
     from rftj_cli.measure.compare import CompareQuestion, compare
     from rftj_cli.measure.sides import Judging, judged, opened
     from rftj_cli.report import diff_report, progress
 
+    given = opened(sides, overrides(set_, None), baseline)
+    maps = given.maps(map_ or (), map_labels or (), labels)
     question = CompareQuestion(
         labels=labels,
         wide=wide,
-        columns=read_map(map_ or []),
+        columns=maps.samples,
+        label_columns=maps.labels,
         truth=truth,
         ignore_unknown=ignore_unknown,
         split=split,
@@ -108,7 +112,6 @@ def diff_prompts(
         max_cost=max_cost,
         progress=progress.chooser(quiet=quiet or json),
     )
-    given = opened(sides, overrides(set_, None), baseline)
     found = compare(judged(given, judging, question), question)
     diff_report.show(found, json=json, markdown=markdown, full=full, text=show_text, page=html, quiet=quiet)
     return found.exit_code

@@ -12,6 +12,7 @@ from rftj_cli.commands import (
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
+    MapLabelsOption,
     MapOption,
     MarkdownOption,
     MaxCostOption,
@@ -32,6 +33,7 @@ def errors(
     labels: LabelsOption = None,
     wide: WideOption = False,
     map_: MapOption = None,
+    map_labels: MapLabelsOption = None,
     ignore_unknown: IgnoreUnknownOption = False,
     truth: TruthOption = None,
     split: Annotated[
@@ -81,8 +83,8 @@ def errors(
     from rftj_cli.report import errors_report, progress
 
     source = Source(
-        run=run, labels=labels, wide=wide, map=tuple(map_ or ()), truth=truth, split=split, by=tuple(by or ()), seed=seed,
-        ignore_unknown=ignore_unknown,
+        run=run, labels=labels, wide=wide, map=tuple(map_ or ()), map_labels=tuple(map_labels or ()), truth=truth, split=split,
+        by=tuple(by or ()), seed=seed, ignore_unknown=ignore_unknown,
     )  # fmt: skip
     again = Again(
         votes=rejudge, base_url=base_url, region=region, replay=replay, import_replies=import_replies, workers=workers,

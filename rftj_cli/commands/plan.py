@@ -11,6 +11,7 @@ from rftj_cli.commands import (
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
+    MapLabelsOption,
     MapOption,
     MarkdownOption,
     SeedOption,
@@ -26,6 +27,7 @@ def plan(
     labels: LabelsOption = None,
     wide: WideOption = False,
     map_: MapOption = None,
+    map_labels: MapLabelsOption = None,
     ignore_unknown: IgnoreUnknownOption = False,
     truth: TruthOption = None,
     half_width: Annotated[float, typer.Option(help="The wanted half-width of the interval.")] = 0.1,
@@ -64,8 +66,8 @@ def plan(
     from rftj_cli.report import plan_report
 
     wish = Wish(
-        run=run, labels=labels, wide=wide, map=tuple(map_ or ()), ignore_unknown=ignore_unknown, truth=truth,
-        half_width=half_width, kappa=kappa, pass_rate=pass_rate, rate=rate, above=above, gain=gain, discordance=discordance,
+        run=run, labels=labels, wide=wide, map=tuple(map_ or ()), map_labels=tuple(map_labels or ()),
+        ignore_unknown=ignore_unknown, truth=truth, half_width=half_width, kappa=kappa, pass_rate=pass_rate, rate=rate, above=above, gain=gain, discordance=discordance,
         next=next_, out=out, criterion=criterion, seed=seed,
     )  # fmt: skip
     plan_report.show(make_plan(wish), json=json, markdown=markdown)

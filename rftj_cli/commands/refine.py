@@ -13,6 +13,7 @@ from rftj_cli.commands import (
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
+    MapLabelsOption,
     MapOption,
     MarkdownOption,
     PricesOption,
@@ -37,6 +38,7 @@ def refine(
     labels: LabelsOption = None,
     wide: WideOption = False,
     map_: MapOption = None,
+    map_labels: MapLabelsOption = None,
     ignore_unknown: IgnoreUnknownOption = False,
     truth: TruthOption = None,
     max_candidates: Annotated[int, typer.Option(help="Candidates to try, at most.", min=1, max=200)] = 6,
@@ -79,16 +81,18 @@ def refine(
     Writes a new rubric beside the old, never over it, and says at the end what samples say that no edit was made on. The
     same command goes on where it stopped.
     """
-    from rftj_cli.files.rows import read_map
+    from rftj_cli.files.maps import read_maps
     from rftj_cli.measure.calibrate import Question
     from rftj_cli.measure.sides import Judging
     from rftj_cli.refine.door import Wish
     from rftj_cli.refine.door import refine as run_refine
     from rftj_cli.report import progress, refine_report
 
+    maps = read_maps(map_ or (), map_labels or (), labels, samples)
     question = Question(
-        labels=labels, wide=wide, columns=read_map(map_ or []), truth=truth, seed=seed, ignore_unknown=ignore_unknown
-    )
+        labels=labels, wide=wide, columns=maps.samples, label_columns=maps.labels, truth=truth, seed=seed,
+        ignore_unknown=ignore_unknown,
+    )  # fmt: skip
     shown = progress.chooser(quiet=quiet or json)
     judging = Judging(workers=workers, base_url=base_url, region=region, prices=prices, progress=shown)
     wish = Wish(

@@ -13,6 +13,7 @@ from rftj_cli.commands import (
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
+    MapLabelsOption,
     MapOption,
     MarkdownOption,
     MaxCostOption,
@@ -39,6 +40,7 @@ def audit(
     labels: LabelsOption = None,
     wide: WideOption = False,
     map_: MapOption = None,
+    map_labels: MapLabelsOption = None,
     ignore_unknown: IgnoreUnknownOption = False,
     truth: TruthOption = None,
     truth_rubric: TruthRubricOption = None,
@@ -101,8 +103,8 @@ def audit(
     )  # fmt: skip
     asked = Asked(order, replay, import_replies, references, rollouts)
     source = Source(
-        None, labels=labels, wide=wide, map=tuple(map_ or ()), truth=truth, truth_rubric=truth_rubric, split=split,
-        seed=seed, ignore_unknown=ignore_unknown, frozen=frozen,
+        None, labels=labels, wide=wide, map=tuple(map_ or ()), map_labels=tuple(map_labels or ()), truth=truth,
+        truth_rubric=truth_rubric, split=split, seed=seed, ignore_unknown=ignore_unknown, frozen=frozen,
     )  # fmt: skip
     found = audit(of, asked, Options(source, group_size, repeat, strict))
     audit_report.show(found, json=json, markdown=markdown, full=full, page=html, quiet=quiet)

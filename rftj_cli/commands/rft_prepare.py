@@ -48,7 +48,7 @@ def prepare(
 
     Nothing is written while an error is left (exit 2). Calls nobody and costs nothing.
     """
-    from rftj_cli.files.rows import read_map
+    from rftj_cli.files.maps import read_map
     from rftj_cli.files.rubrics import load_rubric
     from rftj_cli.report import rft_data_report
     from rftj_cli.rft.dataset import Wish

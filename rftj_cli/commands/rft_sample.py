@@ -57,7 +57,7 @@ def sample(
 
     The same command goes on where it stopped. `rftj score` judges the file as it is.
     """
-    from rftj_cli.files.rows import read_map
+    from rftj_cli.files.maps import read_map
     from rftj_cli.report import progress, rollouts_report
     from rftj_cli.rft import rollouts
     from rftj_cli.rft.rollout_order import Wish

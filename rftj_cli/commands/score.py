@@ -12,6 +12,7 @@ from rftj_cli.commands import (
     IgnoreUnknownOption,
     JsonOption,
     LabelsOption,
+    MapLabelsOption,
     MapOption,
     MaxCostOption,
     ModelOption,
@@ -48,6 +49,7 @@ def score(
     model: ModelOption = None,
     set_: SetOption = None,
     map_: MapOption = None,
+    map_labels: MapLabelsOption = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -105,7 +107,7 @@ def score(
     The same command goes on where it stopped. Nothing is judged twice; new samples extend the run; a changed rubric
     or sample is refused. Failures of the service are tried again by the next call, all other outcomes stand.
     """
-    from rftj_cli.files.rows import read_map
+    from rftj_cli.files.maps import read_maps
     from rftj_cli.files.samples import SampleFile
     from rftj_cli.measure.failing import Given, part_of
     from rftj_cli.report import progress, score_report
@@ -120,8 +122,9 @@ def score(
     )  # fmt: skip
     loaded = order.load()
     choice = Choice(only, tuple(from_ or ()), split, sample, seed)
-    given = Given(labels, wide, truth, ignore_unknown)
-    file = SampleFile(samples, loaded.kind, read_map(map_ or []))
+    maps = read_maps(map_ or (), map_labels or (), labels, samples)
+    given = Given(labels, wide, truth, ignore_unknown, maps.labels)
+    file = SampleFile(samples, loaded.kind, maps.samples)
     if watch:
         return _watch(order, file, choice, given, json=json, quiet=quiet)
     given.refuse_unused(only)
@@ -130,7 +133,7 @@ def score(
         score_report.show_nothing(part, json=json)
         return 0
     scored = order.judge(loaded, part)
-    score_report.show(scored, json=json, quiet=quiet)
+    score_report.show(scored, given, json=json, quiet=quiet)
     scored.refuse_failures(max_failures)
     return 0
 

@@ -25,12 +25,13 @@ ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file of rows. `columns` renames: wanted name -> name in the file (`--map`). `delimiter`: of a CSV file."""
+    """A file of rows. `columns` renames: wanted name -> name in the file by `option`. `delimiter`: of a CSV file."""
 
     path: Path
     what: str = "samples file"
     columns: Mapping[str, str] = field(default_factory=dict)
     delimiter: str | None = None
+    option: str = "--map"
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """(line number, row). Raises `InputError` for the first row that cannot be read."""
@@ -60,7 +61,7 @@ class Table:
             raise InputError(f"the {self.what} has no rows", file=self.path)
 
     def _find_columns(self, rows: Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]) -> None:
-        """Refuse a `--map` column that no row has; a row may lack it. Mostly the first row settles it."""
+        """Refuse a renamed column that no row has; a row may lack it. Mostly the first row settles it."""
         missing, seen = set(self.columns.values()), dict[str, None]()
         for _, row in rows(self.path) if missing else ():
             missing -= row.keys()
@@ -68,27 +69,18 @@ class Table:
             if not missing:
                 return
         for found in sorted(missing):
-            raise InputError(f"--map: no column `{found}`", file=self.path, key=found, hint=nearest(found, seen))
+            raise InputError(
+                f"{self.option}: no column `{found}`", file=self.path, key=found, hint=nearest(found, seen)
+            )
 
     def _renamed(self, row: dict[str, Any]) -> dict[str, Any]:
         if not self.columns:
             return row
         for wanted, found in self.columns.items():
             if wanted in row and wanted != found and wanted not in self.columns.values():
-                raise InputError(f"--map: there is a column `{wanted}` already", key=wanted)
+                raise InputError(f"{self.option}: there is a column `{wanted}` already", key=wanted)
         names = {found: wanted for wanted, found in self.columns.items()}
         return {names.get(key, key): value for key, value in row.items()}
-
-
-def read_map(pairs: list[str]) -> dict[str, str]:
-    """`--map response=answer,label=score` as {wanted: column}."""
-    columns: dict[str, str] = {}
-    for pair in (part for text in pairs for part in text.split(",") if part):
-        wanted, equals, found = pair.partition("=")
-        if not (equals and wanted and found):
-            raise InputError("bad --map", found=pair, expected="name=column, for example response=answer")
-        columns[wanted.strip()] = found.strip()
-    return columns
 
 
 def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -96,7 +96,7 @@ def read_labels(path: Path, *, wide: bool = False, columns: Mapping[str, str] | 
     placed: list[Placed] = []
     waiting: list[tuple[str, float]] = []
     sheet = path.suffix.lower() in DELIMITERS
-    for row, found in Table(path, "labels file", columns or {}):
+    for row, found in Table(path, "labels file", columns or {}, option="--map-labels"):
         data: dict[str, object] = {key: restored(value) for key, value in found.items()} if sheet else found
         try:
             if not wide and _is_blank(data):

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.store_rows import INSERTS, OutcomeRow, Rewards, Row, SampleRow, Usage
+from rftj_cli.files.store_rows import INSERTS, OutcomeRow, ReplyRow, Rewards, Row, SampleRow, Usage
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import CallError, Failure, Outcome, Reply, Reward, Stage, Verdict
 from rftj_cli.kernel.sample import Sample
@@ -126,7 +126,7 @@ class Store:
         row = self._db.execute(query, values).fetchone()
         if row is None:
             return None
-        return CallError(row[1], row[2]) if row[0] is None else msgspec.json.decode(row[0], type=Reply)
+        return _came(*row)
 
     def count(self, what: str) -> int:
         """How many rows `samples`, `replies` or `outcomes` holds."""
@@ -180,14 +180,36 @@ class Store:
             for id in ids:
                 yield from map(_outcome, self._db.execute(f"{query} WHERE s.id = ?", (id,)))
 
+    def failed(self, *, skipped: bool = False, limit: int | None = None) -> list[tuple[str, Stage]]:
+        """(id, stage) of the first `limit` samples that failed, or with `skipped` of those that no judge was asked about."""
+        query = (
+            "SELECT s.id, o.stage FROM samples s JOIN outcomes o ON o.sample = s.id"
+            " WHERE o.kind = 'failure' AND (o.stage = 'skipped') = ? ORDER BY s.seq LIMIT ?"
+        )
+        return list(self._db.execute(query, (skipped, -1 if limit is None else limit)))
+
+    def sample(self, id: str) -> SampleRow | None:
+        """A known sample, judged or not."""
+        columns = "id, fingerprint, grp, cluster, split, fields, criteria"
+        row = self._db.execute(f"SELECT {columns} FROM samples WHERE id = ?", (id,)).fetchone()
+        return None if row is None else _sample(row)
+
+    def replies_of(self, sample: str) -> list[ReplyRow]:
+        """Every call for a sample in the order they ended; slow: the store has no index for it."""
+        columns = "key, sample, item, ord, vote, criteria, reply, stage, reason, cost, reused"
+        rows = self._db.execute(f"SELECT {columns} FROM replies WHERE sample = ? ORDER BY seq", (sample,))
+        return [
+            ReplyRow(key, id, item, order, vote, criteria, _came(reply, stage, reason), cost, bool(reused))
+            for key, id, item, order, vote, criteria, reply, stage, reason, cost, reused in rows
+        ]
+
     def ids(self) -> Iterable[str]:
         """The ids of all known samples."""
         return (str(row[0]) for row in self._db.execute("SELECT id FROM samples ORDER BY seq"))
 
 
 def _outcome(found: tuple[Any, ...]) -> tuple[SampleRow, OutcomeRow]:
-    id, fingerprint, group, cluster, split, fields, criteria, kind, body, reward, checks = found
-    sample = Sample(id, msgspec.json.decode(fields), group, cluster, split, (), tuple(msgspec.json.decode(criteria)))
+    *of_sample, kind, body, reward, checks = found
     outcome: Outcome
     if kind == "verdict":
         outcome = msgspec.json.decode(body, type=Verdict)
@@ -195,7 +217,17 @@ def _outcome(found: tuple[Any, ...]) -> tuple[SampleRow, OutcomeRow]:
         outcome = msgspec.json.decode(body, type=Failure)
     given = msgspec.json.decode(reward, type=Reward)
     results = msgspec.json.decode(checks, type=tuple[CheckResult, ...])
-    return SampleRow(sample, fingerprint, group, cluster, split), OutcomeRow(id, outcome, given, results)
+    return _sample(of_sample), OutcomeRow(of_sample[0], outcome, given, results)
+
+
+def _sample(found: Sequence[Any]) -> SampleRow:
+    id, fingerprint, group, cluster, split, fields, criteria = found
+    sample = Sample(id, msgspec.json.decode(fields), group, cluster, split, (), tuple(msgspec.json.decode(criteria)))
+    return SampleRow(sample, fingerprint, group, cluster, split)
+
+
+def _came(body: bytes | None, stage: Stage, reason: str) -> Reply | CallError:
+    return CallError(stage, reason) if body is None else msgspec.json.decode(body, type=Reply)
 
 
 def _for_reading(path: Path, table: str = "samples") -> sqlite3.Connection:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.ledger import Look, find_ledger, take_look
 from rftj_cli.files.runs import Run
+from rftj_cli.files.typed import score_command, typed
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure import findings
 from rftj_cli.measure.disagreements import disagreements
@@ -20,7 +22,7 @@ from rftj_cli.measure.means import between_levels, continuous_report, continuous
 from rftj_cli.measure.production import metric_report, recorded
 from rftj_cli.measure.rewards import reward_report
 from rftj_cli.measure.truth import ADJUDICATED, Truths
-from rftj_cli.measure.values import Calibration, Counts, Criterion, Terms
+from rftj_cli.measure.values import Calibration, Counts, Criterion, Terms, Unjudged
 from rftj_cli.stats.alt_test import EPSILON
 from rftj_cli.stats.corrected import Sampling
 from rftj_cli.stats.estimate import LEVEL
@@ -34,6 +36,7 @@ CHARGED = "test"  # the split whose looks are counted
 class Question:
     """What to calibrate against what: labels file (else those in the samples), truth rule, split, slices, seed.
 
+    `columns` of the samples and `label_columns` of the labels file are by rftj's names for them.
     `frozen`: a look at the test split is counted and not written to the ledger. `sampling`: how the labelled samples were
     chosen (default: what the rubric says). Without `needed`, a run without labels is no error. `costs`: of a false pass and of a false fail. `epsilon`:
     of the alternative annotator test, None for its default. `elsewhere`:
@@ -43,8 +46,10 @@ class Question:
     labels: str | None = None
     wide: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    label_columns: Mapping[str, str] = field(default_factory=dict)
     truth: str | None = None
     truth_rubric: Rubric | None = None
+    truth_rubric_file: Path | None = None
     split: str | None = None
     by: tuple[str, ...] = ()
     seed: int = 0
@@ -56,6 +61,13 @@ class Question:
     costs: tuple[float, float] | None = None
     epsilon: float | None = None
     elsewhere: frozenset[str] = frozenset()
+
+    @property
+    def options(self) -> str:
+        """What says which labels are read and how, as it would be typed again, with a space before each option."""
+        columns = {"map": self.columns, "map_labels": self.label_columns}
+        which = {"truth": self.truth, "truth_rubric": self.truth_rubric_file, "ignore_unknown": self.ignore_unknown}
+        return typed(labels=self.labels, wide=self.wide, **columns, **which, split=self.split)
 
 
 def calibrate(run: Run, question: Question, accept: Callable[[Calibration], object] | None = None) -> Calibration:
@@ -104,6 +116,7 @@ def _report(run: Run, question: Question, truths: Truths, joined: Joined, look: 
             level=terms.level,
             look=look,
             metrics={one.name: metric_report(joined, one, terms) for one in metrics},
+            failures=[Unjudged(*one) for one in joined.failures],
         )
     )
 
@@ -122,7 +135,7 @@ def joined_of(run: Run, question: Question) -> tuple[Truths, Joined]:
         run,
         question.labels,
         wide=question.wide,
-        columns=question.columns,
+        columns=question.columns if question.labels is None else question.label_columns,
         needed=question.needed and not question.metrics,
     )
     if question.elsewhere:
@@ -178,6 +191,8 @@ def _about(run: Run, joined: Joined, truths: Truths, question: Question) -> dict
         "rubric_path": manifest.rubric_path,
         "stages": joined.stages,
         "labels": question.labels,
+        "options": question.options.strip(),
+        "command": score_command(manifest, run=run.folder),
         "label_sources": dict(Counter(source for truth in truths.of.values() for source in sorted(truth.sources))),
         "labels_passed_over": truths.passed_over,
         "labels_blank": truths.blank,
@@ -208,6 +223,7 @@ def _counts(joined: Joined, truths: Truths, used: Sequence[str]) -> Counts:
         samples=joined.samples,
         judged=joined.judged,
         failed=joined.samples - joined.judged,
+        skipped=joined.stages.get("skipped", 0),
         labelled=len(labelled),
         used=len(both),
         raters=len([rater for rater in truths.raters if rater != ADJUDICATED]) or len(truths.raters),

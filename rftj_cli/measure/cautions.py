@@ -59,9 +59,13 @@ def warnings_of(
     if len(ids) < wanted:
         found.append(f"compared on {len(ids):,} of {wanted:,} samples: the others were not judged by every side")
     for name, side in zip(names, sides, strict=True):
-        failed = sum(row.sample in chosen and not row.verdict for row in side.joined.rewards)
-        if failed:
-            found.append(f"{name}: samples without a verdict, left out of its numbers: {failed:,} of {len(ids):,}")
+        without = [row for row in side.joined.rewards if row.sample in chosen and not row.verdict]
+        if without:
+            skipped = len(without) - sum(row.failed for row in without)
+            of_these = f" ({skipped:,} skipped: no judge was asked)" if skipped else ""
+            found.append(
+                f"{name}: samples without a verdict, left out of its numbers: {len(without):,} of {len(ids):,}{of_these}"
+            )
     if split == ALL and CHARGED in base.joined.splits:
         found.append("all samples, those of test too: what is chosen on them cannot be claimed on test afterwards")
     for name, side in zip(names[1:], sides[1:], strict=True):

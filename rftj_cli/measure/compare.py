@@ -41,6 +41,7 @@ class CompareQuestion:
     labels: str | None = None
     wide: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    label_columns: Mapping[str, str] = field(default_factory=dict)
     truth: str | None = None
     ignore_unknown: bool = False
     split: str = "dev"
@@ -59,8 +60,9 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
     """
     _refuse(question, [run for _, run in runs])
     plain = Question(
-        labels=question.labels, wide=question.wide, columns=question.columns, truth=question.truth, by=question.by,
-        seed=question.seed, ignore_unknown=question.ignore_unknown, needed=False,
+        labels=question.labels, wide=question.wide, columns=question.columns,
+        label_columns=question.label_columns, truth=question.truth, by=question.by, seed=question.seed,
+        ignore_unknown=question.ignore_unknown, needed=False,
         elsewhere=frozenset(criterion.id for _, run in runs for criterion in run.rubric.criteria),
     )  # fmt: skip
     everyone = [measured(run, plain) for _, run in runs]
@@ -228,6 +230,7 @@ def _about(name: str, side: Measured, base: Measured, setting: _Setting) -> Abou
         compared=len(setting.ids),
         missing=sum(id not in side.places for id in wanted),
         failed=len(failed),
+        skipped=sum(row.sample in failed and not row.failed for row in side.joined.rewards),
         cost=manifest.cost,
         calls=manifest.calls,
         input_tokens=usage.input_tokens,

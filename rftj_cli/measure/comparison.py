@@ -46,7 +46,8 @@ class WhatChanged:
 class About:
     """One side: which rubric and run it is, and what it took. Tokens and seconds are means of a reply.
 
-    `missing` samples of the comparison have no outcome there; `failed` have one without a verdict, of `compared`.
+    `missing` samples of the comparison have no outcome there; `failed` have one without a verdict, of `compared`; of these
+    `skipped` were settled without the judge.
     """
 
     name: str
@@ -63,6 +64,7 @@ class About:
     input_tokens: float | None
     output_tokens: float | None
     seconds: float | None
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def find_errors(wish: ErrorWish) -> ErrorReport:
     witness = None if wish.second is None else witness_of(found, open_run(wish.second))
     asked = wish.again.votes and found.wrong
     again = rejudge(run, found.wrong, wish.again, recordings) if asked else None
-    report = report_of(found, again=again, witness=witness)
+    report = report_of(found, again=again, asked=wish.again.options, witness=witness)
     return report if wish.relabel is None else _queued(report, found, wish.relabel)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from rftj_cli.errors import counted
+from rftj_cli.errors import counted, listed
 from rftj_cli.measure.error_values import ErrorReport
 from rftj_cli.measure.findings import FEW_CLUSTERS
 from rftj_cli.measure.truth import ADJUDICATED
@@ -23,9 +23,9 @@ def warnings(report: ErrorReport, capped: bool) -> Iterator[str]:
             f"{run['held']:,} of these samples are of the test or anchor split: once the prompt is edited after them, "
             "agreement on them claims nothing any more"
         )
-    failed = sum(one.failed for one in report.criteria.values())
+    failed, ids = sum(one.failed for one in report.criteria.values()), [one.sample for one in report.failures]
     if failed:
-        yield f"labelled, but without a verdict: {failed:,}; failures are no disagreements, and are not shown here"
+        yield f"labelled, but without a verdict: {failed:,}; failures are no disagreements, and are not shown here: {listed(ids)}"
     if report.units and run["clusters"] < FEW_CLUSTERS:
         yield f"only {counted(run['clusters'], 'independent cluster')}: below {FEW_CLUSTERS}, intervals may be too narrow"
     if run["weighted"]:
@@ -72,20 +72,25 @@ def _several_raters(report: ErrorReport) -> bool:
 
 def next_steps(report: ErrorReport) -> Iterator[str]:
     """Commands that take the work on."""
+    run, folder = report.run, quote(report.run["folder"])
+    if report.failures:
+        yield f"rftj show {folder} --failures   # which samples have no verdict, and why"
     if not report.units:
         return
-    folder = quote(report.run["folder"])
-    again = f"rftj errors {folder} {report.run['options']}".rstrip()
+    again = f"rftj errors {folder} {run['options']}".rstrip()
     if report.of_sort("not repeated") and report.rejudged is None:
         samples = len({unit.sample for unit in report.units})
-        yield f"{again} --rejudge {REPEATS}   # which errors are stable? {REPEATS} more replies for each of {samples:,} samples"
-    repeat = f" --rejudge {report.rejudged.votes}" if report.rejudged is not None else ""
+        yield f"{again} --rejudge {REPEATS}{run['place']}   # which errors are stable? {REPEATS} more replies for each of {samples:,} samples"
+    place = run["place"]  # else the judge would be asked at another place
+    repeat = f" --rejudge {report.rejudged.votes}{report.rejudged.options}" if report.rejudged is not None else ""
     if report.second is None and not _several_raters(report):
-        repeat_or = repeat or ("" if report.repeated == len(report.units) else f" --rejudge {REPEATS}")
+        repeat_or = repeat or ("" if report.repeated == len(report.units) else f" --rejudge {REPEATS}{place}")
         yield f"{again}{repeat_or} --second RUN2   # which labels may be wrong? RUN2: another judge on these samples"
     if report.of_sort("suspected") and report.queue is None:
         known = f" --second {quote(report.second.run)}" if report.second is not None else ""
         yield f"{again}{repeat}{known} --relabel relabel.jsonl   # the suspected labels, among controls, to label again"
     if report.queue is not None:
         yield f"label {report.queue.file} again, blind; then add its rows to the labels as rater `{ADJUDICATED}`"
-    yield f"edit the prompt for one cluster, then rftj diff-prompts {folder} NEW.yaml   # better, or worse?"
+    split = "" if report.split == "dev" or "--split" in run["options"] else f" --split {report.split}"
+    compared = f"rftj diff-prompts {folder} NEW.yaml {run['options']}".rstrip() + split
+    yield f"{compared}{place}   # NEW.yaml: the prompt, edited for one cluster. Better, or worse?"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rftj_cli.measure.values import Unjudged
 from rftj_cli.stats.estimate import Estimate
 
 SCHEMA = "rftj.errors/1"
@@ -146,6 +147,7 @@ class Rejudged:
     samples: int
     lost: int
     cost: float | None
+    options: str = ""  # with which the judge was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class ErrorReport:
     queue: Queue | None = None
     warnings: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
+    failures: tuple[Unjudged, ...] = ()  # labelled samples without a verdict
     schema: str = SCHEMA
 
     def of_sort(self, sort: Sort) -> tuple[ErrorUnit, ...]:

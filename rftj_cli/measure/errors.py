@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from shlex import quote
 from typing import Any
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.runs import Run
+from rftj_cli.files.typed import place_of, typed
 from rftj_cli.kernel.sample import SPLITS
 from rftj_cli.measure.calibrate import Question, joined_of
 from rftj_cli.measure.error_clusters import (
@@ -28,7 +28,7 @@ from rftj_cli.measure.gather import levels_of
 from rftj_cli.measure.join import Joined, Unit, criteria_of
 from rftj_cli.measure.levels import Levels
 from rftj_cli.measure.truth import Key, Truths
-from rftj_cli.measure.values import Terms
+from rftj_cli.measure.values import Terms, Unjudged
 from rftj_cli.stats.agreement import agreement
 from rftj_cli.stats.clusters import Clusters
 from rftj_cli.stats.estimate import Estimate
@@ -123,14 +123,17 @@ def witness_of(found: Found, second: Run) -> Witness:
     return Witness(second, second_verdicts(found.run, second, scales, found.wrong))
 
 
-def report_of(found: Found, *, again: Run | None = None, witness: Witness | None = None) -> ErrorReport:
-    """The report on what `find` found."""
+def report_of(
+    found: Found, *, again: Run | None = None, asked: str = "", witness: Witness | None = None
+) -> ErrorReport:
+    """The report on what `find` found; `asked` are the options with which the judge was asked again."""
     run = found.run
     said = {} if witness is None else witness.said
     evidence = Evidence({} if again is None else ballots_by_unit(again), said)
     responses = Responses(run)
     compared = {id: _compared(found, id, evidence, responses) for id in criteria_of(found.joined)}
     units = tuple(error for one in compared.values() for error in one.errors.values())
+    failures = {unit.sample: unit.stage or "" for id in compared for unit in _failed(found, id)}
     directions, clusters, capped = _clustered(compared, found.question)
     responses.close()
     report = ErrorReport(
@@ -144,8 +147,9 @@ def report_of(found: Found, *, again: Run | None = None, witness: Witness | None
         clusters=clusters,
         units=units,
         repeated=sum(unit.sort != "not repeated" for unit in units),
-        rejudged=None if again is None else _rejudged(again),
+        rejudged=None if again is None else _rejudged(again, asked),
         second=None if witness is None else second_of(run, witness.run, units, said),
+        failures=tuple(Unjudged(sample, stage) for sample, stage in failures.items()),
     )
     return replace(report, warnings=tuple(warnings(report, capped)), next=tuple(next_steps(report)))
 
@@ -183,12 +187,16 @@ def _clustered(
     return directions, tuple(clusters), any(capped for _, _, capped in parts)
 
 
-def _criterion(found: Found, one: Compared) -> CriterionErrors:
-    id, levels = one.levels.id, one.levels
-    failed = [
+def _failed(found: Found, id: str) -> list[Unit]:
+    return [
         u for u in found.joined.units[id]
         if u.level is None and u.stage != "skipped" and u.truth is not None and u.truth.level is not None
     ]  # fmt: skip
+
+
+def _criterion(found: Found, one: Compared) -> CriterionErrors:
+    id, levels = one.levels.id, one.levels
+    failed = _failed(found, id)
     sorts = [error.sort for error in one.errors.values()]
     return CriterionErrors(
         id=id,
@@ -215,7 +223,8 @@ def _about(found: Found) -> dict[str, Any]:
         "rubric_path": manifest.rubric_path,
         "samples_path": manifest.samples_path,
         "labels": found.question.labels,
-        "options": _options(found.question),
+        "options": (found.question.options + typed(by=found.question.by)).strip(),
+        "place": typed(**place_of(manifest)),
         "raters": list(found.truths.raters),
         "made_by_model": sum("model" in truth.sources for truth in labels),
         "clusters": len({unit.cluster for units in found.joined.units.values() for unit in units if comparable(unit)}),
@@ -226,18 +235,8 @@ def _about(found: Found) -> dict[str, Any]:
     }
 
 
-def _options(question: Question) -> str:
-    """The options that say what is compared, as they would be typed again."""
-    values = (("labels", question.labels), ("truth", question.truth), ("split", question.split))
-    given = [f"--{name} {quote(value)}" for name, value in values if value is not None]
-    flags = (("wide", question.wide), ("ignore-unknown", question.ignore_unknown))
-    given += [f"--{name}" for name, on in flags if on]
-    given += [f"--map {quote(f'{name}={column}')}" for name, column in question.columns.items()]
-    return " ".join(given)
-
-
-def _rejudged(again: Run) -> Rejudged:
+def _rejudged(again: Run, asked: str) -> Rejudged:
     ballots = [ballot for cast in ballots_by_unit(again).values() for ballot in cast]
     samples = again.manifest.counts["judged"]
     lost = sum(ballot.level is None for ballot in ballots)
-    return Rejudged(str(again.folder), again.rubric.judge.votes, samples, lost, again.manifest.cost)
+    return Rejudged(str(again.folder), again.rubric.judge.votes, samples, lost, again.manifest.cost, asked)

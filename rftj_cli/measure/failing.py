@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import Placed, SampleFile, read_labels
 from rftj_cli.files.store_rows import SampleRow
+from rftj_cli.files.typed import typed
 from rftj_cli.kernel.asks import names_used, rubric_for
 from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.kernel.rubric import Rubric
@@ -25,6 +26,13 @@ class Given:
     wide: bool = False
     truth: str | None = None
     ignore_unknown: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)  # of the labels file, by rftj's names
+
+    @property
+    def options(self) -> str:
+        """These options as they would be typed again."""
+        how = {"map_labels": self.columns, "truth": self.truth, "ignore_unknown": self.ignore_unknown}
+        return typed(labels=self.file, wide=self.wide, **how)
 
     def refuse_unused(self, only: str | None) -> None:
         """Raise `InputError` for an option of labels that nothing would read."""
@@ -97,7 +105,9 @@ def labels_now(samples: SampleFile, given: Given, names: frozenset[str]) -> tupl
         inline += [
             Placed(replace(one, sample_sha=one.sample_sha or sha), str(samples.path), row) for one in sample.labels
         ]
-    return (inline if given.file is None else read_labels(Path(given.file), wide=given.wide).placed), ids
+    return (
+        inline if given.file is None else read_labels(Path(given.file), wide=given.wide, columns=given.columns).placed
+    ), ids
 
 
 def truths_among(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from shlex import quote
 
 from rftj_cli.errors import counted
 from rftj_cli.measure.leanings import biases
@@ -207,8 +208,6 @@ def _next(report: Calibration) -> Iterator[str]:
     folder = report.run.get("folder")
     service = sum(report.run.get("stages", {}).get(stage, 0) for stage in ("throttled", "timeout", "call"))
     if folder and service:
-        command = f"rftj score {report.run['rubric_path']} {report.run['samples_path']} --run {folder}"
-        yield f"{command}   # tries the {service} samples again that the service failed"
+        yield f"{report.run['command']}   # tries the {service} samples again that the service failed"
     if folder and report.criteria:
-        labels = f" --labels {report.run['labels']}" if report.run.get("labels") else ""
-        yield f"rftj gate {folder}{labels} --rules RULES.yaml"
+        yield f"{' '.join(('rftj gate', quote(folder), report.run['options'])).rstrip()} --rules RULES.yaml"

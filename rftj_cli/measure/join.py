@@ -73,6 +73,7 @@ class Joined:
     samples: int = 0
     judged: int = 0
     stages: dict[str, int] = field(default_factory=dict)
+    failures: list[tuple[str, str]] = field(default_factory=list)  # (sample, stage), without those skipped
     splits: dict[str, int] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)  # that any sample has
     hashes: dict[str, set[str]] = field(default_factory=dict)  # of the items of each split: what a look is charged for
@@ -181,6 +182,7 @@ def _add(
     joined.samples += 1
     if isinstance(outcome, Failure):
         joined.stages[outcome.stage] = joined.stages.get(outcome.stage, 0) + 1
+        joined.failures += [] if outcome.stage == "skipped" else [(sample.id, outcome.stage)]
     else:
         joined.judged += 1
     shared = _Shared(row.group, row.cluster, _slices(sample, names[0]), _seen(whole, sample))

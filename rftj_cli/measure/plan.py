@@ -57,6 +57,7 @@ class Plan:
     half_width: float
     draw: Draw | None = None
     warnings: Sequence[str] = field(default=())
+    then: str | None = None  # the command that reads what was written
     schema: str = SCHEMA
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from shlex import quote
 
 from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.typed import typed
 from rftj_cli.measure.calibrate import calibrate, joined_of
 from rftj_cli.measure.next_labels import Draw, draw_next
 from rftj_cli.measure.plan import Assumed, Plan, assumed_plan, run_plan
@@ -21,6 +23,7 @@ class Wish:
     labels: str | None = None
     wide: bool = False
     map: tuple[str, ...] = ()
+    map_labels: tuple[str, ...] = ()
     ignore_unknown: bool = False
     truth: str | None = None
     half_width: float = 0.1
@@ -44,7 +47,7 @@ def make_plan(wish: Wish) -> Plan:
         raise InputError("--next and --out go together", expected="rftj plan RUN --next 50 --out labels.jsonl")
     given = {one.name: value for one in fields(Assumed) if (value := getattr(wish, one.name)) is not None}
     if wish.run is None:
-        for name in ("labels", "wide", "map", "ignore_unknown", "truth", "next", "criterion"):
+        for name in ("labels", "wide", "map", "map_labels", "ignore_unknown", "truth", "next", "criterion"):
             if getattr(wish, name) not in (None, False, ()):
                 raise InputError(f"--{name.replace('_', '-')} needs a run", expected="rftj plan RUN ...")
         return assumed_plan(replace(Assumed(), **given), wish.half_width)
@@ -56,15 +59,19 @@ def make_plan(wish: Wish) -> Plan:
 
 def _from_run(wish: Wish) -> Plan:
     source = Source(
-        run=wish.run, labels=wish.labels, wide=wish.wide, map=wish.map, truth=wish.truth, seed=wish.seed,
-        ignore_unknown=wish.ignore_unknown,
+        run=wish.run, labels=wish.labels, wide=wish.wide, map=wish.map, map_labels=wish.map_labels, truth=wish.truth,
+        seed=wish.seed, ignore_unknown=wish.ignore_unknown,
     )  # fmt: skip
     run, question = opened(source)
     question = replace(question, needed=False)
     if wish.next is not None:
         refuse_chosen(run, "a draw of samples to label")
     draw = _draw(wish, *reversed(joined_of(run, question))) if wish.next is not None else None
-    return run_plan(calibrate(run, question), wish.half_width, draw)
+    plan = run_plan(calibrate(run, question), wish.half_width, draw)
+    if draw is None:
+        return plan
+    options = typed(labels=draw.written, truth=wish.truth, ignore_unknown=wish.ignore_unknown)
+    return replace(plan, then=f"rftj calibrate {quote(wish.run or '')}{options}")
 
 
 def _draw(wish: Wish, joined: object, truths: object) -> Draw:

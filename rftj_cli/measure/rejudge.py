@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,13 @@ from rftj_cli.files.prices import price_of
 from rftj_cli.files.runs import Run
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
+from rftj_cli.files.typed import typed
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
 from rftj_cli.running.account import Progress, Silent
 from rftj_cli.running.calling import FIRST_TIMEOUT
-from rftj_cli.running.live import Endpoint, default_workers
+from rftj_cli.running.live import Endpoint, default_workers, without_login
 from rftj_cli.running.preflight import Forecast
 from rftj_cli.running.recordings import Recordings, chosen
 from rftj_cli.running.score import Settings, score
@@ -38,6 +40,14 @@ class Again:
     prices: Path | None = None
     max_cost: float | None = None
     progress: Callable[[Forecast, Path], Progress] = field(default=lambda forecast, folder: Silent())
+
+    @property
+    def options(self) -> str:
+        """How the judge is asked, as it would be typed again; what the environment says is not repeated."""
+        url = None if self.base_url == os.environ.get("OPENAI_BASE_URL") else without_login(self.base_url)
+        prices = None if str(self.prices) == os.environ.get("RFTJ_PRICES") else self.prices
+        recorded = {"replay": self.replay, "import_replies": self.import_replies}
+        return typed(base_url=url, region=self.region, **recorded, workers=self.workers, prices=prices)
 
 
 @dataclass(frozen=True, slots=True)

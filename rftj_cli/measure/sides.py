@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.maps import Maps, read_maps
 from rftj_cli.files.prices import price_of
 from rftj_cli.files.revisions import is_revision, load_revision
 from rftj_cli.files.rubrics import load_rubric
@@ -43,6 +44,12 @@ class Given:
 
     sides: tuple[Side, ...]
     samples: Path | None
+
+    def maps(self, map_: Sequence[str], map_labels: Sequence[str], labels: str | None) -> Maps:
+        """Columns by other names. The samples file is read where a side waits for its verdicts."""
+        waiting = any(side.run is None for side in self.sides)
+        known = next((Path(side.run.manifest.samples_path) for side in self.sides if side.run is not None), None)
+        return read_maps(map_, map_labels, labels, (self.samples or known) if waiting else None)
 
 
 def opened(names: Sequence[str], overrides: tuple[str, ...] = (), baseline: str | None = None) -> Given:
@@ -134,8 +141,8 @@ def _wanted(given: Given, waiting: Sequence[Side], question: CompareQuestion) ->
     every = frozenset(criterion.id for side in given.sides for criterion in side.rubric.criteria)
     for side in waiting:
         validated_labels(
-            side.rubric, samples, question.labels, wide=question.wide, columns=question.columns, rule=question.truth,
-            ignore_unknown=question.ignore_unknown, elsewhere=every,
+            side.rubric, samples, question.labels, wide=question.wide, columns=question.label_columns,
+            rule=question.truth, ignore_unknown=question.ignore_unknown, elsewhere=every,
         )  # fmt: skip
     if question.split != ALL:
         samples = replace(samples, only=frozenset(_of_split(given.sides[0].rubric, samples, question.split)))

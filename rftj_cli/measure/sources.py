@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from rftj_cli.errors import InputError, nearest
-from rftj_cli.files.rows import read_map
+from rftj_cli.files.maps import read_maps
 from rftj_cli.files.rubrics import load_rubric
 from rftj_cli.files.runs import Run, open_run
 from rftj_cli.kernel.rubric import SAMPLINGS
@@ -26,7 +26,7 @@ __all__ = ["Source", "TableColumns", "measure"]
 
 
 OF_RUN = (
-    "labels", "wide", "map", "truth", "truth_rubric", "split", "ignore_unknown", "frozen", "metrics", "sampling",
+    "labels", "wide", "map", "map_labels", "truth", "truth_rubric", "split", "ignore_unknown", "frozen", "metrics", "sampling",
     "costs",
 )  # fmt: skip
 NO_COLUMNS = TableColumns()
@@ -43,6 +43,7 @@ class Source:
     labels: str | None = None
     wide: bool = False
     map: tuple[str, ...] = ()
+    map_labels: tuple[str, ...] = ()
     truth: str | None = None
     truth_rubric: Path | None = None
     split: str | None = None
@@ -55,6 +56,7 @@ class Source:
     sampling: str | None = None
     costs: str | None = None
     epsilon: float | None = None
+    samples: Path | None = None  # that the command itself reads
 
 
 def measure(source: Source, accept: Callable[[Calibration], object] | None = None) -> Calibration:
@@ -145,10 +147,13 @@ def opened(source: Source) -> tuple[Run, Question]:
             raise InputError(f"--{name.replace('_', '-')} belongs to --table, not to a run")
     if source.wide and source.labels is None:
         raise InputError("--wide describes a labels file", expected="--labels FILE --wide")
+    maps = read_maps(source.map, source.map_labels, source.labels, source.samples)
     question = Question(
+        truth_rubric_file=source.truth_rubric,
         labels=source.labels,
         wide=source.wide,
-        columns=read_map(list(source.map)),
+        columns=maps.samples,
+        label_columns=maps.labels,
         truth=source.truth,
         truth_rubric=None if source.truth_rubric is None else load_rubric(source.truth_rubric),
         split=source.split,

@@ -31,7 +31,7 @@ class Terms:
 class Counts:
     """How many samples there are, and what the numbers rest on.
 
-    `judged` have a verdict, `failed` do not; `labelled` have a truth or at least a label; `used` have both a verdict
+    `judged` have a verdict, `failed` do not, `skipped` of which no judge was asked about; `labelled` have a truth or at least a label; `used` have both a verdict
     and a truth for at least one criterion. `undecided` have both a verdict and a label, and no truth: their raters differ.
     `votes_lost` counts votes without a verdict in samples that have one from their other votes.
     """
@@ -46,6 +46,15 @@ class Counts:
     clusters: int
     undecided: int = 0
     votes_lost: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A sample without a verdict, and the stage at which it failed."""
+
+    sample: str
+    stage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +221,5 @@ class Calibration:
     look: Look | None = None
     trust: Mapping[str, Trust] = field(default_factory=dict)
     metrics: Mapping[str, MetricReport] = field(default_factory=dict)
+    failures: Sequence[Unjudged] = ()
     schema: str = SCHEMA

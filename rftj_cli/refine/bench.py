@@ -130,8 +130,9 @@ class Bench:
         """The second candidate against the first."""
         given = self.question
         question = CompareQuestion(
-            labels=given.labels, wide=given.wide, columns=given.columns, truth=given.truth,
-            ignore_unknown=given.ignore_unknown, split=split, by=self.by if split == DEV else (), seed=given.seed, frozen=frozen, on=self.on,
+            labels=given.labels, wide=given.wide, columns=given.columns,
+            label_columns=given.label_columns, truth=given.truth, ignore_unknown=given.ignore_unknown, split=split,
+            by=self.by if split == DEV else (), seed=given.seed, frozen=frozen, on=self.on,
         )  # fmt: skip
         return compare([(before.name, before.run), (after.name, after.run)], question)
 

@@ -114,7 +114,7 @@ def _ready(wish: Wish, rubric: Rubric) -> tuple[Proposer, Bench]:
     proposer.lend = bench.purse.lend
     bench.read(rubric, str(wish.rubric))
     placed = validated_labels(
-        rubric, samples, wish.question.labels, wide=wish.question.wide, columns=wish.question.columns,
+        rubric, samples, wish.question.labels, wide=wish.question.wide, columns=wish.question.label_columns,
         rule=wish.question.truth, ignore_unknown=wish.question.ignore_unknown,
     )  # fmt: skip
     if not bench.count(DEV):

@@ -50,9 +50,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Headlines, each with lines of text under it."""
+    """Headlines, each with lines of text under it. `verbatim` text is what someone wrote: nothing in it is laid out."""
 
     rows: Sequence[tuple[str, Sequence[str]]]
+    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from shlex import quote
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.reward.bundle import Bundle
 from rftj_cli.reward.packing import Packed
@@ -27,7 +28,7 @@ def show(packed: Packed, *, json: bool, quiet: bool) -> None:
         return
     for note in packed.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(f"next: rftj reward verify {quote(str(packed.bundle.path))} RUN", file=sys.stderr)
+    advise("next", f"rftj reward verify {quote(str(packed.bundle.path))} RUN")
 
 
 def document(packed: Packed) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from rftj_cli.errors import counted
@@ -13,10 +14,11 @@ from rftj_cli.measure.values import Calibration, Criterion, Disagreement
 from rftj_cli.report import beyond_report, judges_report, metric_report
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import cut, interval, look_in_words, number
+from rftj_cli.report.words import cut, failures_of, interval, look_in_words, number
 from rftj_cli.stats.estimate import Estimate
 
 WORST = 3
+LISTED = 200  # samples that failed, under --full
 LONGEST = 120  # characters of a reason or a response
 LONGEST_NAME = 40  # of a level, in a line that names two
 SLICED = 3
@@ -99,6 +101,11 @@ def rest(report: Calibration, *, text: bool) -> Iterator[Block]:
         yield from metric_report.rest(metric)
     for field, values in report.slices.items():
         yield from _slices(field, values, report.criteria)
+    if report.failures:
+        yield Heading(f"Samples that failed ({len(report.failures):,})")
+        yield Facts([(one.sample, one.stage) for one in report.failures[:LISTED]])
+        if len(report.failures) > LISTED:
+            yield Lines([f"the first {LISTED:,}; all: `rftj show {quote(report.run['folder'])} --failures --limit 0`"])
     if len(report.disagreements) > WORST:
         yield Heading("More disagreements, label -> judge")
         yield from _disagreements(report, report.disagreements[WORST:], text)
@@ -151,8 +158,8 @@ def _failures(report: Calibration) -> str:
     if not counts.failed:
         return f"no failures: all {counts.judged:,} have a verdict"
     stages = report.run.get("stages") or {}
-    words = ", ".join(f"{count:,} {stage}" for stage, count in sorted(stages.items()))
-    return f"{counts.failed:,} of {counts.samples:,} have no verdict" + (f" ({words})" if words else "")
+    of_run = stages and "table" not in report.run
+    return f"{counts.failed:,} of {counts.samples:,} have no verdict" + (f": {failures_of(stages)}" if of_run else "")
 
 
 def _disagreeing(report: Calibration) -> int:

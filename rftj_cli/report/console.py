@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.segment import Segment, Segments
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from rftj_cli.report.blocks import MARKS, Block, Difference, Entries, Facts, Grid, Heading, Lines
+from rftj_cli.report.copied import NOTE, QUOTED, continued, is_command
 from rftj_cli.report.words import plain
 
 PLAIN_WIDTH = 100
 GAP, INDENT, LONGEST_WORD = 2, 4, 30
-MANY_LINES = 200  # in one text: rich, which takes time with their square, does not lay out more
+DIM = Style(dim=True)
+GLUE = "\ue000"  # between the words of a short command inside a sentence, while it is folded
+RULER = Console(width=PLAIN_WIDTH)  # folding asks for a console, and takes only its cell widths
 
 
 def show(blocks: Sequence[Block]) -> None:
@@ -26,10 +30,7 @@ def show(blocks: Sequence[Block]) -> None:
     console = _console()
     with console.capture() as capture:
         for block in blocks:
-            if isinstance(block, (Facts, Entries)) and _is_long(block):
-                console.print(Segments([Segment(_by_hand(block, console) + "\n")]), crop=False, end="")
-            else:
-                console.print(_renderable(block, console.width))
+            console.print(_renderable(block, console.width), crop=False)
     text = capture.get()
     sys.stdout.write(text if console.is_terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
     sys.stdout.flush()
@@ -45,66 +46,94 @@ def _renderable(block: Block, width: int) -> RenderableType:
     if isinstance(block, Heading):
         return Text(f"\n{plain(block.text)}", style="bold")
     if isinstance(block, Lines):
-        return _hanging([("", line) for line in block.lines], bullet=True)
+        return Group(*(_bullet(plain(line), width) for line in block.lines))
     if isinstance(block, Facts):
-        return _hanging(block.rows)
+        return _hanging(block.rows, width)
     if isinstance(block, Entries):
-        return _entries([(name, "\n".join(lines)) for name, lines in block.rows])
+        return _entries(
+            [(name, "\n".join(lines)) for name, lines in block.rows], width, _lines if block.verbatim else _folded
+        )
     if isinstance(block, Difference):
         return _difference(block)
     widths = _widths(block, width)
     if widths is not None:
         return _grid(block, widths)
-    return Group(*(_renderable(one, width) for one in block.instead)) if block.instead else _records(block)
+    if block.instead:
+        return Group(*(_renderable(one, width) for one in block.instead))
+    return _records(block, width)
 
 
-def _is_long(block: Facts | Entries) -> bool:
-    return any((text if isinstance(text, str) else "\n".join(text)).count("\n") > MANY_LINES for _, text in block.rows)
+def _bullet(line: str, width: int) -> RenderableType:
+    """`- text`; a command stands as it is typed, under what is said of it."""
+    command, note, said = line.partition(NOTE)
+    if not is_command(line):
+        return _stacked(_folded(line, width - GAP), "- ", GAP)
+    about = [f"# {one}" for one in _folded(said, width - 2 * GAP)] if note else []
+    return _stacked([*about, *continued(command, width - GAP)], "  ", GAP)
 
 
-def _by_hand(block: Facts | Entries, console: Console) -> str:
-    """What `_hanging` and `_entries` lay out, in time that grows with the text."""
-    names = [plain(name) for name, _ in block.rows]
-    indent = INDENT if isinstance(block, Entries) else max(map(cell_len, names)) + GAP
-    lines: list[str] = []
-    for name, (_, given) in zip(names, block.rows, strict=True):
-        shown = plain(given if isinstance(given, str) else "\n".join(given))
-        text = _folded(shown, console, console.width - indent) if shown or isinstance(block, Facts) else []
-        head = _folded(name, console, console.width) if isinstance(block, Entries) else []
-        lead = "" if head else name + " " * (indent - cell_len(name))
-        lines += [
-            *head,
-            *((lead or " " * indent) + line if not n else " " * indent + line for n, line in enumerate(text)),
-        ]
-    return "\n".join(lines)
-
-
-def _folded(text: str, console: Console, width: int) -> list[str]:
-    """The lines of a text, those that are too wide wrapped."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        fits = cell_len(line) <= width
-        lines += [line] if fits else [one.plain for one in Text(line).wrap(console, width, overflow="fold")]
-    return lines
-
-
-def _hanging(rows: Sequence[tuple[str, str]], *, bullet: bool = False) -> RenderableType:
+def _hanging(rows: Sequence[tuple[str, str]], width: int, indent: int = 0) -> RenderableType:
     """`name  text`, long text wrapping under itself."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows:
-        table.add_row(Text("-" if bullet else plain(name)), Text(plain(text)))
-    return table
+    names = [plain(name) for name, _ in rows]
+    space = max((cell_len(name) for name in names), default=0) + GAP
+    room = max(1, width - indent - space)
+    return Group(
+        *(
+            _stacked(_folded(plain(text), room), name + " " * (space - cell_len(name)), space, indent)
+            for name, (_, text) in zip(names, rows, strict=True)
+        )
+    )
 
 
-def _entries(rows: Sequence[tuple[str, str]]) -> RenderableType:
+def _stacked(lines: Sequence[str], head: str, space: int, indent: int = 0) -> RenderableType:
+    """Lines that are folded already, the first after `head`, the others under it."""
+    parts: list[Segment] = []  # not one Text: what rich takes for it grows with the square of its lines
+    for index, line in enumerate(lines or [""]):
+        lead = Segment(head, DIM) if index == 0 else Segment(" " * space)
+        parts += [Segment(" " * indent), lead, Segment(f"{line}\n")]
+    return Segments(parts)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Text in lines of at most `width`; a command goes on after a backslash, and an ARN is never broken."""
+    return [folded for line in text.split("\n") for folded in _folded_line(line, max(1, width))]
+
+
+def _folded_line(line: str, width: int) -> list[str]:
+    if is_command(line):
+        command, note, said = line.partition(NOTE)
+        return [*(_words(f"# {said}", width) if note else ()), *continued(command, width)]
+    kept = QUOTED.sub(lambda match: match.group().replace(" ", GLUE), line)
+    folded, waiting = list[str](), list[str]()
+    for word in kept.split(" "):
+        command = word.replace(GLUE, " ").rstrip(".,;:")
+        if cell_len(word) <= width or not (GLUE in word or "arn:" in word):
+            waiting.append(word)
+            continue
+        folded += _words(" ".join(waiting), width) if waiting else []
+        folded += continued(command.strip("`"), width) if GLUE in word else [word]
+        waiting = []
+    return folded + (_words(" ".join(waiting), width) if waiting or not folded else [])
+
+
+def _words(text: str, width: int) -> list[str]:
+    if "\t" not in text and cell_len(text) <= width:
+        return [text.rstrip().replace(GLUE, " ")]
+    lines = Text(text).wrap(RULER, width, overflow="fold")
+    return [line.plain.rstrip().replace(GLUE, " ") for line in lines] or [""]
+
+
+def _lines(text: str, width: int) -> list[str]:
+    return [folded for line in text.split("\n") for folded in _words(line, max(1, width))]
+
+
+def _entries(rows: Sequence[tuple[str, str]], width: int, fold: Callable[[str, int], list[str]]) -> RenderableType:
     """A headline, and its text indented under it."""
     parts: list[RenderableType] = []
     for name, text in rows:
         parts.append(Text(plain(name), overflow="fold"))
         if text:
-            parts.append(Padding(Text(plain(text), overflow="fold"), (0, 0, 0, INDENT)))
+            parts.append(_stacked(fold(plain(text), width - INDENT), " " * INDENT, INDENT))
     return Group(*parts)
 
 
@@ -150,11 +179,11 @@ def _grid(block: Grid, widths: Sequence[int]) -> RenderableType:
     return table
 
 
-def _records(block: Grid) -> RenderableType:
+def _records(block: Grid, width: int) -> RenderableType:
     """A table that is too wide for this terminal: each row as a headline with a line for each further column."""
     parts: list[RenderableType] = []
     for row in block.rows:
         parts.append(Text(plain("  ".join(cell for cell in row[: block.left] if cell)), overflow="fold"))
         named = [(" ".join(name.split()), cell) for name, cell in zip(block.headers, row, strict=True)][block.left :]
-        parts.append(Padding(_hanging([pair for pair in named if pair[1]]), (0, 0, 0, INDENT)))
+        parts.append(_hanging([pair for pair in named if pair[1]], width, INDENT))
     return Group(*parts)

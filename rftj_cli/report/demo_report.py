@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines
@@ -64,7 +65,7 @@ def _blocks(seen: Any) -> list[Block]:
                 ("files", f"{seen.folder}: prompts/, datasets/, gate.yaml, and every reply and verdict in runs/"),
                 (
                     "look",
-                    f"cd {seen.folder} && rftj calibrate runs/no-contract --labels datasets/contract-review/labels.jsonl",
+                    f"cd {quote(str(seen.folder))} && rftj calibrate runs/no-contract --labels datasets/contract-review/labels.jsonl",
                 ),
             ]
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from rftj_cli.cloud import Call
 from rftj_cli.errors import counted
 from rftj_cli.report import asking
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.reward.deploy import Deployed
 from rftj_cli.reward.plan import Deployment
@@ -52,8 +52,8 @@ def show_result(plan: DeployPlan, deployed: Deployed | None, *, json: bool, quie
         return
     print(deployed.arn)  # on one line, whatever the width: it is copied
     if not quiet:
-        print(f"next: rftj reward verify {deployed.arn} RUN", file=sys.stderr)
-        print(f"then: rftj rft submit --reward {deployed.arn}", file=sys.stderr)
+        advise("next", f"rftj reward verify {deployed.arn} RUN")
+        advise("then", f"rftj rft submit DIR --name JOB --role ARN --reward {deployed.arn} --s3 s3://BUCKET/PREFIX")
 
 
 def document(plan: DeployPlan, deployed: Deployed | None) -> dict[str, Any]:

@@ -218,8 +218,10 @@ def _rest(one: Against) -> Iterator[tuple[str, str]]:
             "rewards",
             f"mean {number(mean.before.value)} -> {number(mean.after.value)}, {_percent(one.reward.changed)} change",
         )
-    if one.before.failed or one.after.failed:
-        yield "failures", f"{one.before.failed:,} -> {one.after.failed:,}"
+    before, after = one.before, one.after
+    if before.failed or after.failed:
+        skipped = f"; skipped {before.skipped:,} -> {after.skipped:,}" if before.skipped or after.skipped else ""
+        yield "failures", f"{before.failed - before.skipped:,} -> {after.failed - after.skipped:,}{skipped}"
     tokens = [(side.input_tokens, side.output_tokens) for side in (one.before, one.after)]
     if any(value is not None for pair in tokens for value in pair):
         shown = [f"{_count(pair[0])} + {_count(pair[1])}" for pair in tokens]

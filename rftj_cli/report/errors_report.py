@@ -78,6 +78,9 @@ def _blocks(report: ErrorReport, *, full: bool, text: bool) -> Iterator[Block]:
     yield from _slices(report, full=full)
     if full and report.units:
         yield from _listed(report, text)
+    if full and report.failures:
+        yield Heading("Labelled samples without a verdict")
+        yield Facts([(one.sample, one.stage) for one in report.failures[:LISTED]])
     if report.warnings:
         yield Heading("Warnings")
         yield Lines(report.warnings)

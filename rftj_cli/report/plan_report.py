@@ -60,7 +60,7 @@ def _blocks(plan: Plan) -> Iterator[Block]:
     else:
         yield Lines(["there are no labels yet: rftj plan without a run gives budgets from assumptions"])
     if plan.draw is not None:
-        yield from _draw(plan.draw, plan.run)
+        yield from _draw(plan.draw, plan.then or "")
 
 
 def _has(goal: Goal) -> str:
@@ -77,7 +77,7 @@ def _needed(goal: Goal) -> str:
     return "-" if goal.needed is None else f"{goal.needed:,}"
 
 
-def _draw(draw: Draw, run: str) -> Iterator[Block]:
+def _draw(draw: Draw, then: str) -> Iterator[Block]:
     chosen = sum(one.chosen for one in draw.strata)
     yield Heading(f"{counted(chosen, 'sample')} to label next, by verdict of the judge and spread over groups")
     rows = [
@@ -91,6 +91,6 @@ def _draw(draw: Draw, run: str) -> Iterator[Block]:
                 "written",
                 f"{draw.written}: {counted(draw.labels, 'label')} and {counted(draw.blank, 'row')} to fill in, seed {draw.seed}",
             ),
-            ("then", f"rftj calibrate {run} --labels {draw.written}   # every estimate uses the weights"),
+            ("then", f"{then}   # every estimate uses the weights"),
         ]
     )

@@ -93,6 +93,7 @@ class _Lines:
 def _line(s: Snapshot) -> str:
     share = f" {s.done / s.total:.0%}" if s.total else ""
     failed = f", {s.failed:,} failed" if s.failed else ""
+    failed += f", {skipped:,} skipped" if (skipped := s.stages.get("skipped", 0)) else ""
     left = "" if s.left is None else f", {duration(s.left)} left"
     allowed = "" if s.allowed is None else f" of {s.allowed:.3g}/s"
     cost = "" if s.cost is None or s.cost == 0 else f", {money(s.cost)}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, to_markdown
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.score_report import judged
 from rftj_cli.report.words import duration, flip_in_words, number
@@ -29,7 +31,7 @@ def show(rescored: Rescored, *, json: bool, markdown: bool, quiet: bool) -> None
 
     console.show(blocks)
     if not quiet:
-        print(f"next: rftj calibrate {rescored.run.folder}", file=sys.stderr)
+        advise("next", f"rftj calibrate {quote(str(rescored.run.folder))}")
 
 
 def document(rescored: Rescored) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def document(rescored: Rescored) -> dict[str, Any]:
         "rewards": {"changed": changes.rewards, "before": rescored.before, "after": rescored.after},
         "votes_lost": dict(zip(("before", "after"), changes.votes_lost, strict=True)),
         "failures": {"mended": changes.mended, "new": changes.broken, "other_stage": changes.restaged},
+        "skipped": dict(zip(("before", "after"), changes.skipped, strict=True)),
         "samples_changed": changes.samples,
         "worst": changes.worst,
         "seconds": round(rescored.seconds, 3),
@@ -70,6 +73,7 @@ def _blocks(rescored: Rescored) -> Iterator[Block]:
             ("judged", f"{judged(run.manifest)}; no calls, $0, {duration(rescored.seconds)}"),
             ("verdicts", f"{changes.flipped:,} of {changes.verdicts:,} changed{moved}"),
             ("failures", f"{changes.mended:,} mended, {changes.broken:,} new, {changes.restaged:,} for another reason"),
+            *([("skipped", " -> ".join(f"{one:,}" for one in changes.skipped))] if any(changes.skipped) else []),
             *(lost if before or after else []),
             ("rewards", _rewards(rescored)),
         ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import cut
 from rftj_cli.rft.dataset import Part, Prepared
@@ -26,9 +27,8 @@ def show(prepared: Prepared, *, json: bool, quiet: bool) -> None:
     console.show(list(_blocks(prepared)))
     if prepared.written and prepared.wish.target == "bedrock" and not quiet:
         out = prepared.wish.out
-        print(
-            f"next: rftj rft submit {out} --name JOB --role ARN --reward ARN --s3 s3://BUCKET/PREFIX", file=sys.stderr
-        )
+        given = "--name JOB --role ARN --reward ARN --s3 s3://BUCKET/PREFIX"
+        advise("next", f"rftj rft submit {quote(str(out))} {given}")
 
 
 def document(prepared: Prepared) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from rftj_cli.cloud import Call
 from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import duration, money
 from rftj_cli.rft.jobs import JobStatus
@@ -47,7 +49,7 @@ def show_submitted(done: Submitted, *, json: bool, quiet: bool) -> None:
         rows.append(("reward", f"version {done.version} of {done.plan.reward.function}"))
     console.show([Facts([*rows, ("noted in", f"{folder}/job.json"), *(("warning", one) for one in done.warnings)])])
     if not quiet:
-        print(f"next: rftj rft status {folder} --watch", file=sys.stderr)
+        advise("next", f"rftj rft status {quote(str(folder))} --watch")
 
 
 def document(done: Submitted) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import cut, duration, money
 from rftj_cli.rft.rollout_file import MOST_FAILURES
@@ -25,7 +26,7 @@ def show(sampled: Sampled, *, json: bool, quiet: bool) -> None:
 
     console.show(list(_blocks(sampled)))
     if not quiet:
-        print(f"next: rftj score RUBRIC {sampled.wish.out}", file=sys.stderr)
+        advise("next", f"rftj score RUBRIC {quote(str(sampled.wish.out))}")
 
 
 def document(sampled: Sampled) -> dict[str, Any]:

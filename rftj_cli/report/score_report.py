@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+from shlex import quote
 from typing import Any
 
 from rftj_cli.errors import counted
 from rftj_cli.files.runs import Manifest
+from rftj_cli.measure.failing import Given
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json, to_plain
-from rftj_cli.report.words import duration, money, number
+from rftj_cli.report.words import duration, failures_of, money, number
 from rftj_cli.running.account import Tally
 from rftj_cli.running.score import Scored
 from rftj_cli.running.selection import Part
 
 SCHEMA = "rftj.score/1"
+MOST = 1_000  # failures in the document; `rftj show RUN --failures` has all
 FEW = 20  # calls: fewer say nothing of a rate
 
 
-def show(scored: Scored, *, json: bool, quiet: bool) -> None:
+def show(scored: Scored, given: Given, *, json: bool, quiet: bool) -> None:
     """Print the summary of one command."""
     if json:
         show_json(document(scored))
@@ -27,7 +30,7 @@ def show(scored: Scored, *, json: bool, quiet: bool) -> None:
 
     console.show([Facts(_rows(scored))])
     if not quiet:
-        print(f"next: rftj calibrate {scored.run.folder}", file=sys.stderr)
+        advise("next", f"rftj calibrate {quote(str(scored.run.folder))}{given.options}")
 
 
 def show_nothing(part: Part, *, json: bool) -> None:
@@ -57,6 +60,7 @@ def document(scored: Scored) -> dict[str, Any]:
         "status": manifest.status,
         "selection": to_plain(scored.selection),
         "counts": manifest.counts,
+        "failures": _failures(scored),
         "reward": {
             "mean": scored.rewards.mean,
             "low": scored.rewards.low,
@@ -78,13 +82,19 @@ def document(scored: Scored) -> dict[str, Any]:
     }
 
 
+def _failures(scored: Scored) -> list[dict[str, str]]:
+    """The samples of the run that failed, the first MOST of them."""
+    store = scored.run.store()
+    failed = store.failed(limit=MOST)
+    store.close()
+    return [{"sample": id, "stage": stage} for id, stage in failed]
+
+
 def judged(manifest: Manifest) -> str:
-    """`143 of 144 samples: 141 verdicts, 2 failures (2 unparsed)`."""
+    """`143 of 144 samples: 133 verdicts, 2 failures (2 unparsed), 8 skipped`."""
     counts = manifest.counts
     verdicts = counts.get("stage_verdict", 0)
-    failed = {name.removeprefix("stage_"): n for name, n in counts.items() if name.startswith("stage_")}
-    stages = ", ".join(f"{n:,} {name}" for name, n in failed.items() if name != "verdict")
-    failures = counted(counts["judged"] - verdicts, "failure") + (f" ({stages})" if stages else "")
+    failures = failures_of({name.removeprefix("stage_"): n for name, n in counts.items() if name.startswith("stage_")})
     return f"{counts['judged']:,} of {counted(counts['samples'], 'sample')}: {counted(verdicts, 'verdict')}, {failures}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.bundle_report import as_data
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import duration, interval, money, number
 from rftj_cli.reward.forecast import Forecast
@@ -31,7 +32,7 @@ def show(found: Verification, *, json: bool, markdown: bool, quiet: bool) -> Non
 
     console.show(blocks)
     if found.exit_code == 0 and not quiet and found.bundle is not None and not found.bundle.replays:
-        print(f"next: rftj reward deploy {quote(str(found.bundle.path))}", file=sys.stderr)
+        advise("next", f"rftj reward deploy {quote(str(found.bundle.path))}")
 
 
 def teller(*, quiet: bool) -> Callable[[Spending], None]:

@@ -10,7 +10,7 @@ from rftj_cli.measure.standing import Marked, Standing
 from rftj_cli.measure.watch import Mistake, Round, Watch
 from rftj_cli.report import console
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading
-from rftj_cli.report.words import duration, flip_in_words, interval, money, number
+from rftj_cli.report.words import duration, failures_of, flip_in_words, interval, money, number
 from rftj_cli.running.selection import Choice, Part
 
 SHOWN = 20
@@ -63,10 +63,8 @@ def _facts(one: Round) -> Iterator[tuple[str, str]]:
     if one.changed:
         yield "changed", "; ".join(one.changed)
     yield "run", str(one.scored.run.folder)
-    failed = sum(one.failures.values())
-    stages = f" ({', '.join(f'{count:,} {stage}' for stage, count in sorted(one.failures.items()))})" if failed else ""
     judged = one.scored.forecast.samples
-    yield "judged", f"{counted(judged, 'sample')}, {counted(failed, 'failure')}{stages}; {duration(one.seconds)}"
+    yield "judged", f"{counted(judged, 'sample')}, {failures_of(one.failures)}; {duration(one.seconds)}"
     yield "cost", f"{_cost(one)}; {counted(tally.calls, 'call')}, {counted(tally.reused, 'reply')} reused"
     if one.reward is not None:
         before = "" if one.reward_before is None else f"{number(one.reward_before)} -> "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rftj_cli.files.ledger import Look
 from rftj_cli.running.flips import Flip
 from rftj_cli.stats.estimate import LEVEL, Estimate
@@ -58,6 +60,14 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def failures_of(stages: Mapping[str, int]) -> str:
+    """`2 failures (2 unparsed), 8 skipped`: what was settled without the judge is no failure of his."""
+    failed = {stage: n for stage, n in stages.items() if stage not in ("verdict", "skipped") and n}
+    named = ", ".join(f"{n:,} {stage}" for stage, n in sorted(failed.items()))
+    skipped = f", {stages['skipped']:,} skipped" if stages.get("skipped") else ""
+    return counted(sum(failed.values()), "failure") + (f" ({named})" if named else "") + skipped
 
 
 def ordinal(number: int) -> str:

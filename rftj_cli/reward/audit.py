@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rftj_cli.errors import InputError
 from rftj_cli.kernel.reward import refuse_without_reward
@@ -46,7 +47,8 @@ class Options:
 def audit(names: Sequence[str], asked: Asked, options: Options) -> Audit:
     """Audit a run, or a rubric and samples, which are judged first. Raises `InputError` for what cannot be audited."""
     given = opened(names, asked, options.source)
-    source = replace(options.source, run=str(given.run.folder))
+    samples = Path(names[1]) if len(names) == 2 else None
+    source = replace(options.source, run=str(given.run.folder), samples=samples)
     run, question = question_of(source)
     refuse_without_reward(run.rubric, run.folder)
     repeat = None if options.repeat is None else alike(run, options.repeat, "--repeat")

@@ -11,6 +11,7 @@ import numpy as np
 from rftj_cli.errors import InputError, listed
 from rftj_cli.files.runs import Run, open_run
 from rftj_cli.files.store_rows import OutcomeRow, SampleRow
+from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.outcome import Failure
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.running.changes import rubric_changes
@@ -115,6 +116,6 @@ def alike(run: Run, name: str, option: str) -> Run:
         raise InputError(
             f"{option}: this run was judged by another rubric; changed: {listed(changed)}", file=other.folder,
             expected=f"a run of the judge {run.rubric.judge_fingerprint[:8]} with the same reward",
-            hint=f"`rftj score {run.manifest.rubric_path} SAMPLES --run DIR` makes one",
+            hint=f"`{score_command(run.manifest, samples='SAMPLES')} --run DIR` makes one",
         )  # fmt: skip
     return other

@@ -8,6 +8,7 @@ from typing import Final
 
 from rftj_cli.errors import counted
 from rftj_cli.files.runs import Run
+from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, bars_of, chosen_by_outcome, of_criterion
 from rftj_cli.measure.values import Calibration
@@ -234,8 +235,7 @@ def _softened(one: Finding) -> Finding:
 
 def _flips(of: Measured) -> Finding:
     if of.noise is None:
-        manifest = of.run.manifest
-        again = f"`rftj score {manifest.rubric_path} {manifest.samples_path} --fresh --run RUN2` and --repeat RUN2"
+        again = f"`{score_command(of.run.manifest, fresh=True)} --run RUN2` and --repeat RUN2"
         do = f"judge with several votes (--set judge.votes=3), or a second time: {again}"
         return _unmeasured("flips", "repeat", "one vote a sample: repeat noise was not measured", do)
     most = next((id for id, one in of.noise.by.items() if one is of.noise.flips), "")

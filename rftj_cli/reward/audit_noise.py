@@ -9,6 +9,7 @@ import numpy as np
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.runs import Run
+from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.outcome import Verdict
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.measure.beyond import repeats
@@ -52,7 +53,7 @@ def of_repeat(run: Run, other: Run, terms: Terms) -> Noise:
     if other.manifest.calls == 0 and other.manifest.source == run.manifest.source:
         raise InputError(
             "--repeat: this run made no calls of its own: its replies are those of the first", file=other.folder,
-            hint=f"`rftj score {run.manifest.rubric_path} {run.manifest.samples_path} --fresh --run DIR` asks again",
+            hint=f"`{score_command(run.manifest, fresh=True)} --run DIR` asks again",
         )  # fmt: skip
     first, second = _seen(run), _seen(other)
     shared = [id for id in first if id in second]

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rftj_cli.errors import InputError
-from rftj_cli.files.rows import read_map
+from rftj_cli.files.maps import read_maps
 from rftj_cli.files.runs import Lock, Run, default_folder, open_run, read_manifest, write_manifest
 from rftj_cli.files.samples import SampleFile
+from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.evaluate import prepare
 from rftj_cli.kernel.reward import refuse_without_reward
 from rftj_cli.kernel.rubric import Rubric
@@ -87,7 +88,7 @@ def _existing(run: Run, asked: Asked) -> Opened:
         raise InputError(
             "--rollouts: a file of answers is judged by `audit RUBRIC SAMPLES`", file=asked.rollouts,
             expected="a run folder of the rollouts",
-            hint=f"rftj score {run.manifest.rubric_path} {asked.rollouts} --run DIR, then --rollouts DIR",
+            hint=f"`{score_command(run.manifest, samples=asked.rollouts)} --run DIR`, then --rollouts DIR",
         )  # fmt: skip
     found = Opened(run, rollouts=None if asked.rollouts is None else alike(run, asked.rollouts, "--rollouts"))
     if asked.references is not None:
@@ -112,12 +113,13 @@ def _judged(path: Path, table: Path, asked: Asked, source: Source) -> Opened:
     order = replace(asked.order, rubric=path)
     rubric = order.load()
     refuse_without_reward(rubric, path)
-    columns = read_map(list(source.map))
+    maps = read_maps(source.map, source.map_labels, source.labels, table)
+    columns = maps.samples
     samples = SampleFile(table, rubric.kind, columns)
     if source.truth_rubric is None:  # before a call is paid for
         validated_labels(
-            rubric, samples, source.labels, wide=source.wide, columns=columns, rule=source.truth,
-            ignore_unknown=source.ignore_unknown,
+            rubric, samples, source.labels, wide=source.wide, columns=maps.labels,
+            rule=source.truth, ignore_unknown=source.ignore_unknown,
         )  # fmt: skip
     folder = order.folder or default_folder(rubric)
     judging = _Judging(order, rubric, asked, order.max_cost)

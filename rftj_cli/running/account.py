@@ -171,7 +171,7 @@ class Tally:
         return Snapshot(
             done=self.done,
             total=self.total,
-            failed=self.done - self.stages.get("verdict", 0),
+            failed=self.done - self.stages.get("verdict", 0) - self.stages.get("skipped", 0),
             calls=self.calls,
             cost=self.cost if self.priced else None,
             elapsed=elapsed,

@@ -19,6 +19,7 @@ from rftj_cli.files.runs import Lock, Run, default_folder, is_foreign, make_priv
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, Rewards, Row, SampleRow
+from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.asks import Ask, names_used
 from rftj_cli.kernel.evaluate import Task, finish, prepare
 from rftj_cli.kernel.outcome import CallError, Failure, Reply, Stage
@@ -68,6 +69,7 @@ class Changes:
     mended: int = 0
     broken: int = 0
     restaged: int = 0
+    skipped: list[int] = field(default_factory=lambda: [0, 0])  # before and after
     votes_lost: list[int] = field(default_factory=lambda: [0, 0])  # before and after
     worst: list[Change] = field(default_factory=list)
 
@@ -79,11 +81,13 @@ class Changes:
         self.flipped += sum(flip.before is not None and flip.after is not None for flip in both.flips)
         self.moved += both.moved
         self.rewards += old.reward.value != new.reward.value
-        self.mended += stages[0] is not None and stages[1] is None
-        self.broken += stages[0] is None and stages[1] is not None
+        failed = [stage not in (None, "skipped") for stage in stages]
+        self.mended += failed[0] and not failed[1]
+        self.broken += failed[1] and not failed[0]
         for index, one in enumerate((old, new)):
             self.votes_lost[index] += 0 if isinstance(one.outcome, Failure) else one.outcome.votes_lost
-        self.restaged += None not in stages and stages[0] != stages[1]
+            self.skipped[index] += stages[index] == "skipped"
+        self.restaged += all(failed) and stages[0] != stages[1]
         if both.flips or old.reward.value != new.reward.value or both.moved:
             self.samples += 1
             self.worst.append(Change(sample, both.flips, old.reward.value, new.reward.value, stages[0], stages[1]))
@@ -216,7 +220,7 @@ def _missing(run: Run, rubric: Rubric, path: Path, samples: list[str]) -> InputE
         f"the run has no reply to what this rubric asks about sample {samples[0]}{others}; changed: {changed}",
         file=run.folder, key="id", found=samples[0],
         hint="another prompt, model, scale or more votes need the judge, who is asked by "
-        f"`rftj score {path} {run.manifest.samples_path}`; replies to unchanged requests are reused",
+        f"`{score_command(replace(run.manifest, rubric_path=str(path)))}`; replies to unchanged requests are reused",
     )  # fmt: skip
 
 

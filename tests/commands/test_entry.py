@@ -22,31 +22,35 @@ HEAVY = ("boto3", "botocore", "pandas", "numpy", "scipy", "rich", "pyarrow", "ji
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("--json", "--quiet"),
     "check": (
-        "--labels", "--wide", "--model", "--set", "--map", "--prices", "--strict", "--show-text", "--no-text", "--json",
+        "--labels", "--wide", "--model", "--set", "--map", "--map-labels", "--prices", "--strict", "--show-text", "--no-text", "--json",
         "--quiet",
     ),
     "score": (
-        "--run", "--replay", "--import-replies", "--fresh", "--model", "--set", "--map", "--workers", "--rpm",
+        "--run", "--replay", "--import-replies", "--fresh", "--model", "--set", "--map", "--map-labels", "--workers", "--rpm",
         "--tpm", "--adaptive-votes", "--base-url", "--region", "--transport", "--timeout", "--max-cost", "--max-failures", "--prices", "--json", "--quiet",
         "--only", "--from", "--split", "--sample", "--seed", "--labels", "--wide", "--truth", "--ignore-unknown", "--watch",
     ),
+    "show": (
+        "--failures", "--skipped", "--disagreements", "--flips", "--criterion", "--limit", "--labels", "--wide", "--map",
+        "--map-labels", "--ignore-unknown", "--truth", "--show-text", "--no-text", "--json", "--quiet",
+    ),
     "rescore": ("--rubric", "--set", "--run", "--markdown", "--json", "--quiet"),
     "calibrate": (
-        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen", "--by", "--table",
+        "--labels", "--wide", "--map", "--map-labels", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen", "--by", "--table",
         "--metric", "--sampling", "--costs", "--recalibrate", "--out",
         "--judge", "--human", "--levels", "--positive", "--group", "--no-verdict", "--seed", "--full", "--markdown",
         "--show-text", "--no-text", "--rows", "--json", "--quiet", "--epsilon", "--values", "--delimiter", "--id",
     ),
     "gate": (
-        "--rules", "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen",
+        "--rules", "--labels", "--wide", "--map", "--map-labels", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen",
         "--seed", "--markdown", "--json", "--quiet",
     ),
     "plan": (
-        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--half-width", "--kappa", "--pass-rate", "--rate",
+        "--labels", "--wide", "--map", "--map-labels", "--ignore-unknown", "--truth", "--half-width", "--kappa", "--pass-rate", "--rate",
         "--above", "--gain", "--discordance", "--next", "--out", "--criterion", "--seed", "--markdown", "--json",
     ),
     "reward audit": (
-        "--labels", "--wide", "--map", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen",
+        "--labels", "--wide", "--map", "--map-labels", "--ignore-unknown", "--truth", "--truth-rubric", "--split", "--frozen",
         "--group-size", "--rollouts", "--references", "--repeat", "--fresh", "--strict", "--run", "--replay",
         "--import-replies", "--model", "--set", "--workers", "--base-url", "--region", "--max-cost", "--prices",
         "--seed", "--full", "--markdown", "--html", "--json", "--quiet",

@@ -17,7 +17,8 @@ from making import write_rows
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.columns import read_columns
-from rftj_cli.files.rows import Table, read_map
+from rftj_cli.files.maps import read_map
+from rftj_cli.files.rows import Table
 from rftj_cli.files.samples import SampleFile, read_labels
 from rftj_cli.files.text import read_text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from making import write_rows
-from reporting import calibrated, labels, refused, scored
+from reporting import calibrated, labels, refused, scored, succeed
 
 VERDICTS = {"s0": "pass", "s1": "fail"}
 TABLE = [[1, 0], [0, 1]]
@@ -92,7 +92,51 @@ def test_wide_needs_a_labels_file(home: Path) -> None:
 def test_columns_of_a_labels_file_are_mapped(home: Path) -> None:
     run = scored(home, VERDICTS)
     file = labels(home, [{"sample": "s0", "verdict": "pass"}, {"sample": "s1", "verdict": "fail"}], "labels.csv")
-    assert quality(calibrated(run, "--labels", file, "--map", "id=sample,value=verdict")) == TABLE
+    assert quality(calibrated(run, "--labels", file, "--map-labels", "id=sample,value=verdict")) == TABLE
+
+
+def test_map_is_about_the_samples_alone(home: Path) -> None:
+    """In a report on a run, whose labels stand in a file of their own, no column of the samples is read."""
+    run = scored(home, VERDICTS)
+    file = labels(home, [{"sample": "s0", "verdict": "pass"}, {"sample": "s1", "verdict": "fail"}], "labels.csv")
+    error = refused("calibrate", run, "--labels", file, "--map", "id=sample,value=verdict")
+    assert "--map names columns of the samples" in error["problem"] and error["file"] == str(file)
+    assert error["expected"] == "--map-labels id=sample,value=verdict"
+    assert "--map-labels" in refused("calibrate", run, "--map-labels", "id=sample")["problem"]
+
+
+RENAMED = [
+    {"key": "s0", "prompt": "task", "answer": "answer s0", "split": "dev"},
+    {"key": "s1", "prompt": "task", "answer": "answer s1", "split": "dev"},
+]
+BOTH = ("check", "score", "refine", "diff-prompts", "reward audit")
+
+
+@pytest.mark.parametrize("command", BOTH)
+def test_samples_and_labels_have_a_map_each(home: Path, command: str) -> None:
+    """A column that only the other file has is refused by name of the option that it belongs to."""
+    scored(home, VERDICTS)
+    samples = str(write_rows(home / "renamed.jsonl", RENAMED))
+    file = labels(home, [{"sample": "s0", "value": "pass"}, {"sample": "s1", "value": "fail"}], "other.csv")
+    rubric = str(next(iter(home.glob("*.yaml"))))
+    sides = (rubric, rubric) if command == "diff-prompts" else (rubric,)
+    more = {"score": ("--only", "failing", "--from", "run"), "refine": ("--proposer", "openai:x")}.get(command, ())
+    given = (*command.split(), *sides, samples, "--labels", file, *more)
+    error = refused(*given, "--map", "id=sample,response=answer")
+    assert "--map names columns of the samples" in error["problem"], error
+    assert (error["file"], error["expected"]) == (str(file), "--map-labels id=sample")
+    error = refused(*given, "--map", "id=key,response=answer", "--map-labels", "id=key")
+    assert "--map-labels names columns of the labels file" in error["problem"], error
+    assert (error["file"], error["expected"]) == (samples, "--map id=key")
+
+
+def test_check_reads_both_files_by_their_maps(home: Path) -> None:
+    scored(home, VERDICTS)
+    samples = str(write_rows(home / "renamed.jsonl", RENAMED))
+    file = labels(home, [{"sample": "s0", "value": "pass"}, {"sample": "s1", "value": "fail"}], "other.csv")
+    rubric = str(next(iter(home.glob("*.yaml"))))
+    maps = ("--map", "id=key,response=answer", "--map-labels", "id=sample")
+    assert succeed("check", rubric, samples, "--labels", file, *maps, "--json").document["labels"] == 2
 
 
 ITEMS = {

@@ -394,6 +394,7 @@ def test_slices_of_a_table(home: Path) -> None:
         ("--split", "dev"),
         ("--wide",),
         ("--map", "a=b"),
+        ("--map-labels", "a=b"),
     ],
 )
 def test_options_of_a_run_are_refused_for_a_table(home: Path, option: tuple[str, ...]) -> None:

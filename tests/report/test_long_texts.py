@@ -6,7 +6,9 @@ import pytest
 from making import growth
 
 from rftj_cli.report.blocks import Block, Entries, Facts
-from rftj_cli.report.console import MANY_LINES, show
+from rftj_cli.report.console import show
+
+MANY_LINES = 200
 
 LINES = ["word " * 40, "", "x" * 300, "判断" * 80, "short", "tab\tand \x1b[31mred"] * MANY_LINES
 

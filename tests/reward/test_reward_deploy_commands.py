@@ -49,7 +49,7 @@ def test_the_next_commands_are_advice(home: Path, account: Account, capsys: pyte
     assert (
         "next: rftj reward verify arn:aws:lambda:us-east-1:123456789012:function:rftj-contract-review:1 RUN" in told.err
     )
-    assert "rftj rft submit --reward arn:" in told.err
+    assert "rftj rft submit DIR --name JOB --role ARN --reward arn:" in told.err
     assert run(["reward", "deploy", "a.zip", "--quiet"]) == 0
     told = capsys.readouterr()
     assert (told.err, "Deployed already" in told.out) == ("", True)
