@@ -17,9 +17,10 @@ from rftj_cli.files.typed import typed
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.rubric import Rubric
 from rftj_cli.kernel.sample import Sample
+from rftj_cli.kernel.secrets import shown_url
 from rftj_cli.running.account import Progress, Silent
 from rftj_cli.running.calling import FIRST_TIMEOUT
-from rftj_cli.running.live import Endpoint, default_workers, without_login
+from rftj_cli.running.live import Endpoint, default_workers
 from rftj_cli.running.preflight import Forecast
 from rftj_cli.running.recordings import Recordings, chosen
 from rftj_cli.running.score import Settings, score
@@ -44,7 +45,7 @@ class Again:
     @property
     def options(self) -> str:
         """How the judge is asked, as it would be typed again; what the environment says is not repeated."""
-        url = None if self.base_url == os.environ.get("OPENAI_BASE_URL") else without_login(self.base_url)
+        url = None if self.base_url == os.environ.get("OPENAI_BASE_URL") else self.base_url and shown_url(self.base_url)
         prices = None if str(self.prices) == os.environ.get("RFTJ_PRICES") else self.prices
         recorded = {"replay": self.replay, "import_replies": self.import_replies}
         return typed(base_url=url, region=self.region, **recorded, workers=self.workers, prices=prices)

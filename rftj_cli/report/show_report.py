@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from shlex import quote
 
+from rftj_cli.errors import counted
 from rftj_cli.kernel.outcome import Ballot, Failure, Rating, Verdict
 from rftj_cli.measure.listing import Listed, Listing
 from rftj_cli.measure.shown import Answer, Prompt, Shown, without_text
 from rftj_cli.report.blocks import Block, Entries, Facts, Grid, Heading, Lines
 from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
-from rftj_cli.report.words import counted, cut, duration, flip_in_words, money, number
+from rftj_cli.report.words import cut, duration, flip_in_words, money, number
 
 RESPONSES = ("response", "response_a", "response_b")
 ONE_LINE = 76  # characters: 80 columns less the indent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rftj_cli.errors import counted
 from rftj_cli.files.ledger import Look
 from rftj_cli.running.flips import Flip
 from rftj_cli.stats.estimate import LEVEL, Estimate
