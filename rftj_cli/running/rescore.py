@@ -226,8 +226,9 @@ def _write(
     """Write the new run; what changed, and its rewards."""
     then = run.manifest
     samples = SampleFile(Path(then.samples_path), rubric.kind, then.columns)
+    source = f"rescore of {run.folder}"
     manifest = replace(
-        begun(rubric, path, samples, f"rescore of {run.folder}", target, None),
+        begun(rubric, path, samples, source, target, None),
         learned=then.learned, selections=then.selections,
     )  # fmt: skip
     write_manifest(target, manifest)
@@ -241,7 +242,8 @@ def _write(
                 new.write(batch)
                 batch = []
         new.write(batch)
-        write_manifest(target, ended(manifest, new, then.counts.get("samples", 0), tally, time.monotonic() - began, {}))
+        took, of = time.monotonic() - began, then.counts.get("samples", 0)
+        write_manifest(target, ended(manifest, new, of, tally, took, {}, source))
         changes.trim()
         return changes, new.rewards()
     finally:

@@ -35,7 +35,7 @@ from rftj_cli.running.budget import Budget
 from rftj_cli.running.calling import Live, Pace, live_of, refuse_unpriced
 from rftj_cli.running.changes import refuse_changes
 from rftj_cli.running.engine import Engine, Parts
-from rftj_cli.running.manifests import begun, ended, learned_before
+from rftj_cli.running.manifests import begun, ended, learned_before, sources_before, without_new_source
 from rftj_cli.running.preflight import Forecast, is_settled, place, preflight
 from rftj_cli.running.recordings import ImportedFile, Recordings, close_borrowed, nearest_first
 from rftj_cli.running.signals import stops_on_signals
@@ -52,7 +52,8 @@ class Settings:
     what is known of the model; `source` names the live judge in the manifest. `timeout` is seconds (None: 120, and 300 for
     the first call), `max_cost` US dollars
     for this command, `rpm` and `tpm` requests and tokens a minute. With `adaptive` settled votes are not asked.
-    `selection` says how the samples were chosen, where they are a part of their file. `paid` hears of the budget at the end,
+    `selection` says how the samples were chosen, where they are a part of their file; `internal` is a run that is made for
+    a purpose of rftj's own (see `Manifest`). `paid` hears of the budget at the end,
     also where the command fails.
     """
 
@@ -70,6 +71,7 @@ class Settings:
     max_cost: float | None = None
     progress: Callable[[Forecast, Path], Progress] = field(default=lambda forecast, folder: Silent())
     selection: Selection | None = None
+    internal: bool = False
     paid: Callable[[Budget], None] = field(default=lambda budget: None)
 
     def whole(self, forecast: Forecast) -> int:
@@ -181,11 +183,14 @@ def _judge(
 ) -> Scored:
     source = settings.source if settings.replay is None else settings.replay.name
     chosen, whole = settings.selection, settings.whole(forecast)
-    if read_manifest(folder) is None:  # first of all: a folder with a store is a run, whenever its writer is killed
-        write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None, chosen))
+    new, internal, known = forecast.samples > forecast.settled, settings.internal, read_manifest(folder)
+    if known is None:  # first of all: a folder with a store is a run, whenever its writer is killed
+        write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None, chosen, internal=internal))
     store = Store(folder / "store.sqlite", write=True)
     reader = Store(folder / "store.sqlite", write=False)
-    manifest = begun(rubric, rubric_path, samples, source, folder, store, chosen)
+    before = sources_before(known, store)
+    told = source if new or not before else None
+    manifest = begun(rubric, rubric_path, samples, told, folder, store, chosen, internal=internal)
     manifest = replace(manifest, counts={**manifest.counts, "samples": whole})  # a kill leaves this behind
     write_manifest(folder, manifest)
     traffic = None if live is None else live.traffic
@@ -203,7 +208,9 @@ def _judge(
         tally.progress.close(tally.snapshot())
         settings.paid(budget)
         learned = {} if live is None else live.learned()
-        manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned)
+        manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned, source)
+        if not tally.calls + tally.reused:
+            manifest = without_new_source(manifest, before)
         write_manifest(folder, manifest)
         rewards = store.rewards()
         close_borrowed(recordings)
