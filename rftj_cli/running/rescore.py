@@ -144,7 +144,12 @@ def _target(run: Run, rubric: Rubric, folder: Path | None) -> Path:
         return folder
     beside = run.folder if run.folder.name not in ("", "..") else run.folder.resolve()
     names = (f"{beside.name}-rescored{'' if number == 1 else f'-{number}'}" for number in count(1))
-    places = chain([default_folder(rubric)], (beside.with_name(name) for name in names))
+    first = default_folder(rubric)
+    if (
+        rubric.reward_fingerprint != run.manifest.reward_fingerprint
+    ):  # the plain name stays free for the run's own rubric
+        first = first.with_name(f"{first.name}-{rubric.reward_fingerprint[:8]}")
+    places = chain([first], (beside.with_name(name) for name in names))
     return next(one for one in places if not (is_foreign(one) or one.resolve().is_relative_to(inside)))
 
 
