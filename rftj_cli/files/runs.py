@@ -112,6 +112,11 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class _Schema:
+    schema: str = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """An existing run folder, opened for reading."""
 
@@ -147,7 +152,14 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a run folder, None where there is none."""
     path = folder / "run.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        data = path.read_bytes()
+        schema = msgspec.json.decode(data, type=_Schema).schema
+        if schema != SCHEMA:
+            raise InputError(
+                "this run was written by another version of rftj", file=path, key="schema", found=schema, expected=SCHEMA,
+                hint="use the version that wrote it, or a newer one",
+            )  # fmt: skip
+        return msgspec.json.decode(data, type=Manifest)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

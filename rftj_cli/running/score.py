@@ -211,7 +211,8 @@ def _judge(
         manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned, source)
         if not tally.calls + tally.reused:
             manifest = without_new_source(manifest, before)
-        write_manifest(folder, manifest)
+        if store.present:
+            write_manifest(folder, manifest)
         rewards = store.rewards()
         close_borrowed(recordings)
         reader.close()
