@@ -13,6 +13,7 @@ from rftj_cli.errors import CannotTell, Interrupted
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
+    Manifest,
     Run,
     Selection,
     default_folder,
@@ -73,6 +74,11 @@ class Settings:
     selection: Selection | None = None
     internal: bool = False
     paid: Callable[[Budget], None] = field(default=lambda budget: None)
+
+    @property
+    def name(self) -> str:
+        """Where the replies of this command come from."""
+        return self.source if self.replay is None else self.replay.name
 
     def whole(self, forecast: Forecast) -> int:
         """How many samples the file holds, those that were not chosen included."""
@@ -181,18 +187,9 @@ def _judge(
     forecast: Forecast,
     live: Live | None,
 ) -> Scored:
-    source = settings.source if settings.replay is None else settings.replay.name
     chosen, whole = settings.selection, settings.whole(forecast)
-    new, internal, known = forecast.samples > forecast.settled, settings.internal, read_manifest(folder)
-    if known is None:  # first of all: a folder with a store is a run, whenever its writer is killed
-        write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None, chosen, internal=internal))
-    store = Store(folder / "store.sqlite", write=True)
+    manifest, store, before = _begun(rubric, rubric_path, samples, settings, folder, forecast)
     reader = Store(folder / "store.sqlite", write=False)
-    before = sources_before(known, store)
-    told = source if new or not before else None
-    manifest = begun(rubric, rubric_path, samples, told, folder, store, chosen, internal=internal)
-    manifest = replace(manifest, counts={**manifest.counts, "samples": whole})  # a kill leaves this behind
-    write_manifest(folder, manifest)
     traffic = None if live is None else live.traffic
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
     stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
@@ -208,7 +205,7 @@ def _judge(
         tally.progress.close(tally.snapshot())
         settings.paid(budget)
         learned = {} if live is None else live.learned()
-        manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned, source)
+        manifest = ended(manifest, store, whole, tally, time.monotonic() - began, learned, settings.name)
         if not tally.calls + tally.reused:
             manifest = without_new_source(manifest, before)
         if store.present:
@@ -226,6 +223,23 @@ def _judge(
         )
     notes, run = () if live is None else notes_of(live.judge), open_run(str(folder))
     return Scored(run, forecast, tally, rewards, settings.imported, budget, notes, chosen)
+
+
+def _begun(
+    rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings, folder: Path, forecast: Forecast
+) -> tuple[Manifest, Store, tuple[str, ...]]:
+    """The manifest as a kill would leave it, the store, and where the replies came from that it holds already."""
+    chosen, internal, known = settings.selection, settings.internal, read_manifest(folder)
+    if known is None:  # first of all: a folder with a store is a run, whenever its writer is killed
+        first = begun(rubric, rubric_path, samples, settings.name, folder, None, chosen, internal=internal)
+        write_manifest(folder, first)
+    store = Store(folder / "store.sqlite", write=True)
+    before = sources_before(known, store)
+    told = settings.name if forecast.samples > forecast.settled or not before else None
+    manifest = begun(rubric, rubric_path, samples, told, folder, store, chosen, internal=internal)
+    manifest = replace(manifest, counts={**manifest.counts, "samples": settings.whole(forecast)})
+    write_manifest(folder, manifest)
+    return manifest, store, before
 
 
 def _tasks(
