@@ -40,6 +40,7 @@ from rftj_cli.commands import (
     rft_status,
     rft_stop,
     rft_submit,
+    run_repair,
     score,
     show,
 )
@@ -64,6 +65,7 @@ local_app = typer.Typer(help="The small model that runs on this machine.", rich_
 reward_app = typer.Typer(
     help="From the calibrated rubric to a reward function in AWS Lambda.", rich_markup_mode=None, no_args_is_help=True
 )
+run_app = typer.Typer(help="Run folders.", rich_markup_mode=None, no_args_is_help=True)
 rft_app = typer.Typer(
     help="Rollouts, data set and job of reinforcement fine-tuning.", rich_markup_mode=None, no_args_is_help=True
 )
@@ -92,7 +94,9 @@ rft_app.command("prepare", short_help="Samples to the RFT data set, checked by e
 rft_app.command("submit", short_help="Upload the data and start the training job.")(rft_submit.submit)
 rft_app.command("status", short_help="How a training job goes.")(rft_status.status)
 rft_app.command("stop", short_help="Stop a training job.")(rft_stop.stop)
+run_app.command("repair", short_help="Save what can be read of a damaged run.")(run_repair.repair)
 app.add_typer(local_app, name="local")
+app.add_typer(run_app, name="run", short_help="Save what can be read of a damaged run.")
 app.add_typer(reward_app, name="reward", short_help="From the calibrated rubric to a reward function in Lambda.")
 app.add_typer(rft_app, name="rft", short_help="Rollouts, data set and job of reinforcement fine-tuning.")
 
@@ -162,7 +166,10 @@ def _from_outside(error: Exception) -> RftjError | None:
     if type(error).__module__ == "sqlite3" and any(one.__name__ == "DatabaseError" for one in type(error).__mro__):
         if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")):
             return CannotTell(f"the system refused: {error}")
-        return InputError(f"the run's store is damaged or cannot be read: {error}")
+        return InputError(
+            f"the run's store is damaged or cannot be read: {error}",
+            hint="`rftj run repair RUN` saves what can be read",
+        )
     return None
 
 

@@ -46,9 +46,11 @@ def gate(
     The rules are tested against the bounds that `rftj calibrate` reports. UNDECIDED says how many labels are
     missing; `undecided: warn` in the rules lets it pass with exit 0.
     """
+    from rftj_cli.files.runs import open_run
     from rftj_cli.files.yamls import located
     from rftj_cli.gate import compile_rules, decide
     from rftj_cli.measure.sources import Source, measure
+    from rftj_cli.measure.trust import refuse_chosen
     from rftj_cli.measure.values import Calibration
     from rftj_cli.report import gate_report
 
@@ -56,6 +58,7 @@ def gate(
         with located(rules, "rules file"):
             decide(wanted, report)
 
+    refuse_chosen(open_run(run), "a gate")
     with located(rules, "rules file") as document:
         wanted = compile_rules(document.data)
     source = Source(

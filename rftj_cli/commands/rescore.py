@@ -25,7 +25,9 @@ def rescore(
     set_: SetOption = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--run", help="The new run folder. Default: runs/NAME-<judge>, else RUN-rescored.", metavar="DIR"),
+        typer.Option(
+            "--run", help="The new run folder. Default: runs/NAME-<judge>[-<reward>], else RUN-rescored.", metavar="DIR"
+        ),
     ] = None,
     markdown: MarkdownOption = False,
     json: JsonOption = False,

@@ -34,7 +34,7 @@ RUNS = Path("runs")
 class Selection:
     """How a part of a samples file was chosen: `chosen` of its `of` samples.
 
-    By what came out in other `runs` (`only`: failing, failures, flipped), by split, and of these `sample` at random.
+    By what came out in other `runs` (`only`: failing, failures, flipped, disagreeing), by split, and of these `sample` at random.
     """
 
     chosen: int
@@ -64,7 +64,9 @@ class Manifest:
 
     `learned` is what calling the judge has shown: what the model accepts, how many tokens its requests and replies have
     beside the estimate, and the rates at which the service began to refuse. `selections` say how a part of the samples was
-    chosen, where not all of the file were judged; `counts` has the samples of the whole file all the same.
+    chosen, where not all of the file were judged; `counts` has the samples of the whole file all the same. `source` is where
+    the replies came from, in words, `sources` the same one by one. An `internal` run was made by rftj for a purpose of its
+    own, and is never `@last`.
     """
 
     name: str
@@ -89,6 +91,8 @@ class Manifest:
     history: tuple[dict[str, Any], ...] = ()
     learned: dict[str, Any] = field(default_factory=dict)
     selections: tuple[Selection, ...] = ()
+    sources: tuple[str, ...] = ()
+    internal: bool = False
     schema: str = SCHEMA
 
     @property
@@ -97,9 +101,20 @@ class Manifest:
         return max([one.chosen for one in self.selections], default=self.counts.get("samples", 0))
 
     @property
+    def came_from(self) -> tuple[str, ...]:
+        """Where its replies came from, each once. Runs of older versions tell it by their history, else by `source`."""
+        called = [one["source"] for one in self.history if one.get("calls") and "source" in one]
+        return self.sources or tuple(dict.fromkeys(called)) or (self.source,)
+
+    @property
     def by_outcome(self) -> tuple[Selection, ...]:
         """The selections that chose samples by what came out: agreement on these says nothing of others."""
         return tuple(one for one in self.selections if one.only is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    schema: str = SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +153,14 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a run folder, None where there is none."""
     path = folder / "run.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        data = path.read_bytes()
+        schema = msgspec.json.decode(data, type=_Schema).schema
+        if schema != SCHEMA:
+            raise InputError(
+                "this run was written by another version of rftj", file=path, key="schema", found=schema, expected=SCHEMA,
+                hint="use the version that wrote it, or a newer one",
+            )  # fmt: skip
+        return msgspec.json.decode(data, type=Manifest)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -162,11 +184,12 @@ def all_runs(runs: Path = RUNS) -> list[Path]:
 
 
 def last_run() -> Path:
-    """The run that was written last, by its manifest."""
-    found = all_runs()
-    if not found:
-        raise InputError("there is no run yet", file=RUNS, hint="`rftj score RUBRIC SAMPLES` makes one")
-    return max(found, key=lambda folder: (folder / "run.json").stat().st_mtime)
+    """The run that the user had written last, by its manifest; not one that a command made for a purpose of its own."""
+    for folder in sorted(all_runs(), key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True):
+        manifest = read_manifest(folder)
+        if manifest is not None and not manifest.internal:
+            return folder
+    raise InputError("there is no run yet", file=RUNS, hint="`rftj score RUBRIC SAMPLES` makes one")
 
 
 def is_foreign(folder: Path) -> bool:

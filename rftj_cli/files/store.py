@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from rftj_cli.errors import InputError
+from rftj_cli.errors import CannotTell, InputError
+from rftj_cli.files.damage import UNREADABLE, damaged, reads
 from rftj_cli.files.store_rows import INSERTS, OutcomeRow, ReplyRow, Rewards, Row, SampleRow, Usage
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import CallError, Failure, Outcome, Reply, Reward, Stage, Verdict
@@ -54,7 +55,8 @@ class Store:
         except sqlite3.DatabaseError as error:
             if write and error.sqlite_errorname.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")):
                 raise  # the disk's fault
-            raise InputError(f"not a run store: {error}", file=path) from None
+            raise damaged(path, error) from None
+        self._inode = os.stat(path).st_ino
 
     @classmethod
     def existing(cls, path: Path) -> Store | None:
@@ -73,35 +75,62 @@ class Store:
         self._db.close()
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write a batch; when this returns, it is on disk."""
+        """Write a batch; when this returns, it is on disk. Raises `CannotTell` where the file is no longer there."""
+        if not self.present:
+            raise CannotTell(f"the run folder was removed or replaced meanwhile: {self.path.parent}")
         db = self._db
         db.execute("BEGIN")
         try:
             for kind, (statement, values) in INSERTS.items():
                 db.executemany(statement, [values(row) for row in rows if type(row) is kind])
             db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if db.in_transaction:  # a commit that failed may have ended it: a full disk does
                 db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorname in (
+                "SQLITE_CORRUPT",
+                "SQLITE_NOTADB",
+            ):
+                raise damaged(self.path, error) from None
             raise
 
+    def fill(self, tables: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Write rows as another store held them, by table; a row that contradicts an earlier one is left out."""
+        self._db.execute("BEGIN")
+        for table, rows in tables.items():
+            if rows:
+                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
+        self._db.execute("COMMIT")
+
+    @property
+    def present(self) -> bool:
+        """Whether the open file is still the one in the run folder: a removed one takes writes, and loses them."""
+        try:
+            return os.stat(self.path).st_ino == self._inode
+        except OSError:
+            return False
+
+    @reads
     def fingerprint(self, id: str) -> str | None:
         """The fingerprint under which a sample is known, if it is."""
         row = self._db.execute("SELECT fingerprint FROM samples WHERE id = ?", (id,)).fetchone()
         return None if row is None else str(row[0])
 
+    @reads
     def fields(self, id: str) -> dict[str, object]:
         """The fields of a known sample."""
         row = self._db.execute("SELECT fields FROM samples WHERE id = ?", (id,)).fetchone()
         fields: dict[str, object] = msgspec.json.decode(row[0])
         return fields
 
+    @reads
     def settled(self, id: str) -> tuple[str, Stage | None] | None:
         """(`verdict` or `failure`, stage) of a sample that has an outcome."""
         row: tuple[str, Stage | None] | None
         row = self._db.execute("SELECT kind, stage FROM outcomes WHERE sample = ?", (id,)).fetchone()
         return row
 
+    @reads
     def reply(self, key: str) -> Reply | None:
         """A stored reply to exactly this request."""
         row = self._db.execute(
@@ -120,6 +149,7 @@ class Store:
         where = "sample = ? AND item IS ? AND ord = ? AND vote = ? AND criteria = ?"
         return self._answer(where, (sample, item, order, vote, criteria))
 
+    @reads
     def _answer(self, where: str, values: tuple[object, ...]) -> Reply | CallError | None:
         order = "reply IS NULL, CASE WHEN reply IS NULL THEN -seq ELSE seq END"
         query = f"SELECT reply, stage, reason FROM replies WHERE {where} ORDER BY {order} LIMIT 1"
@@ -128,15 +158,18 @@ class Store:
             return None
         return _came(*row)
 
+    @reads
     def count(self, what: str) -> int:
         """How many rows `samples`, `replies` or `outcomes` holds."""
         return int(self._db.execute(f"SELECT COUNT(*) FROM {what}").fetchone()[0])
 
+    @reads
     def stages(self) -> dict[str, int]:
         """How many samples ended as `verdict`, and how many failed at each stage."""
         rows = self._db.execute("SELECT COALESCE(stage, kind), COUNT(*) FROM outcomes GROUP BY 1 ORDER BY 1")
         return {str(stage): int(count) for stage, count in rows}
 
+    @reads
     def spent(self) -> tuple[float | None, int, int, int]:
         """(US dollars, input tokens, output tokens, calls) of the replies that this run itself paid for.
 
@@ -152,6 +185,7 @@ class Store:
         ).fetchone()
         return float(cost) if priced == calls else None, int(tokens[0]), int(tokens[1]), int(calls)
 
+    @reads
     def usage(self) -> Usage:
         """Mean tokens and seconds of a reply, recorded and reused ones too; None where no reply tells them."""
         asked = (
@@ -162,6 +196,7 @@ class Store:
         means = ", ".join(f"AVG(NULLIF({one}, 0))" for one in (*asked, took))
         return Usage(*self._db.execute(f"SELECT {means} FROM replies WHERE reply IS NOT NULL").fetchone())
 
+    @reads
     def rewards(self) -> Rewards:
         """The rewards of the run in short."""
         value = "json_extract(CAST(reward AS TEXT), '$.value')"
@@ -174,12 +209,16 @@ class Store:
             "SELECT s.id, s.fingerprint, s.grp, s.cluster, s.split, s.fields, s.criteria, o.kind, o.body, o.reward,"
             " o.checks FROM samples s JOIN outcomes o ON o.sample = s.id"
         )
-        if ids is None:
-            yield from map(_outcome, self._db.execute(f"{query} ORDER BY s.seq"))
-        else:
-            for id in ids:
-                yield from map(_outcome, self._db.execute(f"{query} WHERE s.id = ?", (id,)))
+        try:
+            if ids is None:
+                yield from map(_outcome, self._db.execute(f"{query} ORDER BY s.seq"))
+            else:
+                for id in ids:
+                    yield from map(_outcome, self._db.execute(f"{query} WHERE s.id = ?", (id,)))
+        except UNREADABLE as error:
+            raise damaged(self.path, error) from None
 
+    @reads
     def failed(self, *, skipped: bool = False, limit: int | None = None) -> list[tuple[str, Stage]]:
         """(id, stage) of the first `limit` samples that failed, or with `skipped` of those that no judge was asked about."""
         query = (
@@ -188,12 +227,14 @@ class Store:
         )
         return list(self._db.execute(query, (skipped, -1 if limit is None else limit)))
 
+    @reads
     def sample(self, id: str) -> SampleRow | None:
         """A known sample, judged or not."""
         columns = "id, fingerprint, grp, cluster, split, fields, criteria"
         row = self._db.execute(f"SELECT {columns} FROM samples WHERE id = ?", (id,)).fetchone()
         return None if row is None else _sample(row)
 
+    @reads
     def replies_of(self, sample: str) -> list[ReplyRow]:
         """Every call for a sample in the order they ended; slow: the store has no index for it."""
         columns = "key, sample, item, ord, vote, criteria, reply, stage, reason, cost, reused"
@@ -203,9 +244,12 @@ class Store:
             for key, id, item, order, vote, criteria, reply, stage, reason, cost, reused in rows
         ]
 
-    def ids(self) -> Iterable[str]:
+    def ids(self) -> Iterator[str]:
         """The ids of all known samples."""
-        return (str(row[0]) for row in self._db.execute("SELECT id FROM samples ORDER BY seq"))
+        try:
+            yield from (str(row[0]) for row in self._db.execute("SELECT id FROM samples ORDER BY seq"))
+        except UNREADABLE as error:
+            raise damaged(self.path, error) from None
 
 
 def _outcome(found: tuple[Any, ...]) -> tuple[SampleRow, OutcomeRow]:

@@ -10,13 +10,13 @@ Pure: policy and estimates in, a decision out. `on: value` decides on the point 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rftj_cli.errors import InputError, counted, listed, nearest
 from rftj_cli.files.ledger import Look
 from rftj_cli.gate.rules import EVERY, MAX_FAILURES, REWARD, Limit, Rules
-from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, chosen_by_outcome, informative
+from rftj_cli.measure.trust import ONE_CLUSTER, informative
 from rftj_cli.measure.values import Calibration, Criterion
 from rftj_cli.stats.estimate import LEAST_LABELS, LEVEL, Estimate
 from rftj_cli.stats.exact import exactly
@@ -76,11 +76,6 @@ def decide(rules: Rules, report: Calibration) -> GateResult:
     """Apply every rule. Raises `InputError` for a rule that names a criterion or an estimate that there is not."""
     rulings = [ruling for limit in rules.limits for ruling in _apply(limit, rules, report)]
     rulings += _counted(rules, report)
-    if chosen_by_outcome(report):
-        rulings = [
-            replace(one, decision="UNDECIDED", needed=None, needed_clusters=None, more=None, note=BIASED)
-            for one in rulings
-        ]
     decisions = {ruling.decision for ruling in rulings}
     decision: Decision = "FAIL" if "FAIL" in decisions else "PASS" if decisions == {"PASS"} else "UNDECIDED"
     code = {"PASS": 0, "FAIL": 1, "UNDECIDED": 3 if rules.undecided == "fail" else 0}[decision]

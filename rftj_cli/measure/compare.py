@@ -20,6 +20,7 @@ from rftj_cli.measure.differences import criterion_change, flips_of, pooled, rew
 from rftj_cli.measure.matching import ALL, Matched, Measured, in_split, match, measured
 from rftj_cli.measure.prompt_diff import what_changed
 from rftj_cli.measure.tried import best_of_tried, tried_beside
+from rftj_cli.measure.trust import refuse_chosen
 from rftj_cli.measure.values import Terms
 from rftj_cli.stats.estimate import LEVEL, Estimate
 from rftj_cli.stats.looks import level_of_look
@@ -59,6 +60,8 @@ def compare(runs: Sequence[tuple[str, Run]], question: CompareQuestion) -> Compa
     Raises `InputError` for labels that fit nothing, samples that differ, and prompts that show an evaluated sample.
     """
     _refuse(question, [run for _, run in runs])
+    for run in (*(run for _, run in runs), *map(open_run, question.repeats)):
+        refuse_chosen(run, "a comparison")
     plain = Question(
         labels=question.labels, wide=question.wide, columns=question.columns,
         label_columns=question.label_columns, truth=question.truth, by=question.by, seed=question.seed,

@@ -10,7 +10,7 @@ from typing import Any
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.prices import price_of
-from rftj_cli.files.runs import Run
+from rftj_cli.files.runs import Run, Selection
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.files.typed import typed
@@ -76,7 +76,7 @@ def validate(run: Run, again: Again) -> Recordings | None:
         return None
     recordings = chosen(again.replay, again.import_replies)
     own = f"replay of {run.folder}"
-    known = recordings is not None and recordings.name in (own, run.manifest.source)
+    known = recordings is not None and recordings.name in (own, *run.manifest.came_from)
     same = again.replay is not None and again.replay.resolve() == run.folder.resolve()
     if same or (known and again.votes <= run.rubric.judge.votes):
         raise InputError(
@@ -104,6 +104,8 @@ def rejudge(run: Run, ids: frozenset[str], again: Again, recordings: Recordings 
         price=price_of(rubric.judge.model, again.prices, rubric.judge.tier),
         max_cost=again.max_cost,
         progress=again.progress,
+        selection=Selection(len(ids), manifest.counts.get("samples", len(ids)), "disagreeing", (str(run.folder),)),
+        internal=True,
     )
     store = run.store()
     samples = StoredSamples(Path(manifest.samples_path), rubric.kind, manifest.columns, store=store, ids=ids)

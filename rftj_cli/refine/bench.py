@@ -115,7 +115,7 @@ class Bench:
         if self.purse.left == 0.0 and self.purse.ceiling:
             raise self.purse.spent_up
         ids = frozenset(id for id, one in self.splits.items() if one == split) if ids is None else ids
-        settings = self.judging.settings(rubric, self.purse.left)
+        settings = replace(self.judging.settings(rubric, self.purse.left), internal=True)
         assert settings.folder is not None
         before = read_manifest(settings.folder)
         try:

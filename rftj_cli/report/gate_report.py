@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 
 from rftj_cli.gate import GateResult, Ruling
-from rftj_cli.measure.trust import BIASED, chosen_by_outcome
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines, to_markdown
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import look_in_words, number
@@ -56,8 +55,6 @@ def _blocks(result: GateResult) -> Iterator[Block]:
     yield Heading("Rules")
     yield Grid(["", "rule", "value", percent(result.level), "n"], rows, left=2)
     needed = [f"{_rule(one)}: {_more(one)}" for one in result.rulings if one.decision == "UNDECIDED"]
-    if chosen_by_outcome(result):
-        needed = [f"all samples judged (rftj score without --only): {BIASED}"]
     if needed:
         yield Heading("What would decide")
         yield Lines(needed)
@@ -77,10 +74,7 @@ def _rule(one: Ruling) -> str:
 def _meaning(result: GateResult) -> str:
     if result.decision != "UNDECIDED":
         return ""
-    why = "the labels are too few to tell"
-    if chosen_by_outcome(result):
-        why = "the samples were chosen by what came out"
-    return f": {why}" + (" (only a warning by these rules)" if result.exit_code == 0 else "")
+    return ": the labels are too few to tell" + (" (only a warning by these rules)" if result.exit_code == 0 else "")
 
 
 def _more(one: Ruling) -> str:

@@ -20,6 +20,7 @@ from rftj_cli.measure.join import Joined
 from rftj_cli.measure.rewards import formula
 from rftj_cli.measure.sources import Source
 from rftj_cli.measure.sources import opened as question_of
+from rftj_cli.measure.trust import refuse_chosen
 from rftj_cli.measure.values import Calibration, Terms
 from rftj_cli.reward.audit_answers import Answer, alike, answers_of
 from rftj_cli.reward.audit_bars import BARS
@@ -51,6 +52,7 @@ def audit(names: Sequence[str], asked: Asked, options: Options) -> Audit:
     source = replace(options.source, run=str(given.run.folder), samples=samples)
     run, question = question_of(source)
     refuse_without_reward(run.rubric, run.folder)
+    refuse_chosen(run, "an audit")
     repeat = None if options.repeat is None else alike(run, options.repeat, "--repeat")
     question = replace(question, needed=source.labels is not None)
     _, joined = joined_of(run, question)

@@ -10,7 +10,7 @@ from rftj_cli.errors import counted
 from rftj_cli.files.runs import Run
 from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.rubric import Rubric
-from rftj_cli.measure.trust import BIASED, ONE_CLUSTER, bars_of, chosen_by_outcome, of_criterion
+from rftj_cli.measure.trust import ONE_CLUSTER, bars_of, of_criterion
 from rftj_cli.measure.values import Calibration
 from rftj_cli.measure.values import Criterion as Calibrated
 from rftj_cli.reward.audit_bars import BARS, held, prompts_to_plan
@@ -44,11 +44,6 @@ def findings_of(of: Measured) -> list[Finding]:
     found = [*_labelled(of), *_agreement(of.run.rubric, of.report)]
     basis = of.rollouts or of.signal
     found += [*_signal(basis, of.size), *_parts(basis), *_reliability(of, basis)]
-    if chosen_by_outcome(of.report):
-        found = [
-            replace(one, decision="INSUFFICIENT DATA", needed=None, do=BIASED)
-            if one.on in ("labels", "samples") else one for one in found
-        ]  # fmt: skip
     return [_one_cluster(one, of) for one in found]
 
 
@@ -130,7 +125,7 @@ def _agreement(rubric: Rubric, report: Calibration) -> Iterator[Finding]:
             continue
         leads = own.essential or len(rubric.criteria) == 1 or (total > 0 and abs(own.weight) / total >= LEADS)
         exact = replace(one, estimates=exactly(one.estimates, report.level))
-        trust = None if chosen_by_outcome(report) else of_criterion(exact)
+        trust = of_criterion(exact)
         for name, limit in bars_of(one):
             point = KAPPA_POINT if name.startswith("kappa") else None
             bar = replace(BARS["criterion"], limit=limit, point=point, critical=leads, unit=_unit(name, one))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.maps import read_maps
-from rftj_cli.files.runs import Lock, Run, default_folder, open_run, read_manifest, write_manifest
+from rftj_cli.files.runs import Run, default_folder, open_run, read_manifest
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.evaluate import prepare
@@ -124,15 +124,13 @@ def _judged(path: Path, table: Path, asked: Asked, source: Source) -> Opened:
     folder = order.folder or default_folder(rubric)
     judging = _Judging(order, rubric, asked, order.max_cost)
     rollouts = _rollouts(asked, rubric, columns)  # read before anything is judged
-    run = judging.into(folder, samples)
+    run = judging.into(folder, samples, internal=False)
     found = judging.references(Opened(run), folder, samples)
     if asked.rollouts is not None and rollouts is None:
         found = replace(found, rollouts=alike(run, asked.rollouts, "--rollouts"))
     elif rollouts is not None:
         ids = frozenset(sample.id for _, sample in rollouts)
         found = replace(found, rollouts=judging.into(_beside(folder, ROLLOUTS), rollouts), rollout_ids=ids)
-    with Lock(run.folder):  # so that @last is the run, not what was judged beside it
-        write_manifest(run.folder, run.manifest)
     return found
 
 
@@ -156,12 +154,13 @@ class _Judging:
     asked: Asked
     left: float | None
 
-    def into(self, folder: Path, samples: SampleFile) -> Run:
+    def into(self, folder: Path, samples: SampleFile, *, internal: bool = True) -> Run:
         """Judge these samples into a run folder, or go on with it."""
         order = replace(
             self.order, folder=folder, replay=chosen(self.asked.replay, self.asked.imported), max_cost=self.left
         )
-        scored = order.judge(self.rubric, Part(samples, None))
+        settings = replace(order.settings(self.rubric), internal=internal)
+        scored = order.judge(self.rubric, Part(samples, None), settings)
         self.left = None if self.left is None else max(0.0, self.left - scored.tally.cost)
         return scored.run
 

@@ -18,6 +18,11 @@ def refuse_changes(rubric: Rubric, folder: Path) -> None:
         if is_foreign(folder):
             raise InputError("this folder is not a run, and not empty", file=folder)
         return
+    if manifest.counts.get("judged") and not _has_store(folder):
+        raise InputError(
+            f"this run has judged {manifest.counts['judged']:,} samples, but its store is gone", file=folder / "store.sqlite",
+            hint="put the file back; or remove the folder, and the same command judges, and pays for, all of it again",
+        )  # fmt: skip
     old = compile_rubric(manifest.rubric)
     changed = rubric_changes(old, rubric)
     if changed:
@@ -26,6 +31,11 @@ def refuse_changes(rubric: Rubric, folder: Path) -> None:
             file=folder,
             hint="score into a new folder (--run DIR); replies to unchanged requests are reused without a call",
         )
+
+
+def _has_store(folder: Path) -> bool:
+    path = folder / "store.sqlite"
+    return path.is_file() and path.stat().st_size > 0
 
 
 def rubric_changes(old: Rubric, new: Rubric) -> tuple[str, ...]:

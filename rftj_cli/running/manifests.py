@@ -22,14 +22,18 @@ def begun(
     rubric: Rubric,
     rubric_path: Path,
     samples: SampleFile,
-    source: str,
+    source: str | None,
     folder: Path,
     store: Store | None,
     selection: Selection | None = None,
+    *,
+    internal: bool = False,
 ) -> Manifest:
-    """The manifest of a run that is about to go on, or to begin."""
+    """The manifest of a run that is about to go on, or to begin; `source` is None where this command brings no reply."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     known = read_manifest(folder)
+    before = sources_before(known, store)
+    sources = before if source is None or source in before else (*before, source)
     return Manifest(
         name=folder.name,
         rubric=dict(rubric.source),
@@ -39,7 +43,7 @@ def begun(
         samples_path=str(samples.path),
         columns=dict(samples.columns),
         model=rubric.judge.model,
-        source=source,
+        source=_named(sources),
         rftj_version=__version__,
         started=now if known is None else known.started,
         updated=now,
@@ -53,7 +57,23 @@ def begun(
         history=() if known is None else known.history,
         learned={} if known is None else known.learned,
         selections=_selections(known, selection),
+        sources=sources,
+        internal=internal and (known is None or known.internal),
     )
+
+
+def _named(sources: tuple[str, ...]) -> str:
+    return " and ".join(sources)
+
+
+def sources_before(known: Manifest | None, store: Store | None) -> tuple[str, ...]:
+    """Where the replies came from that a run holds already, also those that a killed command has left uncounted."""
+    return () if known is None or store is None or not store.count("replies") else known.came_from
+
+
+def without_new_source(manifest: Manifest, before: tuple[str, ...]) -> Manifest:
+    """The manifest of a command that brought no reply: where the replies came from is what it was `before`."""
+    return replace(manifest, sources=before, source=_named(before)) if before else manifest
 
 
 def _selections(known: Manifest | None, new: Selection | None) -> tuple[Selection, ...]:
@@ -63,7 +83,13 @@ def _selections(known: Manifest | None, new: Selection | None) -> tuple[Selectio
 
 
 def ended(
-    manifest: Manifest, store: Store, samples: int, tally: Tally, seconds: float, learned: Mapping[str, Any]
+    manifest: Manifest,
+    store: Store,
+    samples: int,
+    tally: Tally,
+    seconds: float,
+    learned: Mapping[str, Any],
+    source: str,
 ) -> Manifest:
     """The manifest after a command, counted from the store itself; `samples` is how many its whole file holds."""
     stages = store.stages()
@@ -71,7 +97,7 @@ def ended(
     judged = sum(stages.values())
     now = datetime.now(UTC).isoformat(timespec="seconds")
     traffic = [] if tally.traffic is None else tally.traffic.history
-    this = {"at": now, "source": manifest.source, **tally.document(seconds), "limiter": traffic}
+    this = {"at": now, "source": source, **tally.document(seconds), "limiter": traffic}
     return replace(
         manifest,
         updated=now,
@@ -99,5 +125,5 @@ def learned_before(folder: Path, model: str, source: str) -> dict[str, Any]:
     if own is not None and own.learned:
         return own.learned
     others = [read_manifest(one) for one in siblings(folder, model)]
-    known = [one for one in others if one is not None and one.source == source and one.learned]
+    known = [one for one in others if one is not None and source in one.came_from and one.learned]
     return max(known, key=lambda one: one.updated).learned if known else {}

@@ -205,7 +205,7 @@ def nearest_first(
         others = [
             store
             for one in siblings(folder, model)
-            if _live_source(one) == source and (store := Store.existing(one / "store.sqlite")) is not None
+            if _live_sources(one) == (source,) and (store := Store.existing(one / "store.sqlite")) is not None
         ]
         found += [Stores(others, "runs of this project", borrowed=True)] if others else []
     return found
@@ -219,6 +219,6 @@ def close_borrowed(recordings: Sequence[Recordings]) -> None:
                 store.close()
 
 
-def _live_source(folder: Path) -> str | None:
+def _live_sources(folder: Path) -> tuple[str, ...]:
     manifest = read_manifest(folder)
-    return None if manifest is None else manifest.source
+    return () if manifest is None else manifest.came_from

@@ -148,7 +148,12 @@ def _target(run: Run, rubric: Rubric, folder: Path | None) -> Path:
         return folder
     beside = run.folder if run.folder.name not in ("", "..") else run.folder.resolve()
     names = (f"{beside.name}-rescored{'' if number == 1 else f'-{number}'}" for number in count(1))
-    places = chain([default_folder(rubric)], (beside.with_name(name) for name in names))
+    first = default_folder(rubric)
+    if (
+        rubric.reward_fingerprint != run.manifest.reward_fingerprint
+    ):  # the plain name stays free for the run's own rubric
+        first = first.with_name(f"{first.name}-{rubric.reward_fingerprint[:8]}")
+    places = chain([first], (beside.with_name(name) for name in names))
     return next(one for one in places if not (is_foreign(one) or one.resolve().is_relative_to(inside)))
 
 
@@ -230,8 +235,9 @@ def _write(
     """Write the new run; what changed, and its rewards."""
     then = run.manifest
     samples = SampleFile(Path(then.samples_path), rubric.kind, then.columns)
+    source = f"rescore of {run.folder}"
     manifest = replace(
-        begun(rubric, path, samples, f"rescore of {run.folder}", target, None),
+        begun(rubric, path, samples, source, target, None),
         learned=then.learned, selections=then.selections,
     )  # fmt: skip
     write_manifest(target, manifest)
@@ -245,7 +251,8 @@ def _write(
                 new.write(batch)
                 batch = []
         new.write(batch)
-        write_manifest(target, ended(manifest, new, then.counts.get("samples", 0), tally, time.monotonic() - began, {}))
+        took, of = time.monotonic() - began, then.counts.get("samples", 0)
+        write_manifest(target, ended(manifest, new, of, tally, took, {}, source))
         changes.trim()
         return changes, new.rewards()
     finally:

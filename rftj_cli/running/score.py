@@ -13,6 +13,7 @@ from rftj_cli.errors import CannotTell, InputError, Interrupted
 from rftj_cli.files.prices import Price
 from rftj_cli.files.runs import (
     Lock,
+    Manifest,
     Run,
     Selection,
     default_folder,
@@ -34,7 +35,7 @@ from rftj_cli.running.calling import Live, Pace, live_of, refuse_unpriced
 from rftj_cli.running.changes import refuse_changes
 from rftj_cli.running.engine import KEPT, Engine
 from rftj_cli.running.feed import Feed
-from rftj_cli.running.manifests import begun, ended, learned_before
+from rftj_cli.running.manifests import begun, ended, learned_before, sources_before, without_new_source
 from rftj_cli.running.parts import Parts
 from rftj_cli.running.preflight import Forecast, preflight
 from rftj_cli.running.recordings import ImportedFile, Recordings, close_borrowed, nearest_first
@@ -52,7 +53,8 @@ class Settings:
     what is known of the model; `source` names the live judge in the manifest. `timeout` is seconds (None: 120, and 300 for
     the first call), `max_cost` US dollars
     for this command, `rpm` and `tpm` requests and tokens a minute. With `adaptive` settled votes are not asked.
-    `selection` says how the samples were chosen, where they are a part of their file. `paid` hears of the budget at the end,
+    `selection` says how the samples were chosen, where they are a part of their file; `internal` is a run that is made for
+    a purpose of rftj's own (see `Manifest`). `paid` hears of the budget at the end,
     also where the command fails.
     """
 
@@ -70,7 +72,13 @@ class Settings:
     max_cost: float | None = None
     progress: Callable[[Forecast, Path], Progress] = field(default=lambda forecast, folder: Silent())
     selection: Selection | None = None
+    internal: bool = False
     paid: Callable[[Budget], None] = field(default=lambda budget: None)
+
+    @property
+    def name(self) -> str:
+        """Where the replies of this command come from."""
+        return self.source if self.replay is None else self.replay.name
 
     def whole(self, forecast: Forecast) -> int:
         """How many samples the file holds, those that were not chosen included."""
@@ -184,18 +192,13 @@ def _judge(
     live: Live | None,
     read: tuple[int, ...] | None,
 ) -> Scored:
-    source = settings.source if settings.replay is None else settings.replay.name
     chosen, whole, traffic = settings.selection, settings.whole(forecast), None if live is None else live.traffic
-    if read_manifest(folder) is None:  # first of all: a folder with a store is a run, whenever its writer is killed
-        write_manifest(folder, begun(rubric, rubric_path, samples, source, folder, None, chosen))
-    store, reader = Store(folder / "store.sqlite", write=True), Store(folder / "store.sqlite", write=False)
-    manifest = begun(rubric, rubric_path, samples, source, folder, store, chosen)
-    manifest = replace(manifest, counts={**manifest.counts, "samples": whole})  # a kill leaves this behind
-    write_manifest(folder, manifest)
+    manifest, store, before = _begun(rubric, rubric_path, samples, settings, folder, forecast)
+    reader = Store(folder / "store.sqlite", write=False)
     tally = Tally(forecast.samples - forecast.settled, settings.progress(forecast, folder), traffic)
     stop, meter = (threading.Event(), Meter()) if live is None else (live.stop, live.meter)
     budget, recordings = Budget(settings.price, settings.max_cost, meter), settings.recordings(rubric, folder, reader)
-    feed = Feed(rubric, samples, reader, settings.imported, forecast, manifest.history, source, read)
+    feed = Feed(rubric, samples, reader, settings.imported, forecast, manifest.history, settings.source, read)
     parts = Parts(
         store, recordings, settings.price, budget, tally, meter, stop, traffic, settings.adaptive,
         spread=feed.spread, known_good=feed.known_good,
@@ -208,8 +211,11 @@ def _judge(
         tally.progress.close(tally.snapshot())
         settings.paid(budget)
         seconds, learned = time.monotonic() - began, {} if live is None else live.learned()
-        manifest = ended(manifest, store, whole, tally, seconds, learned)
-        write_manifest(folder, manifest)
+        manifest = ended(manifest, store, whole, tally, seconds, learned, settings.name)
+        if not tally.calls + tally.reused:
+            manifest = without_new_source(manifest, before)
+        if store.present:
+            write_manifest(folder, manifest)
         rewards = store.rewards()
         close_borrowed(recordings)
         reader.close()
@@ -232,3 +238,20 @@ def _changed(samples: SampleFile) -> InputError:
         expected="the file that was checked before the first call",
         hint=f"{KEPT}, where the samples that are judged are still the same",
     )
+
+
+def _begun(
+    rubric: Rubric, rubric_path: Path, samples: SampleFile, settings: Settings, folder: Path, forecast: Forecast
+) -> tuple[Manifest, Store, tuple[str, ...]]:
+    """The manifest as a kill would leave it, the store, and where the replies came from that it holds already."""
+    chosen, internal, known = settings.selection, settings.internal, read_manifest(folder)
+    if known is None:  # first of all: a folder with a store is a run, whenever its writer is killed
+        first = begun(rubric, rubric_path, samples, settings.name, folder, None, chosen, internal=internal)
+        write_manifest(folder, first)
+    store = Store(folder / "store.sqlite", write=True)
+    before = sources_before(known, store)
+    told = settings.name if forecast.samples > forecast.settled or not before else None
+    manifest = begun(rubric, rubric_path, samples, told, folder, store, chosen, internal=internal)
+    manifest = replace(manifest, counts={**manifest.counts, "samples": settings.whole(forecast)})
+    write_manifest(folder, manifest)
+    return manifest, store, before

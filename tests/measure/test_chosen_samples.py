@@ -51,17 +51,20 @@ def test_a_run_of_failing_samples_warns_and_shows_no_trust(home: Path, run: Path
     assert first in " ".join(succeed("calibrate", home / "part", "--labels", home / "labels.jsonl").out.split())
 
 
-@pytest.mark.parametrize("limit", [0.0, 1.0])
-def test_a_gate_on_failing_samples_neither_passes_nor_fails(home: Path, run: Path, limit: float) -> None:
+def test_gate_comparison_and_audit_refuse_samples_chosen_by_outcome(home: Path, run: Path) -> None:
     failing(home, run)
-    (home / "rules.yaml").write_text(f"min: {{agreement: {limit}}}\non: value\n")
-    line = ("gate", home / "part", "--labels", home / "labels.jsonl", "--rules", home / "rules.yaml")
-    said = rftj(*line, "--json")
-    assert (said.code, said.document["decision"]) == (3, "UNDECIDED")
-    assert {one["decision"] for one in said.document["rulings"]} == {"UNDECIDED"}
-    assert "UNDECIDED: the samples were chosen by what came out" in rftj(*line).out
-    whole = rftj("gate", run, "--labels", home / "labels.jsonl", "--rules", home / "rules.yaml")
-    assert whole.code == (1 if limit else 0)
+    labels = ("--labels", home / "labels.jsonl", "--ignore-unknown")
+    for line in (
+        ("gate", home / "part", *labels, "--rules", home / "rules.yaml"),
+        ("diff-prompts", run, home / "part", *labels),
+        ("diff-prompts", run, run.parent / "other", *labels, "--repeat", home / "part"),
+        ("reward", "audit", home / "part", *labels),
+    ):
+        if "--repeat" in line:
+            succeed("rescore", run, "--run", run.parent / "other")
+        found = refused(*line)
+        assert found["key"] == "--only" and "chosen by what came out" in found["message"]
+        assert found["expected"] == "a run of all samples, or of a random part of them"
 
 
 def test_nothing_is_learned_or_drawn_from_samples_chosen_by_outcome(home: Path, run: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from auditing import audit, audited, decisions, finding, noisy, prompt_knowing, simulated
 from making import write_rubric
-from reporting import calibrated, labels, rftj, scored, truth_labels
+from reporting import calibrated, labels, refused, rftj, scored, truth_labels
 
 
 def test_a_good_judge_passes(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_failures_without_a_reward_are_left_out(tmp_path: Path) -> None:
     assert signal["without"] == 10 and signal["constants"] == 0 and signal["levels"] == 1
 
 
-def test_samples_chosen_by_outcome_decide_nothing(tmp_path: Path) -> None:
-    """A run of `--only failing` says nothing of other samples: no finding on it passes."""
+def test_samples_chosen_by_outcome_are_refused(tmp_path: Path) -> None:
+    """A run of `--only failing` says nothing of other samples."""
     made = simulated(tmp_path, noisy(0.8, 0.8), votes=1)
     again = tmp_path / "again"
     done = rftj(
@@ -155,9 +155,7 @@ def test_samples_chosen_by_outcome_decide_nothing(tmp_path: Path) -> None:
         "--labels", made.labels, "--import-replies", tmp_path / "run-replies.jsonl", "--run", again, "--quiet",
     )  # fmt: skip
     assert done.code == 0, done.err
-    found = audit(again, "--labels", made.labels, "--ignore-unknown").document
-    assert found["verdict"] == "INSUFFICIENT DATA"
-    assert {one["decision"] for one in found["findings"] if one["on"] in ("labels", "samples")} == {"INSUFFICIENT DATA"}
+    assert refused("reward", "audit", again, "--labels", made.labels, "--ignore-unknown")["key"] == "--only"
 
 
 def test_criteria_that_say_the_same_are_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from scoring import Project
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.prices import Price
-from rftj_cli.files.runs import Lock
+from rftj_cli.files.runs import Lock, open_run, write_manifest
 
 DOLLAR = Price(0.0, 1e6 / 60, "test")  # with 60 tokens forecast for an answer, a call is set aside with one dollar
 
@@ -123,6 +124,8 @@ def test_a_run_that_was_killed_as_it_began_goes_on(project: Project) -> None:
     Path("mine/lock").touch()
     Path("mine/.run.json-x").touch()
     assert project.score(run="mine").run.manifest.status == "complete"
+    manifest = open_run("mine").manifest  # as it stands before the first sample is judged
+    write_manifest(Path("mine"), replace(manifest, status="running", counts={"samples": 2, "judged": 0}))
     Path("mine/store.sqlite").write_bytes(b"")
     for name in ("store.sqlite-wal", "store.sqlite-shm"):
         Path("mine", name).unlink(missing_ok=True)

@@ -360,3 +360,20 @@ def test_bad_input_is_refused(home: Path, arguments: tuple[str, ...], says: str)
     scored(home, {"s0": "pass"})
     assert says in refused("rescore", *arguments)["message"]
     assert not (home / "runs").exists()
+
+
+def test_a_changed_reward_leaves_the_place_of_the_old_rubric_free(home: Path) -> None:
+    run = scored(home, {"s0": "pass", "s1": "fail", "s2": "pass"})
+    done = again(run, "--set", "reward.combine=all_pass")
+    changed = open_run(done["run"]).manifest
+    name = f"quality-{changed.judge_fingerprint[:8]}-{changed.reward_fingerprint[:8]}"
+    assert Path(done["run"]).name == name.replace("quality", str(changed.rubric["name"]))
+    truth_labels(home, {"s0": "pass", "s1": "fail", "s2": "fail"})
+    replies = home / "run-replies.jsonl"
+    old = ("score", home / "run.yaml", home / "run.jsonl", "--import-replies", replies, "--quiet")
+    succeed(*old)  # the old rubric into its default folder
+    said = rftj(
+        "diff-prompts", home / "run.yaml", done["run"], home / "run.jsonl", "--labels", home / "labels.jsonl",
+        "--split", "all", "--json",
+    )  # fmt: skip
+    assert said.code in (0, 3) and "schema" in said.document, said.err
