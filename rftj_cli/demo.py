@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from rftj_cli.errors import InputError, RftjError
+from rftj_cli.files.runs import read_manifest
 from rftj_cli.judges.install import model_path
 
 EXAMPLE = "contract-review"
 VARIANTS = ("no-contract", "brief", "defined", "rating-1-10")
 LOCAL_SAMPLES = 8
+LOCAL_SECONDS = 120.0  # for the small model: it proves a path, and a busy machine must not wait for it
 RULES = """\
 # What this judge must reach before it may be used. Decided on the 95% bounds.
 undecided: fail
@@ -43,6 +45,7 @@ class Tour:
     gates: dict[str, dict[str, Any]] = field(default_factory=dict)
     local: dict[str, Any] | None = None
     local_missing: str = ""
+    local_samples: int = LOCAL_SAMPLES
 
 
 def tour(folder: Path, say: Callable[[str], None]) -> Tour:
@@ -50,10 +53,10 @@ def tour(folder: Path, say: Callable[[str], None]) -> Tour:
     lay_out(folder)
     seen = Tour(folder)
 
-    def rftj(*arguments: str) -> dict[str, Any]:
+    def rftj(*arguments: str, seconds: float | None = None) -> dict[str, Any]:
         seen.commands.append("rftj " + " ".join(arguments))
         say(seen.commands[-1])
-        return _run(folder, arguments)
+        return run_command(folder, arguments, seconds)
 
     samples, labels = f"datasets/{EXAMPLE}/samples.jsonl", f"datasets/{EXAMPLE}/labels.jsonl"
     _live(seen, rftj, samples, labels)
@@ -75,21 +78,38 @@ def _live(seen: Tour, rftj: Callable[..., dict[str, Any]], samples: str, labels:
     rftj("score", rubric, samples, "--set", "judge.model=lexical", "--run", "runs/lexical")
     seen.calibrations["lexical"] = rftj("calibrate", "runs/lexical", "--labels", labels)
     if find_spec("xllamacpp") is None or not model_path().exists():
-        seen.local_missing = "pip install 'rftj[local]' && rftj local install"
+        seen.local_missing = "is not installed: pip install 'rftj[local]' && rftj local install"
         return
     few = f"datasets/{EXAMPLE}/samples-{LOCAL_SAMPLES}.jsonl"
-    seen.local = rftj("score", rubric, few, "--set", "judge.model=local", "--run", "runs/local")
+    seen.local = rftj("score", rubric, few, "--set", "judge.model=local", "--run", "runs/local", seconds=LOCAL_SECONDS)
+    if "this_command" not in seen.local:
+        manifest = read_manifest(seen.folder / "runs" / "local")
+        seen.local_samples = 0 if manifest is None else manifest.counts["judged"]
+        if manifest is None or not seen.local_samples:
+            seen.local, seen.local_missing = None, f"judged nothing in {LOCAL_SECONDS:g} s on this machine"
+            return
+        seen.local = {"this_command": manifest.history[-1]}
     seen.calibrations["local"] = rftj("calibrate", "runs/local", "--labels", labels, "--ignore-unknown")
 
 
-def _run(folder: Path, arguments: tuple[str, ...]) -> dict[str, Any]:
+def run_command(folder: Path, arguments: tuple[str, ...], seconds: float | None = None) -> dict[str, Any]:
+    """The document of a command; after `seconds` it is told to stop, and what it says then is the error of that."""
     command = [sys.executable, "-m", "rftj_cli", *arguments, "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    stopped = False
     try:
-        document: dict[str, Any] = json.loads(done.stdout)
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        stopped = True
+        process.terminate()  # it keeps what it has judged
+        out, err = process.communicate()
+    try:
+        document: dict[str, Any] = json.loads(out)
     except ValueError:
-        raise RftjError(f"`rftj {' '.join(arguments)}` printed no JSON:\n{done.stdout}\n{done.stderr}") from None
-    if document.get("schema") == "rftj.error/1":
+        if stopped:  # before it had begun to listen
+            return {}
+        raise RftjError(f"`rftj {' '.join(arguments)}` printed no JSON:\n{out}\n{err}") from None
+    if document.get("schema") == "rftj.error/1" and not stopped:
         raise InputError(f"`rftj {' '.join(arguments)}` failed: {document['message']}")
     return document
 

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import Any
 
+from rftj_cli.errors import counted
 from rftj_cli.report.blocks import Block, Facts, Grid, Heading, Lines
 from rftj_cli.report.documents import show_json
 from rftj_cli.report.words import number, percent
 
 SCHEMA = "rftj.demo/1"
+SAMPLES = 8  # that the small model is given
 CRITERIA = ("grounding", "consistency", "actionability")
 ROWS = (
     ("no-contract", "first draft: forgot the contract"),
     ("brief", "shows the contract"),
     ("defined", "and defines the criteria"),
     ("lexical", "baseline, live: wording found in the source"),
-    ("local", "135M model, live, 8 samples"),
+    ("local", "135M model, live, on a few samples"),
 )
 
 
@@ -89,10 +91,11 @@ def _mended(seen: Any) -> str:
 
 def _local(seen: Any) -> str:
     if seen.local is None:
-        return f" (the 135M model is not installed: {seen.local_missing})"
+        return f" (the 135M model {seen.local_missing})"
     seconds = seen.local["this_command"]["latency_p50"]
     took = "judged before" if seconds is None else f"{seconds:.1f} s a sample"
-    return f" and a 135M model ({took})"
+    few = "" if seen.local_samples == SAMPLES else f", stopped after {seen.local_samples} of {SAMPLES} samples"
+    return f" and a 135M model ({took}{few})"
 
 
 def _table(seen: Any) -> Grid:
@@ -139,7 +142,9 @@ def _small(seen: Any) -> list[str]:
     used = {id: sum(any(row[j] for row in table) for j in range(len(table))) for id, table in tables.items()}
     constant = [id for id, count in used.items() if count == 1]
     says = f"one and the same verdict on {', '.join(constant)}" if constant else "verdicts close to chance"
-    return [f"the 135M model proves the path of a live model, no more: on 8 samples it gives {says}"]
+    return [
+        f"the 135M model proves the path of a live model, no more: on {counted(seen.local_samples, 'sample')} it gives {says}"
+    ]
 
 
 def _rewards(reports: Mapping[str, Any]) -> Grid:

@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from making import write_rows, write_rubric
 from reporting import refused, rftj
+
+from rftj_cli.demo import run_command
+from rftj_cli.files.runs import read_manifest
+from rftj_cli.testing import FakeJudgeServer
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +89,25 @@ def test_it_leaves_a_foreign_folder_alone(home: Path) -> None:
     (home / "file").write_text("words")
     assert "not a folder" in refused("demo", home / "file")["problem"]
     assert refused("demo", home / "file" / "inside")["file"]
+
+
+def test_a_command_that_takes_too_long_is_stopped_and_keeps_what_it_has(tmp_path: Path) -> None:
+    """The small model on a busy machine; here a slow service."""
+    write_rubric(tmp_path, judge={"model": "openai:slow"})
+    write_rows(tmp_path / "samples.jsonl", [{"id": f"s{i}", "response": f"number {i}"} for i in range(10_000)])
+    with FakeJudgeServer(latency=0.2) as server:
+        line = (
+            "score",
+            "rubric.yaml",
+            "samples.jsonl",
+            "--base-url",
+            server.base_url,
+            "--workers",
+            "1",
+            "--run",
+            "run",
+        )
+        said = run_command(tmp_path, line, seconds=5.0)
+    assert said == {} or (said["schema"], said["exit_code"]) == ("rftj.error/1", 130)
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest is None or manifest.status in ("running", "partial")
