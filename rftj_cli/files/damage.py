@@ -28,7 +28,7 @@ _Read = TypeVar("_Read")
 def damaged(path: Path, error: Exception) -> InputError:
     """What to say of a store that cannot be read, and how to save the rest."""
     return InputError(
-        f"the run's store is damaged: {error}", file=path,
+        f"not a run store, or a damaged one: {error}", file=path,
         hint=f"what can still be read is saved into a new folder by `rftj run repair {path.parent}`",
     )  # fmt: skip
 

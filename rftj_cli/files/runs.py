@@ -155,7 +155,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         data = path.read_bytes()
         schema = msgspec.json.decode(data, type=_Schema).schema
-        if schema != SCHEMA:
+        if schema != SCHEMA and schema.startswith("rftj.run/"):
             raise InputError(
                 "this run was written by another version of rftj", file=path, key="schema", found=schema, expected=SCHEMA,
                 hint="use the version that wrote it, or a newer one",
