@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,6 +20,8 @@ from typing import Any, Literal, Self
 import msgspec
 
 from rftj_cli.errors import InputError, nearest
+from rftj_cli.files.checksum import checksum
+from rftj_cli.files.damage import damaged
 from rftj_cli.files.store import Store
 from rftj_cli.files.text import write_whole
 from rftj_cli.kernel.compile import compile_rubric
@@ -28,6 +30,7 @@ from rftj_cli.kernel.secrets import redacted
 
 SCHEMA = "rftj.run/1"
 RUNS = Path("runs")
+STORE = "store.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Manifest:
     beside the estimate, and the rates at which the service began to refuse. `selections` say how a part of the samples was
     chosen, where not all of the file were judged; `counts` has the samples of the whole file all the same. `source` is where
     the replies came from, in words, `sources` the same one by one. An `internal` run was made by rftj for a purpose of its
-    own, and is never `@last`.
+    own, and is never `@last`. `store_crc` is the checksum of the store at rest, None while it is written.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Manifest:
     selections: tuple[Selection, ...] = ()
     sources: tuple[str, ...] = ()
     internal: bool = False
+    store_crc: int | None = None
     schema: str = SCHEMA
 
     @property
@@ -126,8 +130,9 @@ class Run:
     rubric: Rubric
 
     def store(self) -> Store:
-        """Its store, read-only."""
-        return Store(self.folder / "store.sqlite", write=False)
+        """Its store, read-only. Raises `InputError` where it is damaged."""
+        refuse_damage(self.folder, self.manifest)
+        return Store(self.folder / STORE, write=False)
 
 
 def default_folder(rubric: Rubric, runs: Path = RUNS) -> Path:
@@ -173,6 +178,20 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     rubric = document.pop("rubric")  # what the user wrote, which the fingerprints are of
     document = {"rubric": rubric, **json.loads(redacted(json.dumps(document)))}
     write_whole(folder / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def seal(folder: Path) -> None:
+    """Note the checksum of a store that nobody writes any more."""
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        write_manifest(folder, replace(manifest, store_crc=checksum(folder / STORE)))
+
+
+def refuse_damage(folder: Path, manifest: Manifest) -> None:
+    """Raise `InputError` where the store's bytes are not those that were written. One that is being written is not looked at."""
+    found = None if manifest.store_crc is None else checksum(folder / STORE)
+    if found is not None and found != manifest.store_crc and read_manifest(folder) == manifest:
+        raise damaged(folder / STORE, ValueError("its bytes are not those that were written"))
 
 
 def all_runs(runs: Path = RUNS) -> list[Path]:

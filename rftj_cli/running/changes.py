@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rftj_cli.errors import InputError, listed
-from rftj_cli.files.runs import is_foreign, read_manifest
+from rftj_cli.files.runs import is_foreign, read_manifest, refuse_damage
 from rftj_cli.kernel.compile import compile_rubric
 from rftj_cli.kernel.rubric import Rubric
 
@@ -23,6 +23,7 @@ def refuse_changes(rubric: Rubric, folder: Path) -> None:
             f"this run has judged {manifest.counts['judged']:,} samples, but its store is gone", file=folder / "store.sqlite",
             hint="put the file back; or remove the folder, and the same command judges, and pays for, all of it again",
         )  # fmt: skip
+    refuse_damage(folder, manifest)
     old = compile_rubric(manifest.rubric)
     changed = rubric_changes(old, rubric)
     if changed:

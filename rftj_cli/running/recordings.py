@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from rftj_cli.errors import InputError, nearest
 from rftj_cli.files.rows import Table
-from rftj_cli.files.runs import make_private, open_run, read_manifest, siblings
+from rftj_cli.files.runs import make_private, open_run, read_manifest, refuse_damage, siblings
 from rftj_cli.files.store import Store
 from rftj_cli.files.text import read_text, write_whole
 from rftj_cli.kernel.asks import Ask
@@ -205,7 +205,7 @@ def nearest_first(
         others = [
             store
             for one in siblings(folder, model)
-            if _live_sources(one) == (source,) and (store := Store.existing(one / "store.sqlite")) is not None
+            if _from(one, source) and (store := Store.existing(one / "store.sqlite")) is not None
         ]
         found += [Stores(others, "runs of this project", borrowed=True)] if others else []
     return found
@@ -219,6 +219,10 @@ def close_borrowed(recordings: Sequence[Recordings]) -> None:
                 store.close()
 
 
-def _live_sources(folder: Path) -> tuple[str, ...]:
+def _from(folder: Path, source: str) -> bool:
+    """Whether all replies of a run came from there. Raises `InputError` where its store is damaged."""
     manifest = read_manifest(folder)
-    return () if manifest is None else manifest.came_from
+    if manifest is None or manifest.came_from != (source,):
+        return False
+    refuse_damage(folder, manifest)
+    return True

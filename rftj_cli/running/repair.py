@@ -22,7 +22,7 @@ import msgspec
 
 from rftj_cli.errors import InputError
 from rftj_cli.files.damage import UNREADABLE
-from rftj_cli.files.runs import Lock, Run, is_foreign, make_private, write_manifest
+from rftj_cli.files.runs import Lock, Run, is_foreign, make_private, seal, write_manifest
 from rftj_cli.files.store import Store
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import Failure, Reply, Reward, Verdict
@@ -173,3 +173,4 @@ def _write(run: Run, folder: Path, saved: dict[str, list[tuple[Any, ...]]]) -> N
             write_manifest(folder, replace(manifest, counts=counts, status="complete" if done else "partial"))
         finally:
             store.close()
+            seal(folder)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from rftj_cli.errors import InputError, Shown, listed
-from rftj_cli.files.runs import Lock, Run, default_folder, is_foreign, make_private, open_run, write_manifest
+from rftj_cli.files.runs import Lock, Run, default_folder, is_foreign, make_private, open_run, seal, write_manifest
 from rftj_cli.files.samples import SampleFile
 from rftj_cli.files.store import Store
 from rftj_cli.files.store_rows import OutcomeRow, ReplyRow, Rewards, Row, SampleRow
@@ -257,6 +257,7 @@ def _write(
         return changes, new.rewards()
     finally:
         new.close()
+        seal(target)
 
 
 def _rows(run: Run, rubric: Rubric, old: Store, known: set[str], changes: Changes) -> Iterator[Row]:

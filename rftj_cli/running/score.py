@@ -20,6 +20,7 @@ from rftj_cli.files.runs import (
     make_private,
     open_run,
     read_manifest,
+    seal,
     write_manifest,
 )
 from rftj_cli.files.samples import SampleFile
@@ -220,6 +221,8 @@ def _judge(
         close_borrowed(recordings)
         reader.close()
         store.close()
+        if folder.exists():
+            seal(folder)
     if interrupted.is_set():
         raise Interrupted(f"{manifest.counts['judged']} of {whole} samples are kept in {folder}")
     if budget.exhausted:
