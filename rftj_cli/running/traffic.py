@@ -66,10 +66,10 @@ class Traffic:
         known: Mapping[str, Any] | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock
-        self._pauses = Pauses(clock, wall)
+        self._pauses = Pauses(clock, wall or (time.time if clock is time.monotonic else clock))
         self._lock = threading.Lock()
         self._patience = patience
         self._stop = stop or threading.Event()
