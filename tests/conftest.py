@@ -13,6 +13,8 @@ from rftj_cli.testing import FakeJudgeServer
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background: Ctrl-C would reach no child
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # started by nohup, which the children would inherit
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 @pytest.fixture(autouse=True)

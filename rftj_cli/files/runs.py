@@ -174,9 +174,9 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace `run.json` in one step."""
-    document = msgspec.to_builtins(manifest)
-    rubric = document.pop("rubric")  # what the user wrote, which the fingerprints are of
-    document = {"rubric": rubric, **json.loads(redacted(json.dumps(document)))}
+    whole = msgspec.to_builtins(manifest)
+    document = json.loads(redacted(json.dumps(whole)))
+    document["rubric"] = whole["rubric"]  # as the user wrote it, which the fingerprints are of
     write_whole(folder / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
