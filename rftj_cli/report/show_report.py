@@ -42,8 +42,10 @@ def show_list(listing: Listing, options: str, *, json: bool, text: bool | None, 
     from rftj_cli.report import console
 
     console.show(list(_list(listing)))
-    if listing.samples and not quiet:
-        advise("next", f"rftj show {quote(listing.run)} {quote(listing.samples[0].sample)}{options}")
+    typable = [one.sample for one in listing.samples if one.sample.isprintable()]
+    if typable and not quiet:
+        apart = " --" if typable[0].startswith("-") else ""  # else it would be read as an option
+        advise("next", f"rftj show {quote(listing.run)}{options}{apart} {quote(typable[0])}")
 
 
 def _bare(one: Listed) -> Listed:
