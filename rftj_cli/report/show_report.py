@@ -44,8 +44,9 @@ def show_list(listing: Listing, options: str, *, json: bool, text: bool | None, 
     console.show(list(_list(listing)))
     typable = [one.sample for one in listing.samples if one.sample.isprintable()]
     if typable and not quiet:
-        apart = " --" if typable[0].startswith("-") else ""  # else it would be read as an option
-        advise("next", f"rftj show {quote(listing.run)}{options}{apart} {quote(typable[0])}")
+        id, like_an_option = quote(typable[0]), typable[0].startswith("-")
+        rest = f"{options} -- {id}" if like_an_option else f" {id}{options}"
+        advise("next", f"rftj show {quote(listing.run)}{rest}")
 
 
 def _bare(one: Listed) -> Listed:
