@@ -48,6 +48,7 @@ bench-table: .venv/dev.stamp    ## a million labelled rows, beside judgegate in 
 
 bench-transport: .venv/dev.stamp ## ten thousand calls, beside boto3, the OpenAI SDK and two peers in the same run
 	$(BIN)/python benchmarks/transport.py
+	$(BIN)/python benchmarks/spell.py
 
 bench-reward: .venv/dev.stamp   ## the reward function: its start, its CPU a sample, 64 samples at once
 	$(BIN)/python benchmarks/reward.py

@@ -91,7 +91,8 @@ def _rows(sampled: Sampled) -> list[tuple[str, str]]:
     ]
     if manifest.calls:
         tokens = f"{manifest.input_tokens:,} tokens in, {manifest.output_tokens:,} out"
-        rows.append(("cost", f"{money(manifest.cost)} in all for these rollouts ({tokens})"))
+        cost = "unknown" if manifest.cost is None else f"{money(manifest.cost)} in all"
+        rows.append(("cost", f"{cost} for these rollouts ({tokens})"))
     if written.mean_tokens is not None:
         rows.append(("length", f"{written.mean_tokens:,.0f} tokens a rollout on average"))
     return rows + [("warning", one) for one in sampled.warnings]

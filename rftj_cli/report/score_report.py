@@ -152,7 +152,8 @@ def _service(scored: Scored) -> list[tuple[str, str]]:
             rate += f"; throttled {tally.traffic.throttled:,} times"
         rows.append(("rate", rate))
     tokens = f"{manifest.input_tokens:,} tokens in, {manifest.output_tokens:,} out"
-    rows.append(("cost", f"{money(manifest.cost)} in all for this run ({tokens})"))
+    cost = "unknown" if manifest.cost is None else f"{money(manifest.cost)} in all"
+    rows.append(("cost", f"{cost} for this run ({tokens})"))
     if scored.budget.unmetered:
         replies = counted(scored.budget.unmetered, "reply")
         rows.append(("estimated", f"{replies} without usage: the service does not say what it bills for them"))

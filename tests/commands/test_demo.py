@@ -60,9 +60,7 @@ def test_the_figures_stand_in_the_runs_that_it_left(demo: tuple[Path, str], monk
 def test_the_commands_that_it_lists_run_again(demo: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, out = demo
     monkeypatch.chdir(folder)
-    listed = [
-        shlex.split(line.removeprefix("-").strip())[1:] for line in out.splitlines() if line.startswith("-  rftj ")
-    ]
+    listed = [shlex.split(line)[1:] for line in out.splitlines() if line.startswith("  rftj ")]
     assert len(listed) >= 13 and {line[0] for line in listed} == {"score", "calibrate", "gate"}
     for arguments in listed:
         said = rftj(*arguments)

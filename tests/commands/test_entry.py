@@ -322,7 +322,7 @@ def test_a_damaged_store_is_one_sentence_and_exit_2(home: Path) -> None:
     assert len(data) > 40_000
     store.write_bytes(data[:16_384] + b"\xff" * (len(data) - 16_384))
     said = rftj("calibrate", run, "--labels", file)
-    assert said.code == 2 and "the run's store is damaged or cannot be read" in said.err
+    assert said.code == 2 and "not a run store, or a damaged one" in said.err
     assert "Traceback" not in said.err
 
 

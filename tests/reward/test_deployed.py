@@ -139,11 +139,13 @@ def test_what_is_no_arn_is_named() -> None:
 
 def test_a_run_that_holds_nothing_is_said_to(cloud: CloudOfOne, measured: Run) -> None:
     """There is nothing to send, and nothing is asked."""
+    from rftj_cli.files.runs import seal
     from rftj_cli.files.store import Store
 
     store = Store(measured.folder / "store.sqlite", write=True)
     store._db.execute("DELETE FROM outcomes")
     store.close()
+    seal(measured.folder)
     with pytest.raises(CannotTell, match="nothing to compare with"):
         verified(cloud, measured, Question())
     assert "invoke" not in cloud.calls

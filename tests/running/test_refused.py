@@ -125,7 +125,8 @@ def test_a_run_that_was_killed_as_it_began_goes_on(project: Project) -> None:
     Path("mine/.run.json-x").touch()
     assert project.score(run="mine").run.manifest.status == "complete"
     manifest = open_run("mine").manifest  # as it stands before the first sample is judged
-    write_manifest(Path("mine"), replace(manifest, status="running", counts={"samples": 2, "judged": 0}))
+    counts = {"samples": 2, "judged": 0}
+    write_manifest(Path("mine"), replace(manifest, status="running", counts=counts, store_crc=None))
     Path("mine/store.sqlite").write_bytes(b"")
     for name in ("store.sqlite-wal", "store.sqlite-shm"):
         Path("mine", name).unlink(missing_ok=True)
