@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from shlex import quote
 from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import msgspec
@@ -29,7 +30,7 @@ def damaged(path: Path, error: Exception) -> InputError:
     """What to say of a store that cannot be read, and how to save the rest."""
     return InputError(
         f"not a run store, or a damaged one: {error}", file=path,
-        hint=f"what can still be read is saved into a new folder by `rftj run repair {path.parent}`",
+        hint=f"what can still be read is saved into a new folder by `rftj run repair {quote(str(path.parent))}`",
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def _refuse_swapped(maps: Maps, samples: Path, labels: Path) -> None:
         strays = {name: column for name, column in columns.items() if column in others - own}
         if strays:
             of, file = ("the samples", labels) if option == SAMPLES else ("the labels file", samples)
-            raise _swapped(option, of, strays, other, file)
+            raise _swapped(option, f"{of}, and only this file has them", strays, other, file)
 
 
 def _swapped(option: str, of: str, columns: Mapping[str, str], other: str, file: object) -> InputError:

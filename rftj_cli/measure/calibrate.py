@@ -67,7 +67,7 @@ class Question:
         """What says which labels are read and how, as it would be typed again, with a space before each option."""
         columns = {"map": self.columns, "map_labels": self.label_columns}
         which = {"truth": self.truth, "truth_rubric": self.truth_rubric_file, "ignore_unknown": self.ignore_unknown}
-        return typed(labels=self.labels, wide=self.wide, **columns, **which, split=self.split)
+        return typed(labels=self.labels, wide=self.wide, **columns, **which, split=self.split, frozen=self.frozen)
 
 
 def calibrate(run: Run, question: Question, accept: Callable[[Calibration], object] | None = None) -> Calibration:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any, Final
 
 from rftj_cli.errors import InputError, nearest
@@ -97,7 +98,7 @@ def show_sample(run: Run, id: str, question: Question) -> Shown:
     try:
         row = store.sample(id)
         if row is None:
-            hint = nearest(id, store.ids()) or f"`rftj show {run.folder}` lists the samples"
+            hint = nearest(id, store.ids()) or f"`rftj show {quote(str(run.folder))}` lists the samples"
             raise InputError("the run has no such sample", file=run.folder, key="id", found=id, hint=hint)
         settled = next((outcome for _, outcome in store.outcomes([id])), None)
         task, why = _task(run.rubric, row)

@@ -187,8 +187,9 @@ def holds_up(against: Against) -> tuple[bool, str]:
     The Ladder's rule (Blum and Hardt 2015) keeps the search from climbing on noise. A slice in which it clearly breaks more than it
     mends rejects it, and so do new failures.
     """
-    if against.after.failed > against.before.failed + max(1, round(0.02 * against.after.compared)):
-        return False, f"failures rise from {against.before.failed} to {against.after.failed}"
+    before, after = (one.failed - one.skipped for one in (against.before, against.after))
+    if after > before + max(1, round(0.02 * against.after.compared)):
+        return False, f"failures rise from {before} to {after}"
     answer = against.answer
     if answer is None:
         return False, "no label tells which verdicts are right"

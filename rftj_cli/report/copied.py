@@ -6,16 +6,19 @@ import os
 import re
 import sys
 
+from rftj_cli.report.words import plain
+
 NOTE = "   # "  # between a command and what is said of it
 FURTHER = "    "  # before the further lines of a command
-QUOTED = re.compile(r"`(rftj [^`\n]+)`")
+QUOTED = re.compile(r"`((?:rftj|aws) [^`\n]+)`")
+_COMMAND = re.compile(r"rftj |cd .*&& rftj |aws (?:cloudformation|lambda|s3) [a-z-]+ ")
 _WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
 _INLINE = 40  # characters of a command that may stay inside a sentence
 
 
 def is_command(line: str) -> bool:
     """Whether a line is a command to run, and no sentence that names one."""
-    return line.startswith(("rftj ", "cd ")) and "rftj " in line
+    return _COMMAND.match(line) is not None
 
 
 def continued(command: str, width: int) -> list[str]:
@@ -57,7 +60,7 @@ def _groups(command: str) -> list[str]:
 
 def advise(label: str, command: str) -> None:
     """`next: rftj ...` on standard error."""
-    first, *rest = continued(command, _width() - len(label) - 2)
+    first, *rest = continued(plain(command), _width() - len(label) - 2)
     print("\n".join([f"{label}: {first}", *rest]), file=sys.stderr)
 
 

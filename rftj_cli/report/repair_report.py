@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from rftj_cli.report.blocks import Block, Facts
+from rftj_cli.report.copied import advise
 from rftj_cli.report.documents import show_json
 from rftj_cli.running.repair import SCHEMA, Repaired, Saved
 
@@ -20,7 +20,7 @@ def show(repaired: Repaired, *, json: bool, quiet: bool) -> None:
 
     console.show(list(_blocks(repaired)))
     if not quiet and repaired.judged < repaired.of:
-        print(f"next: rftj score RUBRIC SAMPLES --run {repaired.folder}", file=sys.stderr)
+        advise("next", repaired.command)
 
 
 def document(repaired: Repaired) -> dict[str, Any]:

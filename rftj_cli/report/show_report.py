@@ -42,8 +42,11 @@ def show_list(listing: Listing, options: str, *, json: bool, text: bool | None, 
     from rftj_cli.report import console
 
     console.show(list(_list(listing)))
-    if listing.samples and not quiet:
-        advise("next", f"rftj show {quote(listing.run)} {quote(listing.samples[0].sample)}{options}")
+    typable = [one.sample for one in listing.samples if one.sample.isprintable()]
+    if typable and not quiet:
+        id, like_an_option = quote(typable[0]), typable[0].startswith("-")
+        rest = f"{options} -- {id}" if like_an_option else f" {id}{options}"
+        advise("next", f"rftj show {quote(listing.run)}{rest}")
 
 
 def _bare(one: Listed) -> Listed:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 from typing import Final
 
+from rftj_cli.files.typed import typed
 from rftj_cli.report.blocks import Block, Entries, Facts, Heading, Lines
 from rftj_cli.report.deploy_report import about, deployment_document, permissions
 from rftj_cli.report.documents import show_json
-from rftj_cli.reward.plan import UNKNOWN_ACCOUNT
+from rftj_cli.reward.plan import UNKNOWN_ACCOUNT, Deployment, Options
 from rftj_cli.reward.template import POLICY, TEMPLATE, TRAINING, TRUST_FILE, Template
 
 SCHEMA: Final = "rftj.template/1"
@@ -85,5 +87,13 @@ def _roles(made: Template, folder: Path) -> Iterator[tuple[str, list[str]]]:
         "2. the training job's role",
         [f"trust {principal}; add {folder / TRAINING}: it names {which} and nothing else"],
     )
-    command = f"rftj reward deploy {quote(str(found.bundle.path))} --role {role} --region {found.place.region}"
-    yield "3. deploy with it, and with the other options given here", [command]
+    yield "3. deploy with it", [f"rftj reward deploy {quote(str(found.bundle.path))}{_options(found, role)}"]
+
+
+def _options(found: Deployment, role: str) -> str:
+    """The options given here that `rftj reward deploy` has too, with this role."""
+    given = {one.name: getattr(found.options, one.name) for one in fields(Options)}
+    given = {one.name: given[one.name] for one in fields(Options) if given[one.name] != one.default}
+    regions = ",".join(found.options.profile_regions) or None
+    account = None if found.place.account == UNKNOWN_ACCOUNT else found.place.account
+    return typed(**{**given, "profile_regions": regions, "role": role}, region=found.place.region, account=account)

@@ -64,8 +64,8 @@ def _concurrency(deployment: Deployment, found: Found) -> list[str]:
 def _paid(deployment: Deployment, found: Found) -> list[str]:
     name = deployment.place.function
     return [
-        f"provisioned concurrency {count:,} of {other} goes on being paid; to end it: aws lambda "
-        f"delete-provisioned-concurrency-config --function-name {name} --qualifier {other}"
+        f"provisioned concurrency {count:,} of {other} goes on being paid; to end it: `aws lambda "
+        f"delete-provisioned-concurrency-config --function-name {name} --qualifier {other}`"
         for other, count in sorted(found.provisioned.items())
         if other != deployment.alias
     ]

@@ -24,6 +24,7 @@ from rftj_cli.errors import InputError
 from rftj_cli.files.damage import UNREADABLE
 from rftj_cli.files.runs import Lock, Run, is_foreign, make_private, seal, write_manifest
 from rftj_cli.files.store import Store
+from rftj_cli.files.typed import score_command
 from rftj_cli.kernel.checks import CheckResult
 from rftj_cli.kernel.outcome import Failure, Reply, Reward, Verdict
 
@@ -41,13 +42,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What became of a damaged run; `judged` and `of` count samples of the new one."""
+    """What became of a damaged run; `judged` and `of` count samples of the new one, `command` goes on with it."""
 
     run: Path
     folder: Path
     tables: dict[str, Saved]
     judged: int
     of: int
+    command: str
 
 
 def repair(run: Run, to: Path | None) -> Repaired:
@@ -73,7 +75,8 @@ def repair(run: Run, to: Path | None) -> Repaired:
     for table, (_, there) in rows.items():
         wanted = max(there or 0, run.manifest.counts.get("judged", 0) if table == "outcomes" else 0)
         tables[table] = Saved(len(saved[table]), max(0, wanted - len(saved[table])) if there or wanted else None)
-    return Repaired(run.folder, folder, tables, len(outcomes), run.manifest.counts.get("samples", len(known)))
+    of, command = run.manifest.counts.get("samples", len(known)), score_command(run.manifest, run=folder)
+    return Repaired(run.folder, folder, tables, len(outcomes), of, command)
 
 
 def _target(run: Run, to: Path | None) -> Path:

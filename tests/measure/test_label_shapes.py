@@ -123,7 +123,7 @@ def test_samples_and_labels_have_a_map_each(home: Path, command: str) -> None:
     more = {"score": ("--only", "failing", "--from", "run"), "refine": ("--proposer", "openai:x")}.get(command, ())
     given = (*command.split(), *sides, samples, "--labels", file, *more)
     error = refused(*given, "--map", "id=sample,response=answer")
-    assert "--map names columns of the samples" in error["problem"], error
+    assert error["problem"] == "--map names columns of the samples, and only this file has them", error
     assert (error["file"], error["expected"]) == (str(file), "--map-labels id=sample")
     error = refused(*given, "--map", "id=key,response=answer", "--map-labels", "id=key")
     assert "--map-labels names columns of the labels file" in error["problem"], error

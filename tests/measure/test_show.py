@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,21 @@ def test_what_cannot_be_shown_is_refused(run: str, arguments: tuple[str, ...], s
 
 def test_last_run(run: str) -> None:
     assert listed("@last", "--failures")["run"].startswith("runs/")
+
+
+def test_the_command_for_the_first_sample_works_whatever_its_id(run: str) -> None:
+    """An id that looks like an option is no option; one with hidden characters is not printed raw."""
+    ids = ["bi\u202edi", "-dash 'q'", "$(x)"]
+    write_rows(Path("odd.jsonl"), [{"id": id, "prompt": "t", "response": "x"} for id in ids])
+    write_rows(Path("replies.jsonl"), [{"id": id, "text": "nonsense"} for id in ids])
+    succeed(
+        "score", "r.yaml", "odd.jsonl", "--import-replies", "replies.jsonl", "--run", "odd one", "--max-failures", 1
+    )
+    said = succeed("show", "odd one", "--failures")
+    assert "\u202e" not in said.out + said.err
+    command = shlex.split(said.err.replace("\\\n", " ").removeprefix("next: "))
+    assert command[:2] == ["rftj", "show"]
+    assert succeed("show", "--json", *command[2:]).document["sample"] == "-dash 'q'"
 
 
 class _Counting(Store):

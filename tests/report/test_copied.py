@@ -15,7 +15,7 @@ from typer.main import get_command
 from rftj_cli.main import app
 from rftj_cli.report import console
 from rftj_cli.report.blocks import Entries, Facts, Lines
-from rftj_cli.report.copied import continued, set_apart
+from rftj_cli.report.copied import continued, is_command, set_apart
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:SageMaker-a-long-name-of-a-reward-function-for-contracts:17"
 DEEP = "a folder with a long name/and another one that is no shorter/runs"
@@ -63,7 +63,9 @@ def suggested(said: Said) -> list[list[str]]:
     found = []
     text = re.sub(r" \\\n\s+", " ", said.out + said.err)
     for line in text.splitlines():
-        match = re.search(r"(?:^|[ `])(rftj (?:score|calibrate|errors|gate|diff-prompts|plan|show) [^`]*)", line)
+        match = re.search(
+            r"(?:^|[ `])(rftj (?:score|calibrate|errors|gate|diff-prompts|plan|show|run|reward) [^`]*)", line
+        )
         if match and not line.lstrip().startswith("#"):
             found.append(shlex.split(match[1], comments=True)[1:])
     return found
@@ -71,9 +73,10 @@ def suggested(said: Said) -> list[list[str]]:
 
 def parsed(arguments: list[str]) -> dict[str, object]:
     """The options that typer reads of a command line; an unknown one or a missing argument is an error."""
-    group = get_command(app)
-    command = group.commands[arguments[0]]  # type: ignore[attr-defined]
-    return dict(command.make_context(arguments[0], list(arguments[1:])).params)
+    command, rest = get_command(app), list(arguments)
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    return dict(command.make_context(arguments[0], rest).params)
 
 
 REPORTS = {
@@ -109,6 +112,45 @@ def test_suggested_commands_run(project: Path) -> None:
     assert said.code == 2 and "replay" in said.err  # no recorded reply for the new prompt: all else was read
 
 
+def test_a_look_that_is_not_written_down_is_not_written_by_the_gate_either(project: Path) -> None:
+    said = succeed("calibrate", f"{DEEP}/one", *LABELS, "--split", "dev", "--frozen")
+    (gate,) = (one for one in suggested(said) if one[0] == "gate")
+    assert parsed(gate)["frozen"] is True
+
+
+def test_a_damaged_run_is_repaired_and_completed_by_the_commands_that_are_suggested(project: Path) -> None:
+    store = project / DEEP / "one" / "store.sqlite"
+    whole = bytearray(store.read_bytes())
+    whole[whole.rindex(b'{"ratings"')] ^= 1  # one outcome can no longer be read
+    store.write_bytes(whole)
+    (repair,) = (one for one in suggested(rftj("calibrate", f"{DEEP}/one", *LABELS)) if one[0] == "run")
+    assert parsed(repair)["run"] == f"{DEEP}/one"
+    (score,) = suggested(succeed(*repair))
+    assert score[1:3] == [f"{DEEP}/judge.yaml", f"{DEEP}/samples.jsonl"]
+    options = parsed(score)
+    assert options["run"] == Path(f"{DEEP}/one-repaired")
+    assert options["map_"] == ["id=key", "response=answer"]
+    succeed(*score, "--import-replies", f"{DEEP}/replies.jsonl")
+
+
+def test_the_deployment_with_a_role_of_others_repeats_the_options_given(project: Path) -> None:
+    rubric = (project / DEEP / "judge.yaml").read_text().replace("replay:x", "bedrock:us.amazon.nova-lite-v1:0")
+    (project / "b.yaml").write_text(rubric + "reward: {on_failure: {service: 0, content: 0}}\n")
+    succeed("reward", "build", "b.yaml", "--out", "the zip.zip")
+    given = ("--function", "rftj-x", "--timeout", "120", "--reserved", "9", "--profile-regions", "us-east-1,us-east-2")
+    said = succeed("reward", "template", "the zip.zip", "--out", "files", "--region", "us-east-1", *given)
+    (deploy,) = suggested(said)
+    options = parsed(deploy)
+    assert (options["zip_"], options["role"], options["region"]) == (Path("the zip.zip"), "ARN", "us-east-1")
+    assert (options["function"], options["timeout"], options["reserved"]) == ("rftj-x", 120, 9)
+    assert (
+        options["profile_regions"] == "us-east-1,us-east-2" and options["memory"] == 512 and options["account"] is None
+    )
+    lines = said.out.splitlines()
+    (start,) = (n for n, line in enumerate(lines) if "aws cloudformation deploy" in line)
+    assert len(lines[start]) <= 80 and lines[start].endswith(" \\") and not lines[start + 3].endswith("\\")
+
+
 def test_lines_are_broken_with_a_backslash_alone(project: Path) -> None:
     said = succeed(*REPORTS["errors"])
     for line in said.out.splitlines():
@@ -122,6 +164,13 @@ def test_a_command_keeps_options_with_their_values() -> None:
     assert " ".join(line.removesuffix("\\").strip() for line in lines) == command
     assert any("--labels 'my labels.jsonl'" in line for line in lines)
     assert continued("rftj score a b", 80) == ["rftj score a b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"), [("rftj errors x", True), ("aws s3 cp a b", True), ("aws is a cloud", False)]
+)
+def test_what_is_a_command(line: str, is_one: bool) -> None:
+    assert is_command(line) is is_one
 
 
 def test_an_arn_is_never_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
