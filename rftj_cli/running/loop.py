@@ -22,9 +22,7 @@ from rftj_cli.running.tokens import Meter
 from rftj_cli.running.traffic import Ticket, Traffic, tokens_of
 
 TURN: Final = 0.1  # seconds: the longest wait before a stop is heard
-MOST_PAUSED: Final = (
-    4  # calls for each worker, those that pause included: who was told to wait keeps nobody else from it
-)
+MOST_PAUSED: Final = 4  # calls per worker, those that pause included: a call that was told to wait blocks no other
 Done = Callable[[Reply | CallError], None]
 
 
